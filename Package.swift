@@ -136,7 +136,8 @@ let package = Package(
             ]),
         .target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer"),
         .target(
-            name: "TestSupport", dependencies: ["NeuralNetwork", "CThreadSanitizer"], path: "Tests/TestSupport"),
+            name: "TestSupport", dependencies: ["NeuralNetwork", "Training", "Datasets", "CThreadSanitizer"],
+            path: "Tests/TestSupport"),
         .target(
             name: "Fuzzing",
             dependencies: [

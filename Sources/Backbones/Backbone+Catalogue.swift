@@ -1,6 +1,5 @@
 import NeuralNetwork
 
-/// The table of all backbones.
 extension Backbone {
     static let resNets = ResNet.Depth.allCases.map { depth in
         Backbone(
@@ -28,8 +27,7 @@ extension Backbone {
     static let vgg16 = Backbone(
         name: "vgg16", source: "Simonyan and Zisserman 2014, torchvision and Keras", nativeImageSize: 224,
         minimumImageSize: 32, numerics: [.torchvision, .keras], taps: ["pooled", "spatial", "flatten"],
-        makeGraph: { size, _ in VGG16().graph(imageSize: size) },
-        makeConvention: { $0 == .keras ? .caffe : .imageNet })
+        makeGraph: { size, _ in VGG16().graph(imageSize: size) }, makeConvention: { $0 == .keras ? .caffe : .imageNet })
 
     static let smallCNN = Backbone(
         name: "small_cnn", source: "four convolutions, for training from scratch", nativeImageSize: 128,
@@ -79,8 +77,7 @@ extension Backbone {
 
     static let mobileNetV3 = Backbone(
         name: "mobilenetv3_large", source: "Howard et al. 2019, torchvision and timm", nativeImageSize: 224,
-        minimumImageSize: 32, numerics: [.torchvision, .timm, .keras], taps: ["pooled", "spatial"],
-        framesAtOnce: 2,
+        minimumImageSize: 32, numerics: [.torchvision, .timm, .keras], taps: ["pooled", "spatial"], framesAtOnce: 2,
         makeGraph: { size, numerics in MobileNetV3(numerics).graph(imageSize: size) },
         makeConvention: { $0 == .keras ? .symmetric : .imageNet })
 
@@ -133,8 +130,7 @@ extension Backbone {
         + [("siglip_b16", "Zhai et al. 2023"), ("siglip2_b16", "Tschannen et al. 2025")].map { name, paper in
             transformer(
                 name, paper + ", Google, transformers, timm and open_clip", patch: 16,
-                numerics: [.transformers, .timm],
-                taps: ["projected"],
+                numerics: [.transformers, .timm], taps: ["projected"],
                 makeNetwork: { numerics in
                     VisionTransformer(
                         .base, .siglip, patch: 16, grid: 14, activation: numerics == .timm ? .gelu : .geluTanh)
@@ -149,8 +145,7 @@ extension Backbone {
     ) -> Backbone {
         Backbone(
             name: name, source: source, nativeImageSize: 224, minimumImageSize: 2 * patch, numerics: numerics,
-            taps: ["pooled", "mean", "tokens"] + taps, patch: patch, interpolation: .bicubic,
-            framesAtOnce: 4,
+            taps: ["pooled", "mean", "tokens"] + taps, patch: patch, interpolation: .bicubic, framesAtOnce: 4,
             makeGraph: { imageSize, numerics in makeNetwork(numerics).graph(imageSize: imageSize) },
             makeConvention: makeConvention)
     }

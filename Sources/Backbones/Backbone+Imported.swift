@@ -8,9 +8,7 @@ extension Backbone {
     package static let importedName = "onnx"
 
     /// The network of an ONNX file as a backbone. Its taps are the file's outputs and inner values, under their names
-    /// in the file.
-    ///
-    /// - Throws: `ImportError`.
+    /// in the file. Throws `ImportError`.
     package static func imported(_ network: ImportedNetwork) throws -> Backbone {
         let stated = network.metadata["image_size"].flatMap(Int.init).flatMap {
             (1...Backbone.largestImageSize).contains($0) ? $0 : nil
@@ -41,8 +39,7 @@ extension ImportedNetwork {
         struct Recipe: Decodable { let input: InputConvention }
         if let recipe = metadata["recipe"], normalization != nil,
             JSONLimits.problem(Data(recipe.utf8)) == nil,
-            let own = try? JSONDecoder().decode(Recipe.self, from: Data(recipe.utf8)),
-            own.input.isPossible
+            let own = try? JSONDecoder().decode(Recipe.self, from: Data(recipe.utf8)), own.input.isPossible
         {
             return own.input
         }

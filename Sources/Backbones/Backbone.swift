@@ -4,9 +4,7 @@ import ONNX
 /// The reference implementation that a network follows. Implementations of one architecture differ in padding, pooling
 /// and normalisation, and weights are valid only for their own.
 package enum Numerics: String, Sendable, CaseIterable, Codable {
-    case torchvision, keras, timm, openai
-    case openCLIP = "open_clip"
-    case transformers
+    case torchvision, keras, timm, openai, openCLIP = "open_clip", transformers
     /// A network whose graph is in an ONNX file.
     case onnx
 }
@@ -32,7 +30,6 @@ package struct Backbone: Sendable {
     package var interpolation = Interpolation.bilinear
     /// Recommended batch size: large enough to reuse weights, small enough that activations stay in the CPU cache.
     package var framesAtOnce = 16
-    /// The only supported image size, if it is fixed.
     package var fixedImageSize: Int?
     /// The network of an ONNX file, which holds its own weights; nil for published networks.
     package internal(set) var network: ImportedNetwork?
@@ -44,15 +41,12 @@ package struct Backbone: Sendable {
     package struct ClipLength: Sendable {
         /// Frames per training clip.
         package let native: Int
-        /// Minimum frames per clip.
         package let minimum: Int
         let makeGraph: @Sendable (_ imageSize: Int, _ frames: Int) -> Graph
     }
 
     /// Resize filters of the publishers, both with antialiasing.
-    package enum Interpolation: Sendable {
-        case bilinear, bicubic
-    }
+    package enum Interpolation: Sendable { case bilinear, bicubic }
 
     /// The tap with spatial feature maps.
     package var mapTap: String { taps.contains("tokens") ? "tokens" : "spatial" }
@@ -60,16 +54,13 @@ package struct Backbone: Sendable {
     /// Maximum image side of any network, in pixels.
     package static let largestImageSize = 4096
 
-    /// Whether it accepts square images with this side in pixels.
     package func accepts(imageSize: Int) -> Bool {
         (minimumImageSize...Self.largestImageSize).contains(imageSize) && imageSize % patch == 0
             && (fixedImageSize.map { $0 == imageSize } ?? true)
     }
 
     /// The network for square images of `imageSize` pixels. Its outputs are the taps and, if it has a classifier,
-    /// `logits`.
-    ///
-    /// - `frames`: frames per clip of a video encoder; nil means the number it was trained on.
+    /// `logits`. `frames`: frames per clip of a video encoder; nil means the number it was trained on.
     package func graph(imageSize: Int, numerics: Numerics? = nil, frames: Int? = nil) -> Graph {
         if let clip { return clip.makeGraph(imageSize, frames ?? clip.native) }
         return makeGraph(imageSize, numerics ?? self.numerics[0])
@@ -86,4 +77,16 @@ package struct Backbone: Sendable {
         + visionTransformers + dinov2s + imageTowers + [vgg16] + clipNetworks + [smallCNN]
 
     package static func named(_ name: String) -> Backbone? { all.first { $0.name == name } }
+}
+
+extension Backbone {
+    /// Whether tensors of these shapes include all parameters up to the `pooled` tap.
+    package func fits(_ shapes: [String: [Int]]) -> Bool { ExpectedTensors(self).fits(shapes) }
+
+    /// The backbone of these tensors' shapes; the largest of several that fit (a deep ResNet's file has all of a
+    /// shallow one's tensors). Nil if the file has tensors inside the backbone's modules that it lacks.
+    package static func looking(like shapes: [String: [Int]]) -> Backbone? {
+        let best = zip(all, ExpectedTensors.all).filter { $1.fits(shapes) }.max { $0.1.all.count < $1.1.all.count }
+        return best.flatMap { $0.1.leftOver(shapes).isEmpty ? $0.0 : nil }
+    }
 }

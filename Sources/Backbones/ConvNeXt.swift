@@ -1,9 +1,8 @@
 import NeuralNetwork
 
 /// A ConvNet for the 2020s, Liu et al. 2022 (arXiv:2201.03545), and ConvNeXt V2, Woo et al. 2023 (arXiv:2301.00808),
-/// which replaces layer scale with global response normalisation.
-///
-/// Parameter names are timm's. `pooled` is the classifier's input: the normalised mean over the feature map.
+/// which replaces layer scale with global response normalisation. Parameter names are timm's. `pooled` is the
+/// classifier's input: the normalised mean over the feature map.
 struct ConvNeXt: Sendable {
     /// Blocks in each of the four stages, and their channels.
     package enum Size: String, CaseIterable, Sendable {
@@ -26,15 +25,12 @@ struct ConvNeXt: Sendable {
     let version: Int
     private static let epsilon: Float = 1e-6
 
-    init(_ size: Size, version: Int) {
-        self.size = size
-        self.version = version
-    }
+    init(_ size: Size, version: Int) { (self.size, self.version) = (size, version) }
 
     /// Outputs `spatial` and `pooled` (768 to 1,536 channels), `logits`.
     func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = patches(&builder, "stem.0", x, channels: size.channels, side: 4)
         x = normalized(&builder, "stem.1", x)
         for (stage, blocks) in size.blocks.enumerated() {

@@ -2,9 +2,7 @@ import NeuralNetwork
 
 /// EfficientNet-Lite (Google, 2020; tensorflow/tpu, `models/official/efficientnet/lite`): EfficientNet (Tan and Le
 /// 2019, arXiv:1905.11946) for mobile processors, with ReLU6, no squeeze-and-excitation, and a stem and head of fixed
-/// size.
-///
-/// timm's own `efficientnet_lite0` pads symmetrically (epsilon 1e-5); its `tf_` networks and the original pad as
+/// size. timm's own `efficientnet_lite0` pads symmetrically (epsilon 1e-5); its `tf_` networks and the original pad as
 /// TensorFlow does (epsilon 1e-3). Parameter names are timm's.
 package struct EfficientNetLite: Sendable {
     /// Compound scaling: width, depth and image size grow together from Lite0 to Lite4.
@@ -13,13 +11,7 @@ package struct EfficientNetLite: Sendable {
 
         /// Width and depth multipliers, and the side of the image in pixels.
         var scaling: (width: Double, depth: Double, imageSize: Int) {
-            switch self {
-            case .lite0: (1.0, 1.0, 224)
-            case .lite1: (1.0, 1.1, 240)
-            case .lite2: (1.1, 1.2, 260)
-            case .lite3: (1.2, 1.4, 280)
-            case .lite4: (1.4, 1.8, 300)
-            }
+            [(1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 280), (1.4, 1.8, 300)][rawValue]
         }
     }
 
@@ -27,10 +19,7 @@ package struct EfficientNetLite: Sendable {
     /// `timm`, or `keras` for TensorFlow's.
     package let numerics: Numerics
 
-    package init(_ size: Size, _ numerics: Numerics) {
-        self.size = size
-        self.numerics = numerics
-    }
+    package init(_ size: Size, _ numerics: Numerics) { (self.size, self.numerics) = (size, numerics) }
 
     /// Channels, repeats, stride and kernel of each stage. The expansion is 1 in the first stage and 6 in the others.
     private static let stages = [
@@ -41,9 +30,8 @@ package struct EfficientNetLite: Sendable {
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         let isKeras = numerics == .keras
-        let blocks = InvertedResiduals(
-            padsLikeTensorFlow: isKeras, epsilon: isKeras ? 1e-3 : 1e-5, activation: .relu6)
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        let blocks = InvertedResiduals(padsLikeTensorFlow: isKeras, epsilon: isKeras ? 1e-3 : 1e-5, activation: .relu6)
+        var x = builder.image(imageSize)
         x = blocks.unit(&builder, "conv_stem", "bn1", x, 32, kernel: 3, stride: 2, activation: .relu6)
         let stages = Self.stages.enumerated().map { number, stage in
             // The depth of the first and the last stage is not scaled.
@@ -56,8 +44,6 @@ package struct EfficientNetLite: Sendable {
         }
         x = blocks.stages(&builder, stages, x)
         x = blocks.unit(&builder, "conv_head", "bn2", x, 1280, kernel: 1, activation: .relu6)
-        let pooled = builder.globalAveragePooling("global_pool", x)
-        let logits = builder.linear("classifier", pooled, out: 1000)
-        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+        return builder.classifier(x, pooling: "global_pool", linear: "classifier")
     }
 }

@@ -1,21 +1,17 @@
 import NeuralNetwork
 
-/// EfficientNetV2: Smaller Models and Faster Training, Tan and Le 2021 (arXiv:2104.00298).
-///
-/// torchvision and timm's own networks pad symmetrically, Keras and timm's `tf_` networks as TensorFlow does. The
-/// epsilon of batch normalisation is 1e-3, but 1e-5 in timm's own. Parameter names are timm's.
+/// EfficientNetV2: Smaller Models and Faster Training, Tan and Le 2021 (arXiv:2104.00298). torchvision and timm's own
+/// networks pad symmetrically, Keras and timm's `tf_` networks as TensorFlow does. The epsilon of batch normalisation
+/// is 1e-3, but 1e-5 in timm's own. Parameter names are timm's.
 struct EfficientNetV2: Sendable {
     package enum Size: String, CaseIterable, Sendable {
         case s, m, l
 
-        /// Side of the image, in pixels.
         var imageSize: Int { self == .s ? 384 : 480 }
 
-        /// Channels of the stem.
         var stem: Int { self == .l ? 32 : 24 }
 
-        /// Expansion, channels, repeats and stride. The first three stages are Fused-MBConv, the others MBConv with
-        /// squeeze-and-excitation.
+        /// Expansion, channels, repeats, stride: three stages of Fused-MBConv, then MBConv with squeeze-and-excitation.
         var stages: [(expansion: Int, channels: Int, repeats: Int, stride: Int)] {
             switch self {
             case .s: [(1, 24, 2, 1), (4, 48, 4, 2), (4, 64, 4, 2), (4, 128, 6, 2), (6, 160, 9, 1), (6, 256, 15, 2)]
@@ -36,17 +32,14 @@ struct EfficientNetV2: Sendable {
     let size: Size
     let numerics: Numerics
 
-    init(_ size: Size, _ numerics: Numerics) {
-        self.size = size
-        self.numerics = numerics
-    }
+    init(_ size: Size, _ numerics: Numerics) { (self.size, self.numerics) = (size, numerics) }
 
     /// Outputs `spatial` (the last convolution), `pooled` `[1280]`, `logits`.
     func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         let blocks = InvertedResiduals(
             padsLikeTensorFlow: numerics == .keras, epsilon: numerics == .timm ? 1e-5 : 1e-3, activation: .silu)
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = blocks.unit(&builder, "conv_stem", "bn1", x, size.stem, kernel: 3, stride: 2, activation: .silu)
         let stages = size.stages.enumerated().map { number, stage in
             InvertedResiduals.Stage(
@@ -56,8 +49,6 @@ struct EfficientNetV2: Sendable {
         }
         x = blocks.stages(&builder, stages, x)
         x = blocks.unit(&builder, "conv_head", "bn2", x, 1280, kernel: 1, activation: .silu)
-        let pooled = builder.globalAveragePooling("global_pool", x)
-        let logits = builder.linear("classifier", pooled, out: 1000)
-        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+        return builder.classifier(x, pooling: "global_pool", linear: "classifier")
     }
 }

@@ -24,7 +24,6 @@ struct ExpectedTensors: Sendable {
     /// Whether tensors of these shapes include all required parameters; position embeddings may have another grid.
     func fits(_ shapes: [String: [Int]]) -> Bool { !pooled.isEmpty && pooled.allSatisfy { isFound($0, shapes) } }
 
-    /// The number of required tensors that were found.
     func score(_ shapes: [String: [Int]]) -> Int { pooled.count { isFound($0, shapes) } }
 
     private func isFound(_ parameter: Graph.Parameter, _ shapes: [String: [Int]]) -> Bool {
@@ -46,12 +45,10 @@ struct ExpectedTensors: Sendable {
 
     private static func side(_ places: Int) -> Int { places < 1 ? 0 : Int(Double(places).squareRoot()) }
 
-    /// Tensors inside the network's modules, or beside numbered ones, that the network lacks: layers of a deeper
-    /// variant, additional layers of blocks, or scales of quantised weights. Classifiers and other heads are outside
-    /// its modules.
+    /// Tensors inside the network's modules, or beside numbered ones, that it lacks: layers of a deeper variant or of
+    /// blocks, scales of quantised weights. Classifiers and other heads are outside its modules.
     func leftOver(_ shapes: [String: [Int]]) -> [String] {
-        var modules: Set<String> = []
-        var numbered: Set<String> = []
+        var modules: Set<String> = [], numbered: Set<String> = []
         // Modules with parameters, such as a convolution.
         let layers = Set(pooled.compactMap { $0.name.split(separator: ".").dropLast().joined(separator: ".") })
         for parameter in pooled {

@@ -7,12 +7,10 @@ import Foundation
 struct HubConfiguration {
     /// The implementations with the configured activation; nil if none is configured.
     private(set) var numerics: Set<Numerics>?
-    /// The configured input normalisation.
     private(set) var input: InputConvention?
     /// The configured resize filter; nil if there is none that `extract.resize` supports.
     private(set) var interpolation: Backbone.Interpolation?
 
-    /// Whether the configuration is compatible with an implementation.
     func allows(_ own: Numerics) -> Bool { numerics?.contains(own) ?? true }
 
     private static let names = [

@@ -1,56 +1,34 @@
 import NeuralNetwork
 
 /// Quo Vadis, Action Recognition? A New Model and the Kinetics Dataset, Carreira and Zisserman 2017 (arXiv:1705.07750):
-/// the RGB stream.
-///
-/// Inception V1 inflated to 3-D. Padding is TensorFlow's `SAME`; parameter names are those of the PyTorch conversion
-/// (`Mixed_3b.b1b.conv3d.weight`).
+/// the RGB stream. Inception V1 inflated to 3-D. Padding is TensorFlow's `SAME`; parameter names are those of the
+/// PyTorch conversion (`Mixed_3b.b1b.conv3d.weight`).
 struct I3D: Sendable {
     var classes = 400
-    private static let epsilon: Float = 1e-3
 
-    /// With the 400 classes of Kinetics.
     init() {}
 
-    private enum Step {
-        case pooling(kernel: (Int, Int), stride: (Int, Int))
-        case mixed(InceptionChannels)
-    }
-
-    private static let steps: [(name: String, step: Step)] = [
-        ("MaxPool3d_3a_3x3", .pooling(kernel: (1, 3), stride: (1, 2))),
-        ("Mixed_3b", .mixed(.m3b)), ("Mixed_3c", .mixed(.m3c)),
-        ("MaxPool3d_4a_3x3", .pooling(kernel: (3, 3), stride: (2, 2))),
-        ("Mixed_4b", .mixed(.m4b)), ("Mixed_4c", .mixed(.m4c)), ("Mixed_4d", .mixed(.m4d)),
-        ("Mixed_4e", .mixed(.m4e)), ("Mixed_4f", .mixed(.m4f)),
-        ("MaxPool3d_5a_2x2", .pooling(kernel: (2, 2), stride: (2, 2))),
-        ("Mixed_5b", .mixed(.m5b)), ("Mixed_5c", .mixed(.m5c)),
+    private static let names = [
+        "MaxPool3d_3a_3x3", "Mixed_3b", "Mixed_3c", "MaxPool3d_4a_3x3", "Mixed_4b", "Mixed_4c", "Mixed_4d", "Mixed_4e",
+        "Mixed_4f", "MaxPool3d_5a_2x2", "Mixed_5b", "Mixed_5c",
     ]
 
     /// Outputs `spatial` `[1024, 1, size / 32, size / 32]`, the mean over frames; `pooled` `[1024]`, the temporal mean
     /// of the published features; `logits`, the temporal mean of the published scores.
     func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(
-            .clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")
+        var x = builder.clip(frames, imageSize)
         x = unit(&builder, "Conv3d_1a_7x7", x, channels: 64, kernel: 7, stride: 2)
         x = pooling(&builder, "MaxPool3d_2a_3x3", x, kernel: (1, 3), stride: (1, 2))
         x = unit(&builder, "Conv3d_2b_1x1", x, channels: 64, kernel: 1)
         x = unit(&builder, "Conv3d_2c_3x3", x, channels: 192, kernel: 3)
-        for (name, step) in Self.steps {
+        for (name, step) in zip(Self.names, InceptionStep.all) {
             switch step {
             case .pooling(let kernel, let stride): x = pooling(&builder, name, x, kernel: kernel, stride: stride)
             case .mixed(let channels): x = mixed(&builder, name, x, channels)
             }
         }
-        let head = Window(kernel: Extent(7), time: TimeWindow(kernel: 2))
-        let means = builder.averagePooling("avg_pool", x, head, countsPadding: true)
-        let pooled = builder.globalAveragePooling("mean", means)
-        let scores = builder.convolution(
-            "logits.conv3d", means,
-            Convolution(outChannels: classes, window: Window(kernel: Extent(1)), hasBias: true))
-        let logits = builder.globalAveragePooling("logits", scores)
-        return builder.build(outputs: ["spatial": builder.meanOverFrames(x), "pooled": pooled, "logits": logits])
+        return builder.windowed(x, pooling: "avg_pool", classifier: "logits.conv3d", classes: classes)
     }
 
     private func mixed(
@@ -71,8 +49,8 @@ struct I3D: Sendable {
         stride: Int = 1
     ) -> Graph.NodeID {
         let window = same(builder.shape(of: input), kernel: (kernel, kernel), stride: (stride, stride))
-        let x = builder.convolution(name + ".conv3d", input, Convolution(outChannels: channels, window: window))
-        return builder.activation(.relu, builder.batchNormalization(name + ".bn", x, epsilon: Self.epsilon))
+        let x = builder.unit(name + ".conv3d", name + ".bn", input, channels, window, epsilon: 1e-3)
+        return builder.activation(.relu, x)
     }
 
     /// Zero padding, as published, is equivalent because no activation is negative.
@@ -82,8 +60,7 @@ struct I3D: Sendable {
         builder.maxPooling(name, input, same(builder.shape(of: input), kernel: kernel, stride: stride))
     }
 
-    /// A window with sizes (frames, pixels), padded so that the output is input / stride, with the larger part of the
-    /// padding at the end.
+    /// A window of (frames, pixels), padded to output input / stride; the end has the larger part of the padding.
     private func same(_ shape: Graph.Shape, kernel: (Int, Int), stride: (Int, Int)) -> Window {
         guard case .clip(_, let frames, let height, let width) = shape else { return Window(kernel: Extent(kernel.1)) }
         func padding(_ size: Int, _ kernel: Int, _ stride: Int) -> (before: Int, after: Int) {

@@ -1,20 +1,18 @@
 import NeuralNetwork
 
 /// Rethinking the Inception Architecture for Computer Vision, Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2015
-/// (arXiv:1512.00567), without the auxiliary classifier.
-///
-/// torchvision and Keras have the same topology. Keras' batch normalisation has no scale, and its average pooling
-/// excludes the padding; torchvision's differ in both. Parameter names are torchvision's.
+/// (arXiv:1512.00567), without the auxiliary classifier. torchvision and Keras have the same topology. Keras' batch
+/// normalisation has no scale, and its average pooling excludes the padding; torchvision's differ in both. Parameter
+/// names are torchvision's.
 package struct InceptionV3: Sendable {
     package let numerics: Numerics
-    private static let epsilon: Float = 1e-3
 
     package init(_ numerics: Numerics) { self.numerics = numerics }
 
     /// Outputs `spatial` `[2048, 8, 8]` at 299 pixels, `pooled` `[2048]`, `logits`.
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = unit(&builder, "Conv2d_1a_3x3", x, 32, 3, stride: 2, padding: Extent(0))
         x = unit(&builder, "Conv2d_2a_3x3", x, 32, 3, padding: Extent(0))
         x = unit(&builder, "Conv2d_2b_3x3", x, 64, 3)
@@ -31,16 +29,12 @@ package struct InceptionV3: Sendable {
         }
         x = blockD(&builder, "Mixed_7a", x)
         for name in ["Mixed_7b", "Mixed_7c"] { x = blockE(&builder, name, x) }
-        let pooled = builder.globalAveragePooling("avgpool", x)
-        let logits = builder.linear("fc", pooled, out: 1000)
-        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+        return builder.classifier(x, pooling: "avgpool", linear: "fc")
     }
 
     // MARK: - Blocks, with branches in the order in which both implementations concatenate them
 
-    private func blockA(
-        _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, pooled: Int
-    ) -> Graph.NodeID {
+    private func blockA(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, pooled: Int) -> Graph.NodeID {
         let one = unit(&builder, "\(name).branch1x1", x, 64, 1)
         var five = unit(&builder, "\(name).branch5x5_1", x, 48, 1)
         five = unit(&builder, "\(name).branch5x5_2", five, 64, 5)
@@ -59,9 +53,7 @@ package struct InceptionV3: Sendable {
         return builder.concatenation(name, [one, two, builder.maxPooling("\(name).pool", x, Self.reduction)])
     }
 
-    private func blockC(
-        _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, width: Int
-    ) -> Graph.NodeID {
+    private func blockC(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, width: Int) -> Graph.NodeID {
         let (across, down) = (Extent(1, 7), Extent(7, 1))
         let one = unit(&builder, "\(name).branch1x1", x, 192, 1)
         var single = unit(&builder, "\(name).branch7x7_1", x, width, 1)
@@ -69,9 +61,7 @@ package struct InceptionV3: Sendable {
         single = unit(&builder, "\(name).branch7x7_3", single, 192, down)
         var double = unit(&builder, "\(name).branch7x7dbl_1", x, width, 1)
         for (number, (channels, kernel)) in [(width, down), (width, across), (width, down), (192, across)].enumerated()
-        {
-            double = unit(&builder, "\(name).branch7x7dbl_\(number + 2)", double, channels, kernel)
-        }
+        { double = unit(&builder, "\(name).branch7x7dbl_\(number + 2)", double, channels, kernel) }
         let pool = pooledBranch(&builder, name, x, 192)
         return builder.concatenation(name, [one, single, double, pool])
     }
@@ -120,9 +110,7 @@ package struct InceptionV3: Sendable {
     private func unit(
         _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, _ channels: Int, _ kernel: Int,
         stride: Int = 1, padding: Extent? = nil
-    ) -> Graph.NodeID {
-        unit(&builder, name, x, channels, Extent(kernel), stride: stride, padding: padding)
-    }
+    ) -> Graph.NodeID { unit(&builder, name, x, channels, Extent(kernel), stride: stride, padding: padding) }
 
     /// Convolution, batch normalisation and ReLU; "same" padding unless specified.
     private func unit(
@@ -131,8 +119,8 @@ package struct InceptionV3: Sendable {
     ) -> Graph.NodeID {
         let padding = padding ?? Extent(kernel.height / 2, kernel.width / 2)
         let window = Window(kernel: kernel, stride: Extent(stride), padding: padding)
-        var x = builder.convolution(name + ".conv", input, Convolution(outChannels: channels, window: window))
-        x = builder.batchNormalization(name + ".bn", x, epsilon: Self.epsilon, hasScale: numerics == .torchvision)
+        let x = builder.unit(
+            name + ".conv", name + ".bn", input, channels, window, epsilon: 1e-3, hasScale: numerics == .torchvision)
         return builder.activation(.relu, x)
     }
 }

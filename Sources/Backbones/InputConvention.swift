@@ -6,18 +6,13 @@ package struct InputConvention: Sendable, Equatable, Codable {
     /// Of red, green and blue, with white = 1.
     package let mean: [Float]
     package let deviation: [Float]
-    /// Whether the network expects BGR.
     package let isBlueFirst: Bool
     /// Whether the input is the difference of each frame from the previous one instead of the frame; see
     /// `FrameDifference`. Nil means false.
     package var isDifference: Bool?
 
-    /// - `mean`: of red, green and blue, with white = 1.
-    /// - `deviation`: standard deviations of red, green and blue.
     package init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
-        self.mean = mean
-        self.deviation = deviation
-        self.isBlueFirst = isBlueFirst
+        (self.mean, self.deviation, self.isBlueFirst) = (mean, deviation, isBlueFirst)
     }
 
     /// Whether it holds three finite, usable values per channel; a damaged file may hold any.
@@ -26,11 +21,7 @@ package struct InputConvention: Sendable, Equatable, Codable {
             && deviation.allSatisfy { $0.isFinite && $0 != 0 }
     }
 
-    enum CodingKeys: String, CodingKey {
-        case mean, deviation
-        case isBlueFirst = "blue_first"
-        case isDifference = "difference"
-    }
+    enum CodingKeys: String, CodingKey { case mean, deviation, isBlueFirst = "blue_first", isDifference = "difference" }
 
     /// ImageNet's mean and standard deviation, for torchvision's weights.
     package static let imageNet = InputConvention(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])

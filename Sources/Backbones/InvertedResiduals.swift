@@ -15,8 +15,7 @@ struct InvertedResiduals {
 
     /// Reduced channels of squeeze-and-excitation.
     enum Excitation {
-        case none
-        case quarterOfInput
+        case none, quarterOfInput
         /// Rounded like all channel counts.
         case quarterOfInner
     }
@@ -24,11 +23,8 @@ struct InvertedResiduals {
     /// Repeated blocks; the first one has the stride and changes the number of channels.
     struct Stage {
         let kind: Kind
-        let channels: Int
-        let repeats: Int
-        var stride = 1
-        var kernel = 3
-        var expansion = 1
+        let channels, repeats: Int
+        var stride = 1, kernel = 3, expansion = 1
         /// Expanded channels, if they are not a multiple of the input channels.
         var inner: Int?
         var excitation = Excitation.none
@@ -53,7 +49,6 @@ struct InvertedResiduals {
         return x
     }
 
-    /// One block of a stage.
     func block(
         _ builder: inout GraphBuilder, _ name: String, _ stage: Stage, stride: Int, _ input: Graph.NodeID
     ) -> Graph.NodeID {
@@ -94,25 +89,23 @@ struct InvertedResiduals {
         return isResidual ? builder.add(name + ".add", x, input) : x
     }
 
-    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507).
-    private func excite(
-        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int
+    /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507). Random weights are small: no gate saturates.
+    func excite(
+        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int,
+        reduction: String = "conv_reduce", expansion: String = "conv_expand"
     ) -> Graph.NodeID {
         guard case .image(let channels, let height, let width) = builder.shape(of: input) else { return input }
-        let pixel = Window(kernel: Extent(1))
-        var s = builder.averagePooling(
-            name + ".avgpool", input, Window(kernel: Extent(height, width)), countsPadding: false)
-        s = builder.convolution(
-            name + ".conv_reduce", s, Convolution(outChannels: squeezed, window: pixel, hasBias: true),
-            initializer: .fan(channels))
-        s = builder.activation(gate.inner, s)
-        s = builder.convolution(
-            name + ".conv_expand", s, Convolution(outChannels: channels, window: pixel, hasBias: true),
-            initializer: .fan(squeezed))
+        func pixelwise(_ part: String, _ input: Graph.NodeID, _ out: Int, from fan: Int) -> Graph.NodeID {
+            let layer = Convolution(outChannels: out, window: Window(kernel: Extent(1)), hasBias: true)
+            return builder.convolution("\(name).\(part)", input, layer, initializer: .fan(fan))
+        }
+        let all = Window(kernel: Extent(height, width))
+        var s = builder.averagePooling(name + ".avgpool", input, all, countsPadding: false)
+        s = builder.activation(gate.inner, pixelwise(reduction, s, squeezed, from: channels))
+        s = pixelwise(expansion, s, channels, from: squeezed)
         return builder.scaleChannels(name, input, by: builder.activation(gate.outer, s))
     }
 
-    /// Convolution, batch normalisation, and optionally an activation.
     func unit(
         _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
         _ channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1, activation: Activation?, scale: Float = 1
@@ -123,9 +116,8 @@ struct InvertedResiduals {
         let leading = padsLikeTensorFlow && stride > 1 && height % 2 == 0 ? half - 1 : half
         let window = Window(
             kernel: Extent(kernel), stride: Extent(stride), padding: Extent(leading), trailing: Extent(half))
-        var x = builder.convolution(
-            convolution, input, Convolution(outChannels: channels, window: window, groups: groups))
-        x = builder.batchNormalization(normalization, x, epsilon: epsilon, scale: scale)
+        let x = builder.unit(
+            convolution, normalization, input, channels, window, groups: groups, epsilon: epsilon, scale: scale)
         return activation.map { builder.activation($0, x) } ?? x
     }
 
@@ -134,5 +126,30 @@ struct InvertedResiduals {
         let wanted = Double(count) * factor
         let rounded = max(8, Int(wanted + 4) / 8 * 8)
         return Double(rounded) < 0.9 * wanted ? rounded + 8 : rounded
+    }
+}
+
+extension GraphBuilder {
+    /// Outputs `spatial`, its mean `pooled`, and `logits`.
+    mutating func classifier(_ spatial: NodeID, pooling: String, linear: String, classes: Int = 1000) -> Graph {
+        let pooled = globalAveragePooling(pooling, spatial)
+        let logits = self.linear(linear, pooled, out: classes)
+        return build(outputs: ["spatial": spatial, "pooled": pooled, "logits": logits])
+    }
+
+    /// A convolution and its batch normalisation.
+    mutating func unit(
+        _ convolution: String, _ normalization: String, _ input: NodeID, _ channels: Int, _ window: Window,
+        groups: Int = 1, epsilon: Float = 1e-5, scale: Float = 1, hasScale: Bool = true
+    ) -> NodeID {
+        let options = Convolution(outChannels: channels, window: window, groups: groups)
+        let x = self.convolution(convolution, input, options)
+        return batchNormalization(normalization, x, epsilon: epsilon, scale: scale, hasScale: hasScale)
+    }
+
+    mutating func image(_ size: Int) -> NodeID { input(.image(channels: 3, height: size, width: size), name: "image") }
+
+    mutating func clip(_ frames: Int, _ size: Int) -> NodeID {
+        input(.clip(channels: 3, frames: frames, height: size, width: size), name: "clip")
     }
 }

@@ -3,10 +3,9 @@ import Files
 import Foundation
 import NeuralNetwork
 
-/// The weights of a `keras.applications` network, with torchvision's names and shapes.
-///
-/// Kernels `[height, width, in, out]` become `[out, in, height, width]`, depthwise ones `[height, width, channels, 1]`
-/// become `[channels, 1, height, width]`.
+/// The weights of a `keras.applications` network, with torchvision's names and shapes. Kernels `[height, width, in,
+/// out]` become `[out, in, height, width]`, depthwise ones `[height, width, channels, 1]` become `[channels, 1, height,
+/// width]`.
 package struct KerasWeights: Checkpoint {
     package var path: String { file.path }
     package let format = "Keras (HDF5)"
@@ -29,7 +28,8 @@ package struct KerasWeights: Checkpoint {
             throw WeightsError.malformed(
                 file: path,
                 reason:
-                    "its layers are not those of InceptionV3, EfficientNet, EfficientNetV2 or VGG16 of keras.applications"
+                    "its layers are not those of InceptionV3, EfficientNet, EfficientNetV2 or VGG16 of "
+                    + "keras.applications"
             )
         }
         var variables: [String: KerasFile.Variable] = [:]
@@ -45,8 +45,7 @@ package struct KerasWeights: Checkpoint {
                 variables["\(module).\(leaf)"] = variable
             }
         }
-        self.file = file
-        self.variables = variables
+        (self.file, self.variables) = (file, variables)
         unused = file.layers.keys.filter {
             modules[$0] == nil && !$0.hasBytePrefix("normalization") && !$0.hasBytePrefix("optimizer")
         }.sorted()
@@ -116,7 +115,6 @@ package struct KerasWeights: Checkpoint {
     }
 }
 
-/// Maps Keras layers to torchvision modules.
 enum KerasNames {
     /// Layer → module for the layers of a known network; nil for others.
     static func modules(of layers: [String]) -> [String: String]? {
@@ -133,8 +131,7 @@ enum KerasNames {
         return result
     }
 
-    /// Layers that the network lacks but whose names differ from its layers only in their numbers: those of a deeper
-    /// variant, such as VGG19.
+    /// Layers that the network lacks and that differ from its layers only in their numbers: a deeper variant's (VGG19).
     static func unknown(in layers: [String], _ modules: [String: String]) -> [String] {
         func form(_ layer: String) -> String { layer.replacing(/\d+[a-z]?/, with: "#") }
         let forms = Set(modules.keys.map(form))
@@ -160,9 +157,7 @@ enum KerasNames {
                     ]
                 } else if known.contains("\(match.1)_expand_conv") {
                     ["expand_conv": "conv_exp", "expand_bn": "bn1", "project_conv": "conv_pwl", "project_bn": "bn2"]
-                } else {
-                    ["project_conv": "conv", "project_bn": "bn1"]
-                }
+                } else { ["project_conv": "conv", "project_bn": "bn1"] }
             guard let part = parts[String(match.4)] else { continue }
             result[layer] = "blocks.\(stage - 1).\(letter - UInt8(ascii: "a")).\(part)"
         }
@@ -175,8 +170,7 @@ enum KerasNames {
             if layer == kind { return (layer, 0) }
             guard let number = layer.droppingBytePrefix(kind + "_").flatMap({ Int($0) }) else { return nil }
             return (layer, number)
-        }
-        .sorted { $0.1 < $1.1 }.map(\.0)
+        }.sorted { $0.1 < $1.1 }.map(\.0)
     }
 
     /// Convolutions in the order in which both implementations create them: the graph's order.
@@ -197,8 +191,7 @@ enum KerasNames {
     private static func efficientNet(_ layers: [String]) -> [String: String] {
         var result = [
             "stem_conv": "features.0.0", "stem_bn": "features.0.1", "top_conv": "features.8.0",
-            "top_bn": "features.8.1",
-            "predictions": "classifier.1",
+            "top_bn": "features.8.1", "predictions": "classifier.1",
         ]
         for layer in layers {
             guard let match = layer.wholeMatch(of: /block(\d)([a-z])_(.+)/), let stage = Int(match.1),

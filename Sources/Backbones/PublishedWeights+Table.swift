@@ -1,7 +1,5 @@
 import Files
-import Foundation
 
-/// The table of published weight files.
 extension PublishedWeights {
     /// Facts from torchvision 0.29, keras.applications 3.15 and timm 1.0. Accuracies of timm's files are those of its
     /// `results-imagenet.csv`, at the file's test size; those of Lite3, ConvNeXt-tiny, DINOv2, CLIP and SigLIP are from
@@ -59,8 +57,7 @@ extension PublishedWeights {
             top1: 84.3),
         .keras(
             "vgg16", "vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", megabytes: 58.9,
-            md5: "6d6bbae143d832006294945121d1f1fc",
-            top1: 71.3),
+            md5: "6d6bbae143d832006294945121d1f1fc", top1: 71.3),
     ]
 
     private static let newer: [PublishedWeights] = [

@@ -1,9 +1,10 @@
+import Digests
+import Escaping
 import Files
 import Foundation
 
 /// A weight file as its publisher offers it.
 package struct PublishedWeights: Sendable, Equatable {
-    /// How a file is verified.
     package enum Checksum: Sendable, Equatable {
         /// The first eight hex digits of the SHA-256, part of torchvision's file names.
         case sha256(prefix: String)
@@ -36,19 +37,15 @@ package struct PublishedWeights: Sendable, Equatable {
         case google = "Google"
     }
 
-    package let backbone: String
-    /// Without folders.
-    package let file: String
+    package let backbone, file: String
     /// Path below the publisher's base URL.
     package let path: String
     package let publisher: Publisher
-    /// Size in millions of bytes.
     package let megabytes: Double
     package let checksum: Checksum
     /// Published accuracy in percent, on ImageNet unless `measure` says otherwise.
     package let top1: Double
     package var measure = Measure.classifier
-    /// Licence of the published code and weights.
     package let licence: String
     /// Path of the text tower's vocabulary below the publisher's base URL, if the file has a text tower.
     package var vocabulary: String?
@@ -102,14 +99,9 @@ package struct PublishedWeights: Sendable, Equatable {
         publisher == .timm && file.hasPrefix("tf_") || publisher == .pypi ? .symmetric : nil
     }
 
-    /// Every published file of a backbone.
     package static func files(of backbone: String) -> [PublishedWeights] { all.filter { $0.backbone == backbone } }
 
-    /// The published file that a local file is, identified by its digest or otherwise by its name.
-    ///
-    /// - Parameters:
-    ///   - digest: SHA-256 of the bytes, hex.
-    ///   - file: its path.
+    /// The published file that a local one is, identified by its digest (SHA-256, hex) or otherwise by its name.
     package static func holding(digest: String, file: String) -> PublishedWeights? {
         let stated = all.first { published in
             if case .sha256(let prefix) = published.checksum { return digest.hasPrefix(prefix) }
@@ -122,5 +114,27 @@ package struct PublishedWeights: Sendable, Equatable {
     /// The file of that name, or in the package of that name; or the most accurate file of the backbone of that name.
     package static func named(_ name: String) -> PublishedWeights? {
         all.first { $0.file == name || $0.path.hasPrefix(name + "==") } ?? files(of: name).max { $0.top1 < $1.top1 }
+    }
+}
+
+extension PublishedWeights {
+    /// Compares a file with the digest of its publisher, or of the server it was downloaded from. Returns a description
+    /// of the difference, or nil if they match or if no digest is known. Most weight formats have no checksum of their
+    /// own. `sha256`: of the file, hex.
+    package static func difference(path: String, sha256: String) -> String? {
+        let name = path.fileName
+        let published = all.first { $0.file == name }?.checksum
+        let recorded = WeightsFetcher.recorded(path)
+        for (checksum, owner) in [(published, "the published \(name)"), (recorded, "the file that was fetched")] {
+            switch checksum {
+            case .sha256(let digits)? where !sha256.hasBytePrefix(digits):
+                return "its SHA-256 begins with \(sha256.prefix(digits.utf8.count)), that of \(owner) with \(digits)"
+            case .md5(let digits)?:
+                guard let found = try? Digest.file(path, .md5), found != digits else { continue }
+                return "its MD5 is \(found), that of \(owner) is \(digits)"
+            default: continue
+            }
+        }
+        return nil
     }
 }

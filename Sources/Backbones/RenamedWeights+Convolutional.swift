@@ -4,27 +4,13 @@ import NeuralNetwork
 extension RenamedWeights {
     static var convolutionalSchemes: [Scheme] {
         [
-            Scheme(
-                publisher: "torchvision", anchors: ["features.1.0.layer_scale"], numerics: [.torchvision],
-                sources: torchvisionConvNeXt),
-            Scheme(
-                publisher: "Meta", anchors: ["downsample_layers.0.0.weight"], numerics: [.timm, .torchvision],
-                sources: metaConvNeXt),
-            Scheme(
-                publisher: "torchvision", anchors: ["features.1.0.block.0.0.weight"], numerics: [.torchvision],
-                sources: torchvisionEfficientNetV2),
-            Scheme(
-                publisher: "torchvision", anchors: ["features.1.block.0.0.weight"], numerics: [.torchvision],
-                sources: torchvisionMobileNetV3),
-            Scheme(
-                publisher: "efficientnet_pytorch", anchors: ["_conv_stem.weight"], numerics: [.keras, .timm],
-                input: .symmetric, sources: lukemelas),
-            Scheme(
-                publisher: "OpenMMLab", anchors: ["conv1.conv.weight"], numerics: [.torchvision],
-                sources: openMMLabResNet),
-            Scheme(
-                publisher: "torch.nn.Sequential", anchors: ["4.0.conv1.weight"], numerics: [.torchvision],
-                sources: sequentialResNet),
+            Scheme("torchvision", "features.1.0.layer_scale", [.torchvision], torchvisionConvNeXt),
+            Scheme("Meta", "downsample_layers.0.0.weight", [.timm, .torchvision], metaConvNeXt),
+            Scheme("torchvision", "features.1.0.block.0.0.weight", [.torchvision], torchvisionEfficientNetV2),
+            Scheme("torchvision", "features.1.block.0.0.weight", [.torchvision], torchvisionMobileNetV3),
+            Scheme("efficientnet_pytorch", "_conv_stem.weight", [.keras, .timm], input: .symmetric, lukemelas),
+            Scheme("OpenMMLab", "conv1.conv.weight", [.torchvision], openMMLabResNet),
+            Scheme("torch.nn.Sequential", "4.0.conv1.weight", [.torchvision], sequentialResNet),
         ]
     }
 
@@ -170,15 +156,13 @@ extension RenamedWeights {
     private static func openMMLabResNet(_ found: [String: [Int]]) -> [String: Source]? {
         guard found["conv1.conv.weight"] != nil, found["layer1.0.conv1.conv.weight"] != nil else { return nil }
         return renamed(found) { name in
-            let own = name.replacing(/(^|\.)conv(\d)\.conv\./) { "\($0.1)conv\($0.2)." }
+            name.replacing(/(^|\.)conv(\d)\.conv\./) { "\($0.1)conv\($0.2)." }
                 .replacing(/(^|\.)conv(\d)\.bn\./) { "\($0.1)bn\($0.2)." }
                 .replacing("downsample.conv.", with: "downsample.0.").replacing("downsample.bn.", with: "downsample.1.")
-            return own
         }
     }
 
-    /// `nn.Sequential(*resnet.children())`, with or without the classifier, as in scripts for self-supervised learning:
-    /// modules are numbered.
+    /// `nn.Sequential(*resnet.children())`, as in scripts for self-supervised learning: modules are numbered.
     private static func sequentialResNet(_ found: [String: [Int]]) -> [String: Source]? {
         guard found["0.weight"]?.count == 4, found["1.running_mean"] != nil, found["4.0.conv1.weight"] != nil,
             found["7.0.conv1.weight"] != nil
@@ -191,7 +175,6 @@ extension RenamedWeights {
         }
     }
 
-    /// `a.b.weight` → `a.b`, `weight`.
     static func split(_ name: String) -> (module: String, leaf: String) {
         guard let dot = name.lastIndex(of: ".") else { return ("", name) }
         return (String(name[..<dot]), String(name[name.index(after: dot)...]))

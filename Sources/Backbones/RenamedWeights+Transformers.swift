@@ -4,23 +4,15 @@ import NeuralNetwork
 extension RenamedWeights {
     static var transformerSchemes: [Scheme] {
         [
+            Scheme("torchvision", "conv_proj.weight", [.torchvision], torchvisionTransformer),
             Scheme(
-                publisher: "torchvision", anchors: ["conv_proj.weight"], numerics: [.torchvision],
-                sources: torchvisionTransformer),
+                "OpenAI and open_clip", "visual.class_embedding", [.openai, .openCLIP], names: .clip, openCLIP),
+            Scheme("open_clip", "visual.trunk.patch_embed.proj.weight", [.timm, .openCLIP], names: .own, trunk),
             Scheme(
-                publisher: "OpenAI and open_clip", anchors: ["visual.class_embedding"], numerics: [.openai, .openCLIP],
-                names: .clip, sources: openCLIP),
-            Scheme(
-                publisher: "open_clip", anchors: ["visual.trunk.patch_embed.proj.weight"],
-                numerics: [.timm, .openCLIP],
-                names: .own, sources: trunk),
-            Scheme(
-                publisher: "transformers", anchors: ["embeddings.patch_embedding.weight"],
-                numerics: [.transformers, .timm, .openai, .openCLIP], names: .clip, sources: imageTower),
-            Scheme(
-                publisher: "transformers", anchors: ["embeddings.position_embeddings"], numerics: [.timm],
-                sources: transformersDINO),
-            Scheme(publisher: "Meta", anchors: ["mask_token"], numerics: [.timm], sources: metaDINO),
+                "transformers", "embeddings.patch_embedding.weight", [.transformers, .timm, .openai, .openCLIP],
+                names: .clip, imageTower),
+            Scheme("transformers", "embeddings.position_embeddings", [.timm], transformersDINO),
+            Scheme("Meta", "mask_token", [.timm], metaDINO),
         ]
     }
 
@@ -28,10 +20,9 @@ extension RenamedWeights {
         guard found["conv_proj.weight"] != nil, found["encoder.pos_embedding"] != nil else { return nil }
         let ends = [
             "class_token": "cls_token", "encoder.pos_embedding": "pos_embed",
-            "conv_proj.weight": "patch_embed.proj.weight",
-            "conv_proj.bias": "patch_embed.proj.bias", "encoder.ln.weight": "norm.weight",
-            "encoder.ln.bias": "norm.bias",
-            "heads.head.weight": "head.weight", "heads.head.bias": "head.bias",
+            "conv_proj.weight": "patch_embed.proj.weight", "conv_proj.bias": "patch_embed.proj.bias",
+            "encoder.ln.weight": "norm.weight", "encoder.ln.bias": "norm.bias", "heads.head.weight": "head.weight",
+            "heads.head.bias": "head.bias",
         ]
         // Files older than torchvision 0.14 have `linear_1` and `linear_2`.
         let parts = [
@@ -53,8 +44,7 @@ extension RenamedWeights {
     }
 
     private static func openCLIP(_ found: [String: [Int]]) -> [String: Source]? {
-        guard let width = found["visual.class_embedding"]?.first,
-            let positions = found["visual.positional_embedding"]
+        guard let width = found["visual.class_embedding"]?.first, let positions = found["visual.positional_embedding"]
         else { return nil }
         let ends = [
             "visual.conv1.weight": "patch_embed.proj.weight", "visual.ln_pre.weight": "norm_pre.weight",
@@ -180,8 +170,7 @@ extension RenamedWeights {
     private static func metaDINO(_ found: [String: [Int]]) -> [String: Source]? {
         guard found["mask_token"] != nil, found["blocks.0.ls1.gamma"] != nil else { return nil }
         var result = renamed(found) { $0 == "register_tokens" ? "reg_token" : nil }
-        setPositions(
-            found, &result, classToken: "cls_token", positions: "pos_embed", registers: "register_tokens")
+        setPositions(found, &result, classToken: "cls_token", positions: "pos_embed", registers: "register_tokens")
         return result
     }
 

@@ -6,7 +6,6 @@ package struct RenamedWeights: Checkpoint {
     package var files: [String] { file.files }
     package var format: String { file.format + ", names of " + publisher }
     package var notes: [String] { file.notes }
-    /// Shape of every tensor, by the graph's name.
     package let shapes: [String: [Int]]
     /// The implementations that the weights may be for, the most likely first.
     let numerics: [Numerics]
@@ -19,7 +18,6 @@ package struct RenamedWeights: Checkpoint {
     private let publisher: String
     private let sources: [String: Source]
 
-    /// How a tensor is made from the file's tensors.
     enum Source: Sendable {
         case tensor(String)
         /// The same elements in another shape.
@@ -33,16 +31,23 @@ package struct RenamedWeights: Checkpoint {
         case sumWithFirstRow(String, String)
     }
 
-    /// The naming scheme of a publisher.
     struct Scheme {
         let publisher: String
-        /// Suffixes of tensor names, one of which every file of the scheme contains.
-        let anchors: [String]
-        var numerics: [Numerics] = []
-        var input: InputConvention?
-        var names = TensorNames.settled
+        /// The end of a tensor's name that every file of the scheme contains.
+        let anchor: String
+        let numerics: [Numerics]
+        let input: InputConvention?
+        let names: TensorNames
         /// Maps the graph's names to their sources; nil if the file's names do not follow the scheme.
         let sources: ([String: [Int]]) -> [String: Source]?
+
+        init(
+            _ publisher: String, _ anchor: String, _ numerics: [Numerics], input: InputConvention? = nil,
+            names: TensorNames = .settled, _ sources: @escaping ([String: [Int]]) -> [String: Source]?
+        ) {
+            (self.publisher, self.anchor, self.numerics) = (publisher, anchor, numerics)
+            (self.input, self.names, self.sources) = (input, names, sources)
+        }
     }
 
     /// Whether the names are CLIP's without information about the activation: SigLIP has no class token, and OpenAI's
@@ -95,7 +100,6 @@ package struct RenamedWeights: Checkpoint {
         }
     }
 
-    /// The tensor under the graph's name, or nil.
     package func tensor(named name: String) throws -> Tensor? {
         guard let source = sources[name], let shape = shapes[name] else { return nil }
         switch source {
@@ -138,12 +142,10 @@ extension RenamedWeights {
     static var schemes: [Scheme] { transformerSchemes + convolutionalSchemes }
 
     /// The anchors of all schemes, and of timm's EfficientNet.
-    static let anchors = schemes.flatMap(\.anchors) + ["conv_stem.weight"]
+    static let anchors = schemes.map(\.anchor) + ["conv_stem.weight"]
 
     /// Renames tensors; names for which `rename` returns nil are kept.
-    static func renamed(
-        _ found: [String: [Int]], _ rename: (String) -> String?
-    ) -> [String: Source] {
+    static func renamed(_ found: [String: [Int]], _ rename: (String) -> String?) -> [String: Source] {
         Dictionary(found.keys.map { (rename($0) ?? $0, .tensor($0)) }, uniquingKeysWith: { first, _ in first })
     }
 }

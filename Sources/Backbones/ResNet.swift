@@ -1,17 +1,11 @@
 import NeuralNetwork
 
-/// Deep Residual Learning for Image Recognition, He, Zhang, Ren, Sun 2015 (arXiv:1512.03385).
-///
-/// The variant is torchvision's "v1.5": the stride of a bottleneck is in the 3×3 convolution, in the paper in the first
-/// 1×1. Parameter names are torchvision's.
+/// Deep Residual Learning for Image Recognition, He, Zhang, Ren, Sun 2015 (arXiv:1512.03385), as torchvision's "v1.5":
+/// a bottleneck's stride is in the 3×3 convolution, in the paper in the first 1×1. Parameter names are torchvision's.
 package struct ResNet: Sendable {
     /// Blocks in each of the four stages, and whether they are bottlenecks.
     package enum Depth: Int, CaseIterable, Sendable {
-        case resnet18 = 18
-        case resnet34 = 34
-        case resnet50 = 50
-        case resnet101 = 101
-        case resnet152 = 152
+        case resnet18 = 18, resnet34 = 34, resnet50 = 50, resnet101 = 101, resnet152 = 152
 
         var blocks: [Int] {
             switch self {
@@ -29,17 +23,14 @@ package struct ResNet: Sendable {
     }
 
     package let depth: Depth
-    /// Outputs of `fc`.
     package var classes = 1000
-    private static let epsilon: Float = 1e-5
 
-    /// With the 1,000 classes of ImageNet.
     package init(_ depth: Depth) { self.depth = depth }
 
     /// Outputs `spatial` `[512 or 2048, size / 32, size / 32]`, `pooled` `[512 or 2048]`, `logits`.
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         x = unit(&builder, "conv1", "bn1", x, channels: 64, kernel: 7, stride: 2)
         x = builder.activation(.relu, x)
         x = builder.maxPooling("maxpool", x, Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1)))
@@ -50,9 +41,7 @@ package struct ResNet: Sendable {
                 x = self.block(&builder, name, x, width: 64 << stage, stride: stride, isFirst: block == 0)
             }
         }
-        let pooled = builder.globalAveragePooling("avgpool", x)
-        let logits = builder.linear("fc", pooled, out: classes)
-        return builder.build(outputs: ["spatial": x, "pooled": pooled, "logits": logits])
+        return builder.classifier(x, pooling: "avgpool", linear: "fc", classes: classes)
     }
 
     private func block(
@@ -61,8 +50,7 @@ package struct ResNet: Sendable {
         // (channels, kernel, stride) of each convolution.
         let layers =
             depth.isBottleneck
-            ? [(width, 1, 1), (width, 3, stride), (width * 4, 1, 1)]
-            : [(width, 3, stride), (width, 3, 1)]
+            ? [(width, 1, 1), (width, 3, stride), (width * 4, 1, 1)] : [(width, 3, stride), (width, 3, 1)]
         var x = input
         for (index, layer) in layers.enumerated() {
             let isLast = index == layers.count - 1
@@ -80,13 +68,11 @@ package struct ResNet: Sendable {
         return builder.activation(.relu, builder.add("\(name).add", x, identity))
     }
 
-    /// Convolution and batch normalisation.
     private func unit(
         _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
         channels: Int, kernel: Int, stride: Int, scale: Float = 1
     ) -> Graph.NodeID {
         let window = Window(kernel: Extent(kernel), stride: Extent(stride), padding: Extent(kernel / 2))
-        let x = builder.convolution(convolution, input, Convolution(outChannels: channels, window: window))
-        return builder.batchNormalization(normalization, x, epsilon: Self.epsilon, scale: scale)
+        return builder.unit(convolution, normalization, input, channels, window, scale: scale)
     }
 }

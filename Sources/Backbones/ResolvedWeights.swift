@@ -3,12 +3,10 @@ import Files
 import NeuralNetwork
 import ONNX
 
-/// A network's weights from a file of any known format, wherever in the file they are.
-///
-/// Dictionary keys and module names are treated alike: `state_dict.module.backbone.conv1.weight`. A place is a prefix
-/// under which all the network's tensors are found with their shapes, without additional tensors that the network would
-/// have to compute with. If there are several places, the one that publishers evaluate is used (`rank`) and reported;
-/// `part` selects another.
+/// A network's weights from a file of any known format, wherever in the file they are. Dictionary keys and module names
+/// are treated alike: `state_dict.module.backbone.conv1.weight`. A place is a prefix under which all the network's
+/// tensors are found with their shapes, without additional tensors that the network would have to compute with. If
+/// there are several places, the one that publishers evaluate is used (`rank`) and reported; `part` selects another.
 package struct ResolvedWeights: Sendable {
     /// The tensors under the network's names.
     package let checkpoint: any Checkpoint
@@ -21,10 +19,8 @@ package struct ResolvedWeights: Sendable {
     /// Modules of the file that the network does not use, such as another classifier.
     package let unused: [String]
 
-    /// - Parameters:
-    ///   - backbone: the network; nil for any known one.
-    ///   - part: all or the end of the place's prefix; nil selects the one that publishers evaluate.
-    /// - Throws: `WeightsError`.
+    /// `backbone`: nil for any known one. `part`: all or the end of the place's prefix; nil selects the one that
+    /// publishers evaluate. Throws `WeightsError`.
     package init(path: String, for backbone: Backbone? = nil, part: String? = nil) throws {
         if let network = try backbone?.network ?? Self.single(path) {
             if let backbone, backbone.network == nil { try Self.checkNothingLeft(network, backbone) }
@@ -103,8 +99,7 @@ package struct ResolvedWeights: Sendable {
         (self.part, others, grid, unused) = (nil, [], nil, [])
     }
 
-    /// Every place at which one of the networks is found. Of several networks at one place, the one with the most
-    /// parameters.
+    /// Every place at which one of the networks is found; of several at one place, the one with most parameters.
     private static func places(_ file: any Checkpoint, _ networks: [ExpectedTensors], _ part: String?) -> [Place] {
         var origins: Set<String> = []
         return prefixes(file, networks).filter { isNamed($0, part) }.compactMap { prefix in
@@ -155,16 +150,14 @@ package struct ResolvedWeights: Sendable {
     private static func unwrapped(_ file: any Checkpoint) -> any Checkpoint {
         var prefix = ""
         for wrapper in ["state_dict.", "model."]
-        where file.shapes.keys.contains(where: { $0.hasBytePrefix(prefix + wrapper) }) {
-            prefix += wrapper
-        }
+        where file.shapes.keys.contains(where: { $0.hasBytePrefix(prefix + wrapper) }) { prefix += wrapper }
         let inner = file.behind(prefix)
         let isParallel = inner.shapes.keys.allSatisfy { $0.hasBytePrefix("module.") }
         return translated(isParallel ? inner.behind("module.") : inner) ?? file
     }
 
-    /// Which of several networks in a file is evaluated, lowest first: exponential moving averages before the weights that
-    /// they average, as in timm; DINO's teacher; MoCo's query encoder, not the key encoder that follows it.
+    /// Which of several networks in a file is evaluated, lowest first: exponential moving averages before the weights
+    /// that they average, as in timm; DINO's teacher; MoCo's query encoder, not the key encoder that follows it.
     private static func rank(_ prefix: String) -> Int {
         // MMEngine swaps them before saving: the averages are in `state_dict`.
         if prefix.hasBytePrefix("ema_state_dict.") { return 4 }
@@ -204,7 +197,5 @@ package struct ResolvedWeights: Sendable {
     }
 }
 
-/// Opens a weight file of any known format, which is detected from the content.
-///
-/// - Throws: `WeightsError`.
+/// Opens a weight file of any known format, which is detected from the content. Throws `WeightsError`.
 package func openWeights(path: String) throws -> any Checkpoint { try ResolvedWeights(path: path).checkpoint }

@@ -1,56 +1,29 @@
 import NeuralNetwork
 
 /// Rethinking Spatiotemporal Feature Learning, Xie, Sun, Huang, Tu, Murphy 2018 (arXiv:1712.04851), without gating.
-///
 /// Inception V1 with each 3-D convolution factorised into a spatial and a temporal one, as in torchvision; parameter
 /// names are torchvision's.
 struct S3D: Sendable {
     var classes = 400
-    private static let epsilon: Float = 1e-3
 
-    /// With the 400 classes of Kinetics.
     init() {}
-
-    /// A module of `features`, by its index.
-    private enum Step {
-        case pooling(kernel: (Int, Int), stride: (Int, Int), padding: (Int, Int))
-        case mixed(InceptionChannels)
-    }
-
-    /// From `features.4`.
-    private static let steps: [Step] = [
-        .pooling(kernel: (1, 3), stride: (1, 2), padding: (0, 1)),
-        .mixed(.m3b), .mixed(.m3c),
-        .pooling(kernel: (3, 3), stride: (2, 2), padding: (1, 1)),
-        .mixed(.m4b), .mixed(.m4c), .mixed(.m4d), .mixed(.m4e), .mixed(.m4f),
-        .pooling(kernel: (2, 2), stride: (2, 2), padding: (0, 0)),
-        .mixed(.m5b), .mixed(.m5c),
-    ]
 
     /// Outputs `spatial` `[1024, 1, size / 32, size / 32]`, the mean over frames, `pooled` `[1024]`, `logits`.
     func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(
-            .clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")
+        var x = builder.clip(frames, imageSize)
         x = separable(&builder, "features.0", x, channels: 64, kernel: 7, stride: 2)
-        x = pooling(&builder, "features.1", x, kernel: (1, 3), stride: (1, 2), padding: (0, 1))
+        x = pooling(&builder, "features.1", x, kernel: (1, 3), stride: (1, 2))
         x = unit(&builder, "features.2", x, channels: 64, Window(kernel: Extent(1)))
         x = separable(&builder, "features.3", x, channels: 192, kernel: 3, stride: 1)
-        for (place, step) in Self.steps.enumerated() {
+        for (place, step) in InceptionStep.all.enumerated() {
             let name = "features.\(place + 4)"
             switch step {
-            case .pooling(let kernel, let stride, let padding):
-                x = pooling(&builder, name, x, kernel: kernel, stride: stride, padding: padding)
+            case .pooling(let kernel, let stride): x = pooling(&builder, name, x, kernel: kernel, stride: stride)
             case .mixed(let channels): x = mixed(&builder, name, x, channels)
             }
         }
-        let head = Window(kernel: Extent(7), time: TimeWindow(kernel: 2))
-        let means = builder.averagePooling("avgpool", x, head, countsPadding: true)
-        let pooled = builder.globalAveragePooling("mean", means)
-        let scores = builder.convolution(
-            "classifier.1", means, Convolution(outChannels: classes, window: Window(kernel: Extent(1)), hasBias: true))
-        let logits = builder.globalAveragePooling("logits", scores)
-        return builder.build(outputs: ["spatial": builder.meanOverFrames(x), "pooled": pooled, "logits": logits])
+        return builder.windowed(x, pooling: "avgpool", classifier: "classifier.1", classes: classes)
     }
 
     private func mixed(
@@ -64,12 +37,11 @@ struct S3D: Sendable {
         let first = unit(&builder, "\(name).branch0", input, channels: channels.single, single)
         let second = branch(1, channels.reduced, channels.wide)
         let third = branch(2, channels.reducedSmall, channels.small)
-        let most = pooling(&builder, "\(name).branch3.0", input, kernel: (3, 3), stride: (1, 1), padding: (1, 1))
+        let most = pooling(&builder, "\(name).branch3.0", input, kernel: (3, 3), stride: (1, 1))
         let fourth = unit(&builder, "\(name).branch3.1", most, channels: channels.pooled, single)
         return builder.concatenation(name, [first, second, third, fourth])
     }
 
-    /// A spatial convolution, then a temporal one.
     private func separable(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, channels: Int, kernel: Int, stride: Int
     ) -> Graph.NodeID {
@@ -81,20 +53,17 @@ struct S3D: Sendable {
     private func unit(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, channels: Int, _ window: Window
     ) -> Graph.NodeID {
-        let x = builder.convolution(name + ".0", input, Convolution(outChannels: channels, window: window))
-        return builder.activation(.relu, builder.batchNormalization(name + ".1", x, epsilon: Self.epsilon))
+        builder.activation(.relu, builder.unit(name + ".0", name + ".1", input, channels, window, epsilon: 1e-3))
     }
 
-    /// Sizes are (frames, pixels).
+    /// Sizes are (frames, pixels); those of 3 are padded.
     private func pooling(
-        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, kernel: (Int, Int), stride: (Int, Int),
-        padding: (Int, Int)
+        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, kernel: (Int, Int), stride: (Int, Int)
     ) -> Graph.NodeID {
-        builder.maxPooling(
-            name, input,
-            Window(
-                kernel: Extent(kernel.1), stride: Extent(stride.1), padding: Extent(padding.1),
-                time: TimeWindow(kernel: kernel.0, stride: stride.0, padding: padding.0)))
+        let time = TimeWindow(kernel: kernel.0, stride: stride.0, padding: kernel.0 == 3 ? 1 : 0)
+        let padding = Extent(kernel.1 == 3 ? 1 : 0)
+        let window = Window(kernel: Extent(kernel.1), stride: Extent(stride.1), padding: padding, time: time)
+        return builder.maxPooling(name, input, window)
     }
 }
 
@@ -107,19 +76,37 @@ struct InceptionChannels {
     /// Of the second 3×3 branch, the paper's 5×5: reduction, then output.
     let reducedSmall, small: Int
     let pooled: Int
+}
 
-    private init(_ single: Int, _ reduced: Int, _ wide: Int, _ reducedSmall: Int, _ small: Int, _ pooled: Int) {
-        (self.single, self.reduced, self.wide) = (single, reduced, wide)
-        (self.reducedSmall, self.small, self.pooled) = (reducedSmall, small, pooled)
+/// Inception V1 after its first three convolutions, inflated to 3-D: sizes are (frames, pixels).
+enum InceptionStep {
+    case pooling(kernel: (Int, Int), stride: (Int, Int))
+    case mixed(InceptionChannels)
+
+    private static func block(_ single: Int, _ wide: (Int, Int), _ small: (Int, Int), _ pooled: Int) -> InceptionStep {
+        .mixed(
+            .init(
+                single: single, reduced: wide.0, wide: wide.1, reducedSmall: small.0, small: small.1, pooled: pooled))
     }
 
-    static let m3b = InceptionChannels(64, 96, 128, 16, 32, 32)
-    static let m3c = InceptionChannels(128, 128, 192, 32, 96, 64)
-    static let m4b = InceptionChannels(192, 96, 208, 16, 48, 64)
-    static let m4c = InceptionChannels(160, 112, 224, 24, 64, 64)
-    static let m4d = InceptionChannels(128, 128, 256, 24, 64, 64)
-    static let m4e = InceptionChannels(112, 144, 288, 32, 64, 64)
-    static let m4f = InceptionChannels(256, 160, 320, 32, 128, 128)
-    static let m5b = InceptionChannels(256, 160, 320, 32, 128, 128)
-    static let m5c = InceptionChannels(384, 192, 384, 48, 128, 128)
+    static let all: [InceptionStep] = [
+        .pooling(kernel: (1, 3), stride: (1, 2)), block(64, (96, 128), (16, 32), 32),
+        block(128, (128, 192), (32, 96), 64), .pooling(kernel: (3, 3), stride: (2, 2)),
+        block(192, (96, 208), (16, 48), 64), block(160, (112, 224), (24, 64), 64),
+        block(128, (128, 256), (24, 64), 64), block(112, (144, 288), (32, 64), 64),
+        block(256, (160, 320), (32, 128), 128), .pooling(kernel: (2, 2), stride: (2, 2)),
+        block(256, (160, 320), (32, 128), 128), block(384, (192, 384), (48, 128), 128),
+    ]
+}
+
+extension GraphBuilder {
+    /// Outputs `spatial`, the mean over frames, and the means over windows of 2 × 7 × 7: `pooled` and `logits`.
+    mutating func windowed(_ x: NodeID, pooling: String, classifier: String, classes: Int) -> Graph {
+        let head = Window(kernel: Extent(7), time: TimeWindow(kernel: 2))
+        let means = averagePooling(pooling, x, head, countsPadding: true)
+        let pooled = globalAveragePooling("mean", means)
+        let options = Convolution(outChannels: classes, window: Window(kernel: Extent(1)), hasBias: true)
+        let logits = globalAveragePooling("logits", convolution(classifier, means, options))
+        return build(outputs: ["spatial": meanOverFrames(x), "pooled": pooled, "logits": logits])
+    }
 }

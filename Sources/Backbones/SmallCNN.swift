@@ -8,12 +8,11 @@ package struct SmallCNN: Sendable {
     /// Outputs `spatial` `[512, size / 32, size / 32]` and `pooled` `[512]`.
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         for (index, channels) in [64, 128, 256, 512].enumerated() {
             let kernel = index == 0 ? 7 : 3
             let window = Window(kernel: Extent(kernel), stride: Extent(2), padding: Extent(kernel / 2))
-            x = builder.convolution("conv\(index + 1)", x, Convolution(outChannels: channels, window: window))
-            x = builder.batchNormalization("bn\(index + 1)", x, epsilon: 1e-5)
+            x = builder.unit("conv\(index + 1)", "bn\(index + 1)", x, channels, window)
             x = builder.activation(.relu, x)
             if index == 0 {
                 let pooling = Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1))

@@ -2,8 +2,7 @@ import NeuralNetwork
 
 /// The origin of a file's tensor names, as far as it leaves the variant of the weights open.
 package enum TensorNames: String, Sendable {
-    /// All published files with these names are for one implementation and one input normalisation, or the file states
-    /// them.
+    /// Published files with these names are for one implementation and one input normalisation, or state them.
     case settled
     /// The graph's own names: torchvision's or timm's, depending on the backbone.
     case own
@@ -23,7 +22,6 @@ struct PublishedVariant: Sendable, Equatable {
 
 extension Backbone {
     /// All kinds of published files that fit the backbone with the same tensor names; empty if there is only one kind.
-    ///
     /// Facts from timm 1.0, torchvision 0.29 and open_clip 3; `Tests/Parity/timm_conventions.py` lists timm's.
     func variants(_ names: TensorNames) -> [PublishedVariant] {
         switch names {
@@ -74,8 +72,7 @@ extension Backbone {
                 .init(numerics: .torchvision, input: .clip, files: "timm's clip_laion2b and clip_laiona files"),
             ]
         case "vit_tiny_16", "vit_small_16", "vit_large_16": Self.plainTransformers
-        case "vit_base_16":
-            Self.plainTransformers + [.init(numerics: .timm, input: .clip, files: "timm's bamboo file")]
+        case "vit_base_16": Self.plainTransformers + [.init(numerics: .timm, input: .clip, files: "timm's bamboo file")]
         case _ where name.hasPrefix("clip_"): Self.clipFiles(name)
         default: []
         }

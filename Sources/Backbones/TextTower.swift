@@ -2,9 +2,7 @@ import NeuralNetwork
 
 /// The text towers of CLIP (Radford et al. 2021, arXiv:2103.00020), SigLIP (Zhai et al. 2023, arXiv:2303.15343) and
 /// SigLIP 2 (Tschannen et al. 2025, arXiv:2502.14786): transformers whose last token is projected into the joint
-/// embedding space.
-///
-/// Parameter names are those of the image towers, prefixed with `text.`.
+/// embedding space. Parameter names are those of the image towers, prefixed with `text.`.
 package struct TextTower: Sendable, Equatable {
     /// Elements per token, blocks, attention heads.
     package let width, blocks, heads: Int
@@ -12,12 +10,10 @@ package struct TextTower: Sendable, Equatable {
     package let projection: Int
     /// Maximum tokens of a text.
     package let contextLength: Int
-    /// Activation of the MLPs.
     package let activation: Activation
     /// Whether a token attends only to itself and earlier tokens. CLIP is causal; its texts end at their last token.
     /// SigLIP is not: texts are padded to `contextLength`, and padding takes part in attention.
     package let isCausal: Bool
-    /// Whether the projection has a bias.
     package let hasBias: Bool
     private var epsilon: Float { isCausal ? 1e-5 : 1e-6 }
 
@@ -63,8 +59,7 @@ package struct TextTower: Sendable, Equatable {
     }
 
     private func block(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
-        var y = builder.linear(
-            name + ".attn.qkv", normalized(&builder, name + ".norm1", input), out: 3 * width)
+        var y = builder.linear(name + ".attn.qkv", normalized(&builder, name + ".norm1", input), out: 3 * width)
         y = builder.tokenAttention(name + ".attn", y, heads: heads, isCausal: isCausal)
         y = builder.linear(name + ".attn.proj", y, out: width)
         let x = builder.add(name + ".add1", y, input)

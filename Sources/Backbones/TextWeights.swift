@@ -1,16 +1,13 @@
 import Foundation
 import NeuralNetwork
 
-/// A text tower in a publisher's file under the names of `TextTower`, with the scale and bias of the model's
-/// similarity.
+/// A text tower of a publisher's file under the names of `TextTower`, with the similarity's scale and bias.
 package struct TextWeights: ParameterSource {
     private let file: any Checkpoint
     /// For each parameter of the tower, the tensors that are concatenated along the first dimension.
     private let sources: [String: [String]]
     private let transposed: Set<String>
-    /// Whether the names are those of transformers.
     package let isTransformers: Bool
-    /// Size of the file's vocabulary.
     package let vocabularySize: Int
     /// Logit scale and bias: probabilities are computed from scale · cosine + bias.
     package let scale, bias: Float
@@ -37,9 +34,7 @@ package struct TextWeights: ParameterSource {
         return file
     }
 
-    /// The tensor of a parameter.
-    ///
-    /// - Throws: `WeightsError`; `TextWeightsError.otherShape`.
+    /// The tensor of a parameter. Throws `WeightsError`; `TextWeightsError.otherShape`.
     package func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         let parts = try (sources[parameter.name] ?? []).compactMap { try file.tensor(named: $0) }
         guard !parts.isEmpty, parts.count == sources[parameter.name]?.count else {
@@ -70,7 +65,6 @@ package struct TextWeights: ParameterSource {
 
     private typealias Found = (sources: [String: [String]], transposed: Set<String>)
 
-    /// `transformers`' names.
     private static func hugging(_ shapes: [String: [Int]]) -> Found? {
         let prefixes = ["text_model.", "model.text_model.", ""]
         guard let prefix = prefixes.first(where: { shapes[$0 + "embeddings.token_embedding.weight"] != nil }) else {
@@ -135,10 +129,8 @@ package struct TextWeights: ParameterSource {
     }
 }
 
-/// Why a file gives no text tower.
 enum TextWeightsError: LocalizedError, Equatable {
-    case noTextTower(file: String)
-    case missing(file: String, parameter: String)
+    case noTextTower(file: String), missing(file: String, parameter: String)
     case otherShape(file: String, parameter: String, found: [Int], wanted: [Int])
 
     var errorDescription: String? {
@@ -148,11 +140,10 @@ enum TextWeightsError: LocalizedError, Equatable {
                 + "transformers with --text."
         case .missing(let file, let parameter): "\(file) lacks \(parameter) of its text tower. Fetch it again."
         case .otherShape(let file, let parameter, let found, let wanted):
-            "\(parameter) in \(file) is \(found), not \(wanted): it is the text tower of another model. Name the right file with --text."
+            "\(parameter) in \(file) is \(found), not \(wanted): it is the text tower of another model. Name the right "
+                + "file with --text."
         }
     }
 }
 
-extension Double {
-    fileprivate var exponential: Double { exp(self) }
-}
+extension Double { fileprivate var exponential: Double { exp(self) } }

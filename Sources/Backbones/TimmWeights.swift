@@ -7,7 +7,6 @@ package struct TimmWeights: Checkpoint {
     package var files: [String] { file.files }
     package var format: String { file.format + ", names of timm" }
     package var notes: [String] { file.notes }
-    /// Shape of every tensor, by torchvision's name.
     package let shapes: [String: [Int]]
 
     let file: any Checkpoint
@@ -18,27 +17,21 @@ package struct TimmWeights: Checkpoint {
         let found = file.shapes
         // Related networks without squeeze-and-excitation in the first block use timm's names in the graph.
         guard found["conv_stem.weight"] != nil, found["blocks.0.0.se.conv_reduce.weight"] != nil else { return nil }
-        var shapes: [String: [Int]] = [:]
-        var originals: [String: String] = [:]
+        var shapes: [String: [Int]] = [:], originals: [String: String] = [:]
         for (name, shape) in found {
             let translated = Self.translated(name) ?? name
             shapes[translated] = shape
             originals[translated] = name
         }
-        self.file = file
-        self.shapes = shapes
-        self.originals = originals
+        (self.file, self.shapes, self.originals) = (file, shapes, originals)
     }
 
-    /// The name in the file.
     func original(of name: String) -> String? { originals[name] }
 
-    /// The tensor under torchvision's name, or nil.
     package func tensor(named name: String) throws -> Tensor? {
         try originals[name].flatMap { try file.tensor(named: $0) }
     }
 
-    /// torchvision's name of a tensor; nil if it has none.
     static func translated(_ name: String) -> String? {
         guard let dot = name.lastIndex(of: ".") else { return nil }
         let (module, leaf) = (String(name[..<dot]), name[dot...])

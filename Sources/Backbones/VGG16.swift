@@ -1,9 +1,8 @@
 import NeuralNetwork
 
 /// Very Deep Convolutional Networks for Large-Scale Image Recognition, Simonyan and Zisserman 2014 (arXiv:1409.1556),
-/// configuration D: thirteen 3×3 convolutions with bias, no batch normalisation.
-///
-/// torchvision's and Keras' implementations are equivalent; parameter names are torchvision's (`features.N`).
+/// configuration D: thirteen 3×3 convolutions with bias, no batch normalisation. torchvision's and Keras'
+/// implementations are equivalent; parameter names are torchvision's (`features.N`).
 struct VGG16: Sendable {
     init() {}
 
@@ -15,14 +14,13 @@ struct VGG16: Sendable {
     /// Outputs `spatial` `[512, size / 32, size / 32]`, `pooled` `[512]`, `flatten` (height, width, channels).
     func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
-        var x = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        var x = builder.image(imageSize)
         var number = 0
         for channels in Self.layers {
             let name = "features.\(number)"
             if let channels {
                 let window = Window(kernel: Extent(3), padding: Extent(1))
-                x = builder.convolution(
-                    name, x, Convolution(outChannels: channels, window: window, hasBias: true))
+                x = builder.convolution(name, x, Convolution(outChannels: channels, window: window, hasBias: true))
                 x = builder.activation(.relu, x)
                 number += 2
             } else {

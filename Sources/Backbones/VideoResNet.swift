@@ -1,8 +1,7 @@
 import NeuralNetwork
 
-/// A Closer Look at Spatiotemporal Convolutions for Action Recognition, Tran et al. 2018 (arXiv:1711.11248).
-///
-/// 3-D ResNet-18 as in torchvision; parameter names are torchvision's.
+/// A Closer Look at Spatiotemporal Convolutions for Action Recognition, Tran et al. 2018 (arXiv:1711.11248). 3-D
+/// ResNet-18 as in torchvision; parameter names are torchvision's.
 struct VideoResNet: Sendable {
     /// The temporal convolutions of the paper's networks.
     enum Variant: String, CaseIterable, Sendable {
@@ -18,19 +17,15 @@ struct VideoResNet: Sendable {
     }
 
     let variant: Variant
-    /// Outputs of `fc`.
     var classes = 400
-    private static let epsilon: Float = 1e-5
     private static let blocks = 2
 
-    /// With the 400 classes of Kinetics.
     init(_ variant: Variant) { self.variant = variant }
 
     /// Outputs `spatial` `[512, 1, size / 16, size / 16]`, the mean over frames, `pooled` `[512]`, `logits`.
     func graph(imageSize: Int, frames: Int) -> Graph {
         var builder = GraphBuilder()
-        let input = builder.input(
-            .clip(channels: 3, frames: frames, height: imageSize, width: imageSize), name: "clip")
+        let input = builder.clip(frames, imageSize)
         var x = stem(&builder, input)
         for stage in 0..<4 {
             for block in 0..<Self.blocks {
@@ -45,16 +40,13 @@ struct VideoResNet: Sendable {
     private func stem(_ builder: inout GraphBuilder, _ input: Graph.NodeID) -> Graph.NodeID {
         let picture = Window(kernel: Extent(7), stride: Extent(2), padding: Extent(3))
         if variant == .r2plus1d {
-            var x = unit(&builder, "stem.0", "stem.1", input, channels: 45, picture)
+            var x = builder.unit("stem.0", "stem.1", input, 45, picture)
             x = builder.activation(.relu, x)
-            x = unit(&builder, "stem.3", "stem.4", x, channels: 64, .overTime())
+            x = builder.unit("stem.3", "stem.4", x, 64, .overTime())
             return builder.activation(.relu, x)
         }
-        return builder.activation(
-            .relu,
-            unit(
-                &builder, "stem.0", "stem.1", input, channels: 64,
-                picture.reaching(TimeWindow(kernel: 3, padding: 1))))
+        let whole = picture.reaching(TimeWindow(kernel: 3, padding: 1))
+        return builder.activation(.relu, builder.unit("stem.0", "stem.1", input, 64, whole))
     }
 
     private func block(
@@ -68,13 +60,12 @@ struct VideoResNet: Sendable {
         let middle = 27 * inChannels * channels / (9 * inChannels + 3 * channels)
         var x = convolution(&builder, "\(name).conv1", input, channels, middle: middle, stage: stage, stride: stride)
         x = builder.activation(.relu, x)
-        x = convolution(
-            &builder, "\(name).conv2", x, channels, middle: middle, stage: stage, stride: 1, scale: 0.25)
+        x = convolution(&builder, "\(name).conv2", x, channels, middle: middle, stage: stage, stride: 1, scale: 0.25)
         var identity = input
         if stride > 1 {
             let time = TimeWindow(kernel: 1, stride: variant.reachesOverFrames(stage: stage) ? 2 : 1)
-            identity = unit(
-                &builder, "\(name).downsample.0", "\(name).downsample.1", input, channels: channels,
+            identity = builder.unit(
+                "\(name).downsample.0", "\(name).downsample.1", input, channels,
                 Window(kernel: Extent(1), stride: Extent(2)).reaching(time))
         }
         return builder.activation(.relu, builder.add("\(name).add", x, identity))
@@ -87,23 +78,12 @@ struct VideoResNet: Sendable {
     ) -> Graph.NodeID {
         let picture = Window(kernel: Extent(3), stride: Extent(stride), padding: Extent(1))
         if variant == .r2plus1d {
-            var x = unit(&builder, "\(name).0.0", "\(name).0.1", input, channels: middle, picture)
+            var x = builder.unit("\(name).0.0", "\(name).0.1", input, middle, picture)
             x = builder.activation(.relu, x)
-            return unit(
-                &builder, "\(name).0.3", "\(name).1", x, channels: channels, .overTime(stride: stride), scale: scale)
+            return builder.unit("\(name).0.3", "\(name).1", x, channels, .overTime(stride: stride), scale: scale)
         }
-        let time =
-            variant.reachesOverFrames(stage: stage) ? TimeWindow(kernel: 3, stride: stride, padding: 1) : .frame
-        return unit(
-            &builder, "\(name).0", "\(name).1", input, channels: channels, picture.reaching(time), scale: scale)
-    }
-
-    private func unit(
-        _ builder: inout GraphBuilder, _ convolution: String, _ normalization: String, _ input: Graph.NodeID,
-        channels: Int, _ window: Window, scale: Float = 1
-    ) -> Graph.NodeID {
-        let x = builder.convolution(convolution, input, Convolution(outChannels: channels, window: window))
-        return builder.batchNormalization(normalization, x, epsilon: Self.epsilon, scale: scale)
+        let time = variant.reachesOverFrames(stage: stage) ? TimeWindow(kernel: 3, stride: stride, padding: 1) : .frame
+        return builder.unit("\(name).0", "\(name).1", input, channels, picture.reaching(time), scale: scale)
     }
 }
 
@@ -113,14 +93,12 @@ extension Window {
         Window(kernel: Extent(1)).reaching(TimeWindow(kernel: kernel, stride: stride, padding: kernel / 2))
     }
 
-    /// The window extended over time.
     func reaching(_ time: TimeWindow) -> Window {
         Window(kernel: kernel, stride: stride, padding: leading, trailing: trailing, dilation: dilation, time: time)
     }
 }
 
 extension GraphBuilder {
-    /// The mean over all frames.
     mutating func meanOverFrames(_ input: NodeID) -> NodeID {
         guard case .clip(_, let frames, _, _) = shape(of: input) else { return input }
         let all = Window(kernel: Extent(1)).reaching(TimeWindow(kernel: frames, stride: frames))

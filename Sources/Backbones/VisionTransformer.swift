@@ -3,10 +3,7 @@ import NeuralNetwork
 /// An Image is Worth 16x16 Words, Dosovitskiy et al. 2020 (arXiv:2010.11929), and networks based on it: DINOv2 (Oquab
 /// et al. 2023, arXiv:2304.07193), with registers (Darcet et al. 2023, arXiv:2309.16588), and the image towers of CLIP
 /// (Radford et al. 2021, arXiv:2103.00020), SigLIP (Zhai et al. 2023, arXiv:2303.15343) and SigLIP 2 (Tschannen et al.
-/// 2025, arXiv:2502.14786).
-///
-/// Parameter names are timm's. Blocks are pre-norm. Position embeddings are interpolated to other image sizes as in
-/// timm.
+/// 2025, arXiv:2502.14786). Parameter names are timm's. Pre-norm. Position embeddings are interpolated as in timm.
 struct VisionTransformer: Sendable {
     /// Elements per token, blocks, attention heads.
     package enum Size: String, CaseIterable, Sendable {
@@ -24,14 +21,12 @@ struct VisionTransformer: Sendable {
         var heads: Int { width / 64 }
     }
 
-    /// The differences between the families.
     package enum Family: Sendable, Equatable {
         /// Class token and classifier.
         case supervised
         /// Layer scale and `registers` register tokens.
         case dino(registers: Int)
-        /// Normalisation before the blocks, patch embedding without bias, class token projected to `projection`
-        /// elements.
+        /// Norm before the blocks, patch embedding without bias, class token projected to `projection` elements.
         case clip(projection: Int)
         /// No class token; attention pooling with a learned query.
         case siglip
@@ -43,15 +38,10 @@ struct VisionTransformer: Sendable {
     let patch: Int
     /// Side of the patch grid on which position embeddings were learned.
     let grid: Int
-    /// Activation of the MLPs.
     let activation: Activation
 
     init(_ size: Size, _ family: Family, patch: Int, grid: Int, activation: Activation = .gelu) {
-        self.size = size
-        self.family = family
-        self.patch = patch
-        self.grid = grid
-        self.activation = activation
+        (self.size, self.family, self.patch, self.grid, self.activation) = (size, family, patch, grid, activation)
     }
 
     private var isCLIP: Bool {
@@ -67,8 +57,8 @@ struct VisionTransformer: Sendable {
     private var epsilon: Float { isCLIP ? 1e-5 : 1e-6 }
 
     /// Outputs `tokens` (patches after the last normalisation) `[width, side, side]`, their `mean` and `pooled`
-    /// `[width]`, of supervised networks `logits`, of CLIP and SigLIP `projected`; `activations` is the input of the
-    /// last block's attention.
+    /// `[width]`, `logits` of supervised networks, `projected` of CLIP and SigLIP; `activations`: the last attention's
+    /// input.
     func graph(imageSize: Int) -> Graph {
         precondition(imageSize % patch == 0, "\(imageSize) pixels in patches of \(patch)")
         let side = imageSize / patch
@@ -76,7 +66,7 @@ struct VisionTransformer: Sendable {
             hasClassToken: family != .siglip, registers: registers, grid: grid,
             positionsCoverClass: family != .siglip && registers == 0)
         var builder = GraphBuilder()
-        let image = builder.input(.image(channels: 3, height: imageSize, width: imageSize), name: "image")
+        let image = builder.image(imageSize)
         let window = Window(kernel: Extent(patch), stride: Extent(patch))
         var x = builder.convolution(
             "patch_embed.proj", image, Convolution(outChannels: size.width, window: window, hasBias: !isCLIP))

@@ -17,10 +17,8 @@ package struct WeightsConvention: Sendable, Equatable {
         let input: InputConvention?
     }
 
-    /// - Parameters:
-    ///   - traits: what the file states.
-    ///   - numerics: the user's choice of implementation; nil follows the file.
-    ///   - input: the user's choice of input; nil follows the file.
+    /// `traits`: what the file states. `numerics`: the user's choice of implementation; nil follows the file. `input`:
+    /// the user's choice of input; nil follows the file.
     package init(
         _ backbone: Backbone, _ traits: WeightsTraits, numerics wanted: Numerics? = nil,
         input wantedInput: InputConvention? = nil
@@ -48,12 +46,9 @@ package struct WeightsConvention: Sendable, Equatable {
         chosen = variants.first { $0.numerics == numerics && (isInputKnown || $0.input == input) }?.files
     }
 
-    /// States what is used and how to choose an alternative; nil if the file or the user determines it.
-    ///
-    /// - Parameters:
-    ///   - file: the weight file's name.
-    ///   - isDifference: whether the user asked for frame differences, which the input option must then contain too.
-    ///   - option: formats a key and its value, such as `extract.input: imagenet`.
+    /// States what is used and how to choose an alternative; nil if the file or the user determines it. `file`: the
+    /// weight file's name. `isDifference`: whether the user asked for frame differences, which the input option must
+    /// then contain too. `option`: formats a key and its value, such as `extract.input: imagenet`.
     package func note(
         file: String, isDifference: Bool = false, option: (_ key: String, _ value: String) -> String
     ) -> String? {

@@ -7,30 +7,25 @@ import ONNX
 package struct WeightsTraits: Sendable, Equatable {
     /// The implementations that the weights may be for, the most likely first; empty if unknown.
     package let numerics: [Numerics]
-    /// The input normalisation; nil if unknown.
     package let input: InputConvention?
-    /// The origin of the tensor names.
     package internal(set) var names = TensorNames.settled
-    /// Whether the file, or a configuration beside it, states the implementation; otherwise the first of `numerics` is
-    /// a guess.
+    /// Whether the file, or a configuration beside it, states the implementation; otherwise `numerics` starts with a
+    /// guess.
     package internal(set) var statesNumerics = false
-    /// Whether the file, or a configuration beside it, states the input; otherwise `input` is the usual one for such
-    /// files.
+    /// Whether the file, or a configuration beside it, states the input; otherwise `input` is the usual one.
     package internal(set) var statesInput = false
     /// The resize filter of a hub configuration beside the file.
     package internal(set) var interpolation: Backbone.Interpolation?
 
     package static let unknown = WeightsTraits(numerics: [], input: nil)
 
-    /// - Parameters:
-    ///   - numerics: the implementations that the weights may be for; a single one counts as stated.
-    ///   - input: the input normalisation, if it is stated.
+    /// `numerics`: the implementations that the weights may be for; a single one counts as stated. `input`: the input
+    /// normalisation, if it is stated.
     package init(numerics: [Numerics], input: InputConvention?) {
         (self.numerics, self.input) = (numerics, input)
         (statesNumerics, statesInput) = (numerics.count == 1, input != nil)
     }
 
-    /// Guesses from tensor names.
     private init(guess numerics: [Numerics], input: InputConvention?, names: TensorNames) {
         (self.numerics, self.input, self.names) = (numerics, input, names)
         statesNumerics = names == .settled
@@ -133,5 +128,29 @@ package struct WeightsTraits: Sendable, Equatable {
         encoder.outputFormatting = .sortedKeys
         if let input, let json = try? encoder.encode(input) { result["input"] = String(decoding: json, as: UTF8.self) }
         return result
+    }
+}
+
+/// Guesses which network a mismatched file belongs to.
+package enum WeightsHint {
+    /// A hint as a sentence, or nil. `expected`: the network's parameters. `found`: the file's tensors.
+    package static func text(expected: [Graph.Parameter], found: [String: [Int]]) -> String? {
+        let reach = overFrames(expected, found).map { " " + $0 } ?? ""
+        if let backbone = Backbone.looking(like: found) { return "This looks like \(backbone.name).\(reach)" }
+        if !reach.isEmpty { return String(reach.dropFirst()) }
+        let isText = found.keys.contains { $0.hasSuffix("token_embedding.weight") }
+        if isText, !found.keys.contains(where: { $0.contains("patch_embed") || $0.hasPrefix("visual.") }) {
+            return "This is a text tower without its image tower: name the file that holds the image tower, or both."
+        }
+        return nil
+    }
+
+    /// Detects image-encoder weights for a video encoder, and the reverse.
+    private static func overFrames(_ expected: [Graph.Parameter], _ found: [String: [Int]]) -> String? {
+        let wanted = expected.contains { $0.shape.count == 5 }
+        guard wanted != found.values.contains(where: { $0.count == 5 }), !found.isEmpty else { return nil }
+        return wanted
+            ? "It belongs to an image encoder; this backbone is a video encoder."
+            : "It belongs to a video encoder; this backbone is an image encoder."
     }
 }

@@ -30,9 +30,8 @@ INLINE float byte_row(long size, int zero, const float *x, const float *middle, 
   return largest / 127;
 }
 
-EVERY_PROCESSOR void elementwise_byte_rows(
-    long count, long size, long stride, int zero, const float *middle, const float *x, unsigned char *bytes,
-    float *steps) {
+EVERY_PROCESSOR void elementwise_byte_rows(long count, long size, long stride, int zero, const float *middle,
+    const float *x, unsigned char *bytes, float *steps) {
   for (long row = 0; row < count; row++)
     steps[row] = byte_row(size, zero, x + row * stride, middle, bytes + row * size);
 }
@@ -69,9 +68,8 @@ EVERY_PROCESSOR void elementwise_means(long count, long size, long stride, const
   for (long i = 0; i < size; i++) sums[i] /= (float)count;
 }
 
-EVERY_PROCESSOR void elementwise_byte_softmax(
-    long count, long size, long stride, const float *row_steps, const float *column_steps, int *scores,
-    unsigned char *weights, float *shares) {
+EVERY_PROCESSOR void elementwise_byte_softmax(long count, long size, long stride, const float *row_steps,
+    const float *column_steps, int *scores, unsigned char *weights, float *shares) {
   for (long row = 0; row < count; row++) {
     int *restrict x = scores + row * stride;
     unsigned char *restrict weight = weights + row * stride;
@@ -109,9 +107,8 @@ EVERY_PROCESSOR void elementwise_scaled_sums(
   }
 }
 
-EVERY_PROCESSOR void elementwise_scaled_sums_bytes(
-    long count, long size, long stride, const float *shares, const float *steps, const int *sums, float factor,
-    int zero, unsigned char *bytes) {
+EVERY_PROCESSOR void elementwise_scaled_sums_bytes(long count, long size, long stride, const float *shares,
+    const float *steps, const int *sums, float factor, int zero, unsigned char *bytes) {
   float least = zero ? -zero : -128, most = zero ? 255 - zero : 127;
   for (long row = 0; row < count; row++) {
     const int *restrict source = sums + row * size;

@@ -13,8 +13,7 @@ EVERY_PROCESSOR float elementwise_largest(long count, const float *x) {
     float size = __builtin_fabsf(x[i]);
     largest[0] = size > largest[0] ? size : largest[0];
   }
-  for (int i = 1; i < LANES; i++) largest[0] = largest[i] > largest[0] ? largest[i] : largest[0];
-  return largest[0];
+  return largest_lane(largest);
 }
 
 void elementwise_count_magnitudes(long count, const float *x, unsigned *counts) {

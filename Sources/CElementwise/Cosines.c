@@ -60,9 +60,8 @@ EVERY_PROCESSOR void elementwise_inverse_row_norms(long count, long size, int ar
   }
 }
 
-EVERY_PROCESSOR void elementwise_cosines(
-    long count, long size, int are_halves, const void *rows, const float *shares, long queries, const float *query,
-    float *cosines) {
+EVERY_PROCESSOR void elementwise_cosines(long count, long size, int are_halves, const void *rows, const float *shares,
+    long queries, const float *query, float *cosines) {
   long bytes = size * (are_halves ? 2 : 4);
   for (long row = 0; row < count; row++) {
     // Prefetches the next page, because the hardware prefetcher stops at page boundaries.

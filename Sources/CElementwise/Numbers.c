@@ -86,6 +86,10 @@ EVERY_PROCESSOR void elementwise_spread(long count, float centre, float spread, 
   }
 }
 
+EVERY_PROCESSOR void elementwise_scale(long count, float factor, float *x) {
+  for (long i = 0; i < count; i++) x[i] *= factor;
+}
+
 EVERY_PROCESSOR int elementwise_are_finite(long count, const float *x) {
   const uint32_t *bits = (const uint32_t *)x;
   uint32_t unusual = 0;

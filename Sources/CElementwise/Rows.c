@@ -31,9 +31,8 @@ EVERY_PROCESSOR void elementwise_softmax(long count, long size, long stride, flo
   }
 }
 
-EVERY_PROCESSOR void elementwise_response_normalization(
-    long pixels, long channels, float epsilon, const float *scale, const float *shift, const float *x, float *y,
-    float *lengths) {
+EVERY_PROCESSOR void elementwise_response_normalization(long pixels, long channels, float epsilon, const float *scale,
+    const float *shift, const float *x, float *y, float *lengths) {
   for (long c = 0; c < channels; c++) lengths[c] = 0;
   for (long p = 0; p < pixels; p++) {
     const float *restrict row = x + p * channels;
@@ -121,9 +120,8 @@ INLINE float sum_of_powers(const float *x, long count, float mean, int is_square
   return sum;
 }
 
-EVERY_PROCESSOR void elementwise_group_normalization(
-    long pixels, long channels, long groups, float epsilon, const float *scale, const float *shift, const float *x,
-    float *y) {
+EVERY_PROCESSOR void elementwise_group_normalization(long pixels, long channels, long groups, float epsilon,
+    const float *scale, const float *shift, const float *x, float *y) {
   long size = channels / groups;
   for (long group = 0; group < groups; group++) {
     const float *own = x + group * size;

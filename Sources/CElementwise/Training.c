@@ -24,9 +24,8 @@ EVERY_PROCESSOR void elementwise_lstm_forward(
   }
 }
 
-EVERY_PROCESSOR void elementwise_lstm_backward(
-    long count, long hidden, const float *gates, const float *cells, const float *cell_tanh,
-    const float *state_gradient, float *cell_gradient, float *share) {
+EVERY_PROCESSOR void elementwise_lstm_backward(long count, long hidden, const float *gates, const float *cells,
+    const float *cell_tanh, const float *state_gradient, float *cell_gradient, float *share) {
   for (long row = 0; row < count; row++) {
     const float *restrict i = gates + row * 4 * hidden, *restrict f = i + hidden, *restrict g = f + hidden;
     const float *restrict o = g + hidden, *restrict before = cells + row * hidden;

@@ -71,14 +71,12 @@ static dnnl_status_t add_kept_and_scratchpad(onednn_operation *operation, void *
   }
 #endif
   if (onednn_operation_scratchpad_bytes(operation) > 0)
-    CHECK(add_argument(
-        operation, DNNL_ARG_SCRATCHPAD, query(operation, dnnl_query_scratchpad_md, 0), scratchpad));
+    CHECK(add_argument(operation, DNNL_ARG_SCRATCHPAD, query(operation, dnnl_query_scratchpad_md, 0), scratchpad));
 done:
   return status;
 }
 
-int onednn_operation_bind(
-    onednn_operation *operation, void *source, void *second, void *weights, void *bias,
+int onednn_operation_bind(onednn_operation *operation, void *source, void *second, void *weights, void *bias,
     void *destination, void *scratchpad) {
   int status = dnnl_success;
   onednn_layout *numbers = NULL;
@@ -92,8 +90,7 @@ int onednn_operation_bind(
   if (operation->has_second)
     CHECK(add_argument(operation, DNNL_ARG_SRC_1, query(operation, dnnl_query_src_md, 1), second));
   if (operation->has_weights) {
-    CHECK(add_argument(
-        operation, DNNL_ARG_WEIGHTS, query(operation, dnnl_query_weights_md, 0), weights));
+    CHECK(add_argument(operation, DNNL_ARG_WEIGHTS, query(operation, dnnl_query_weights_md, 0), weights));
     CHECK(add_argument(operation, DNNL_ARG_BIAS, query(operation, dnnl_query_weights_md, 1), bias));
   }
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
@@ -104,13 +101,11 @@ done:
 }
 
 int onednn_concatenation_bind(
-    onednn_operation *operation, int count, void *const *sources, void *destination,
-    void *scratchpad) {
+    onednn_operation *operation, int count, void *const *sources, void *destination, void *scratchpad) {
   int status = dnnl_success;
   release_arguments(operation);
   for (int i = 0; i < count; i++)
-    CHECK(add_argument(
-        operation, DNNL_ARG_MULTIPLE_SRC + i, query(operation, dnnl_query_src_md, i), sources[i]));
+    CHECK(add_argument(operation, DNNL_ARG_MULTIPLE_SRC + i, query(operation, dnnl_query_src_md, i), sources[i]));
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
   CHECK(add_kept_and_scratchpad(operation, scratchpad));
 done:
@@ -123,8 +118,7 @@ static const int training_arguments[] = {
     DNNL_ARG_MEAN,         DNNL_ARG_VARIANCE,     DNNL_ARG_SCALE,     DNNL_ARG_SHIFT,
     DNNL_ARG_DIFF_SCALE,   DNNL_ARG_DIFF_SHIFT,   DNNL_ARG_WORKSPACE};
 
-static borrowed_descriptor training_descriptor(
-    const onednn_operation *operation, onednn_argument argument) {
+static borrowed_descriptor training_descriptor(const onednn_operation *operation, onednn_argument argument) {
   return query(operation, dnnl_query_exec_arg_md, training_arguments[argument]);
 }
 
@@ -133,9 +127,8 @@ onednn_layout *onednn_operation_layout(const onednn_operation *operation, onednn
   return found && dnnl_memory_desc_get_size(found) > 0 ? onednn_copy_descriptor(found) : NULL;
 }
 
-int onednn_operation_bind_arguments(
-    onednn_operation *operation, int count, const onednn_argument *arguments, void *const *buffers,
-    void *scratchpad) {
+int onednn_operation_bind_arguments(onednn_operation *operation, int count, const onednn_argument *arguments,
+    void *const *buffers, void *scratchpad) {
   int status = dnnl_success;
   onednn_layout *numbers = NULL;
   release_arguments(operation);
@@ -148,10 +141,8 @@ int onednn_operation_bind_arguments(
     if (arguments[i] == ONEDNN_SHIFT && operation->is_backward) continue;
 #endif
     bool is_number = arguments[i] >= ONEDNN_MEAN && arguments[i] <= ONEDNN_DIFF_SHIFT;
-    CHECK(add_argument(
-        operation, training_arguments[arguments[i]],
-        is_number && numbers ? numbers->value : training_descriptor(operation, arguments[i]),
-        buffers[i]));
+    CHECK(add_argument(operation, training_arguments[arguments[i]],
+        is_number && numbers ? numbers->value : training_descriptor(operation, arguments[i]), buffers[i]));
   }
   CHECK(add_kept_and_scratchpad(operation, scratchpad));
 done:
@@ -166,17 +157,15 @@ int onednn_operation_execute(onednn_context *context, onednn_operation *operatio
   return dnnl_stream_wait(context->stream);
 }
 
-int onednn_matrix_multiply(
-    bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
+int onednn_matrix_multiply(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha,
     const float *a, int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc) {
   return dnnl_sgemm(
       transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c,
       ldc);
 }
 
-int onednn_byte_multiply(
-    bool transpose_b, int64_t m, int64_t n, int64_t k, const uint8_t *a, int64_t lda, uint8_t zero,
-    const int8_t *b, int64_t ldb, int32_t *c, int64_t ldc) {
+int onednn_byte_multiply(bool transpose_b, int64_t m, int64_t n, int64_t k, const uint8_t *a, int64_t lda,
+    uint8_t zero, const int8_t *b, int64_t ldb, int32_t *c, int64_t ldc) {
   const int32_t nothing = 0;
   return dnnl_gemm_u8s8s32(
       'N', transpose_b ? 'T' : 'N', 'F', m, n, k, 1, a, lda, zero, b, ldb, 0, 0, c, ldc, &nothing);

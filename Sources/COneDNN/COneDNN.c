@@ -58,9 +58,8 @@ const char *onednn_status_text(int status) {
 }
 
 #if !API3
-dnnl_status_t onednn_describe(
-    dnnl_primitive_desc_t *out, const_dnnl_op_desc_t request, const_dnnl_primitive_attr_t attributes,
-    dnnl_engine_t engine, const_dnnl_primitive_desc_t hint) {
+dnnl_status_t onednn_describe(dnnl_primitive_desc_t *out, const_dnnl_op_desc_t request,
+    const_dnnl_primitive_attr_t attributes, dnnl_engine_t engine, const_dnnl_primitive_desc_t hint) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_lock(&lock);
   dnnl_status_t status = dnnl_primitive_desc_create(out, request, attributes, engine, hint);
@@ -142,8 +141,7 @@ void onednn_context_destroy(onednn_context *context) {
 static const dnnl_data_type_t data_types[] = {dnnl_f32, dnnl_bf16, dnnl_s8, dnnl_u8, dnnl_s32};
 
 static dnnl_status_t make_descriptor(
-    onednn_layout *layout, onednn_element element, int rank, const int64_t *dimensions,
-    dnnl_format_tag_t tag) {
+    onednn_layout *layout, onednn_element element, int rank, const int64_t *dimensions, dnnl_format_tag_t tag) {
   dnnl_dims_t dims;
   for (int i = 0; i < rank; i++) dims[i] = dimensions[i];
 #if API3
@@ -194,8 +192,7 @@ onednn_layout *onednn_copy_descriptor(borrowed_descriptor source) {
 }
 
 int onednn_layout_create(
-    onednn_layout **out, onednn_element element, int rank, const int64_t *dimensions,
-    onednn_format format) {
+    onednn_layout **out, onednn_element element, int rank, const int64_t *dimensions, onednn_format format) {
   static const dnnl_format_tag_t plain[] = {
       dnnl_a, dnnl_ab, dnnl_abc, dnnl_abcd, dnnl_abcde, dnnl_abcdef};
   if (rank < 1 || rank > 6) return dnnl_invalid_arguments;

@@ -2,8 +2,7 @@
 
 // MARK: - Binary operations, concatenation, normalisation
 
-int onednn_binary_create(
-    onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,
+int onednn_binary_create(onednn_context *context, onednn_binary_kind kind, const onednn_layout *first,
     const onednn_layout *second, onednn_operation **out) {
   int status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
@@ -11,8 +10,7 @@ int onednn_binary_create(
   dnnl_alg_kind_t algorithm = kind == ONEDNN_ADD ? dnnl_binary_add : dnnl_binary_mul;
   CHECK(onednn_make_attributes(&attributes));
   CHECK(dnnl_binary_primitive_desc_create(
-      &description, context->engine, algorithm, first->value, second->value, first->value,
-      attributes));
+      &description, context->engine, algorithm, first->value, second->value, first->value, attributes));
   status = onednn_finish(context, description, out);
   if (status == dnnl_success) (*out)->has_second = true;
 done:
@@ -21,8 +19,7 @@ done:
 }
 
 int onednn_concatenation_create(
-    onednn_context *context, int count, const onednn_layout *const *sources,
-    onednn_operation **out) {
+    onednn_context *context, int count, const onednn_layout *const *sources, onednn_operation **out) {
   int status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
@@ -31,13 +28,11 @@ int onednn_concatenation_create(
 #if API3
   const_dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
   for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value;
-  CHECK(dnnl_concat_primitive_desc_create(
-      &description, context->engine, NULL, count, 1, descriptors, attributes));
+  CHECK(dnnl_concat_primitive_desc_create(&description, context->engine, NULL, count, 1, descriptors, attributes));
 #else
   dnnl_memory_desc_t descriptors[MAXIMUM_SOURCES];
   for (int i = 0; i < count; i++) descriptors[i] = sources[i]->value[0];
-  CHECK(dnnl_concat_primitive_desc_create(
-      &description, NULL, count, 1, descriptors, attributes, context->engine));
+  CHECK(dnnl_concat_primitive_desc_create(&description, NULL, count, 1, descriptors, attributes, context->engine));
 #endif
   status = onednn_finish(context, description, out);
 done:
@@ -52,9 +47,8 @@ int onednn_layer_normalization_create(
   dnnl_primitive_desc_t description = NULL;
   unsigned flags = dnnl_use_scale | dnnl_use_shift;
   CHECK(onednn_make_attributes(&attributes));
-  CHECK(dnnl_layer_normalization_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, rows->value, rows->value, NULL, epsilon,
-      flags, attributes));
+  CHECK(dnnl_layer_normalization_forward_primitive_desc_create(&description, context->engine, dnnl_forward_inference,
+      rows->value, rows->value, NULL, epsilon, flags, attributes));
   status = onednn_finish(context, description, out);
   if (status == dnnl_success) (*out)->channels = onednn_layout_last_dimension(rows);
 done:

@@ -72,13 +72,15 @@ typedef struct {
 onednn_window onednn_convolution_window(const onednn_convolution_options *options);
 onednn_window onednn_pooling_window(const onednn_pooling_options *options);
 
+/// By kind.
+extern const dnnl_alg_kind_t onednn_pooling_algorithms[];
+
 /// Length of the innermost dimension.
 int64_t onednn_layout_last_dimension(const onednn_layout *layout);
 /// Copies a layout; null if there is none.
 onednn_layout *onednn_copy_descriptor(borrowed_descriptor source);
 /// Creates a primitive from its description and takes ownership of the latter.
-int onednn_finish(
-    onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **operation);
+int onednn_finish(onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **operation);
 /// Attributes of a primitive whose scratchpad the caller owns.
 dnnl_status_t onednn_make_attributes(dnnl_primitive_attr_t *attributes);
 

@@ -2,37 +2,18 @@
 
 // MARK: - Attributes
 
-static dnnl_alg_kind_t eltwise_algorithm(onednn_activation activation) {
-  switch (activation) {
-  case ONEDNN_RELU: return dnnl_eltwise_relu;
-  case ONEDNN_SIGMOID: return dnnl_eltwise_logistic;
-  case ONEDNN_TANH: return dnnl_eltwise_tanh;
-  case ONEDNN_SILU: return dnnl_eltwise_swish;
-  case ONEDNN_RELU6: return dnnl_eltwise_clip;
-  case ONEDNN_HARD_SWISH: return dnnl_eltwise_hardswish;
-  case ONEDNN_GELU: return dnnl_eltwise_gelu_erf;
-  case ONEDNN_GELU_TANH: return dnnl_eltwise_gelu_tanh;
-  case ONEDNN_QUICK_GELU: return dnnl_eltwise_swish;
-  default: return dnnl_alg_kind_undef;
-  }
-}
+typedef struct {
+  dnnl_alg_kind_t algorithm;
+  float alpha, beta;
+} eltwise;
 
-static float eltwise_alpha(onednn_activation activation) {
-  switch (activation) {
-  case ONEDNN_SILU: return 1.0f;
-  case ONEDNN_QUICK_GELU: return 1.702f;
-  case ONEDNN_HARD_SWISH: return 1.0f / 6;  // read by API v3 only
-  default: return 0.0f;
-  }
-}
-
-static float eltwise_beta(onednn_activation activation) {
-  switch (activation) {
-  case ONEDNN_RELU6: return 6.0f;
-  case ONEDNN_HARD_SWISH: return 0.5f;  // read by API v3 only
-  default: return 0.0f;
-  }
-}
+/// By activation. The numbers of hard-swish are read by API v3 only.
+static const eltwise eltwises[] = {
+    [ONEDNN_RELU] = {dnnl_eltwise_relu, 0, 0}, [ONEDNN_SIGMOID] = {dnnl_eltwise_logistic, 0, 0},
+    [ONEDNN_TANH] = {dnnl_eltwise_tanh, 0, 0}, [ONEDNN_SILU] = {dnnl_eltwise_swish, 1, 0},
+    [ONEDNN_RELU6] = {dnnl_eltwise_clip, 0, 6}, [ONEDNN_HARD_SWISH] = {dnnl_eltwise_hardswish, 1.0f / 6, 0.5f},
+    [ONEDNN_GELU] = {dnnl_eltwise_gelu_erf, 0, 0}, [ONEDNN_GELU_TANH] = {dnnl_eltwise_gelu_tanh, 0, 0},
+    [ONEDNN_QUICK_GELU] = {dnnl_eltwise_swish, 1.702f, 0}};
 
 /// Attributes of a primitive whose scratchpad the caller owns, so that any thread may run it and a plan shares one
 /// buffer.
@@ -45,8 +26,7 @@ done:
   return status;
 }
 
-static dnnl_status_t append_sum(
-    dnnl_post_ops_t operations, float scale, dnnl_data_type_t accumulated) {
+static dnnl_status_t append_sum(dnnl_post_ops_t operations, float scale, dnnl_data_type_t accumulated) {
 #if API3
   return dnnl_post_ops_append_sum(operations, scale, 0, accumulated);
 #else
@@ -64,16 +44,14 @@ static dnnl_status_t append_function(
 #endif
 }
 
-static dnnl_status_t append_eltwise(
-    dnnl_post_ops_t operations, onednn_activation activation, float scale) {
+static dnnl_status_t append_eltwise(dnnl_post_ops_t operations, onednn_activation activation, float scale) {
   if (activation == ONEDNN_HARD_SIGMOID) {
     dnnl_status_t status = append_function(operations, dnnl_eltwise_linear, 1.0f / 6, 0.5f, 1.0f);
     if (status != dnnl_success) return status;
     return append_function(operations, dnnl_eltwise_clip, 0.0f, 1.0f, scale);
   }
-  return append_function(
-      operations, eltwise_algorithm(activation), eltwise_alpha(activation),
-      eltwise_beta(activation), scale);
+  eltwise function = eltwises[activation];
+  return append_function(operations, function.algorithm, function.alpha, function.beta, scale);
 }
 
 /// A zero point of 0 needs no attribute.
@@ -87,8 +65,7 @@ static dnnl_status_t set_zero_point(dnnl_primitive_attr_t attributes, int argume
 }
 
 /// The epilogue: scales, accumulation, activation, and division by the destination's scale.
-static dnnl_status_t convolution_attributes(
-    dnnl_primitive_attr_t *attributes, const onednn_convolution_options *o) {
+static dnnl_status_t convolution_attributes(dnnl_primitive_attr_t *attributes, const onednn_convolution_options *o) {
   dnnl_status_t status = dnnl_success;
   dnnl_post_ops_t operations = NULL;
   bool is_integer = o->weights_scales != NULL;
@@ -144,8 +121,7 @@ float onednn_stored_bias(float bias, float source_scale, float weights_scale) {
 
 // MARK: - Operations
 
-int onednn_finish(
-    onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **out) {
+int onednn_finish(onednn_context *context, dnnl_primitive_desc_t description, onednn_operation **out) {
   onednn_operation *operation = calloc(1, sizeof *operation);
   if (!operation) {
     dnnl_primitive_desc_destroy(description);
@@ -165,8 +141,7 @@ int onednn_finish(
 #if API3
 /// Stores an argument of the execution with the primitive; elements have four bytes.
 static dnnl_status_t keep(
-    onednn_operation *operation, int argument, onednn_element element, int64_t count,
-    const void *values) {
+    onednn_operation *operation, int argument, onednn_element element, int64_t count, const void *values) {
   void *copy = malloc(count * 4);
   if (!copy) return dnnl_out_of_memory;
   memcpy(copy, values, count * 4);
@@ -174,8 +149,7 @@ static dnnl_status_t keep(
   return dnnl_success;
 }
 
-static dnnl_status_t keep_scales(
-    onednn_operation *operation, int argument, int64_t count, const float *values) {
+static dnnl_status_t keep_scales(onednn_operation *operation, int argument, int64_t count, const float *values) {
   return keep(operation, DNNL_ARG_ATTR_SCALES | argument, ONEDNN_F32, count, values);
 }
 
@@ -185,9 +159,8 @@ static dnnl_status_t keep_zero_point(onednn_operation *operation, int argument, 
 }
 #endif
 
-int onednn_convolution_create(
-    onednn_context *context, const onednn_convolution_options *o, const onednn_layout *source,
-    const onednn_layout *destination, onednn_operation **out) {
+int onednn_convolution_create(onednn_context *context, const onednn_convolution_options *o,
+    const onednn_layout *source, const onednn_layout *destination, onednn_operation **out) {
   int status = dnnl_success;
   onednn_layout *weights = NULL, *bias = NULL;
   dnnl_primitive_attr_t attributes = NULL;
@@ -197,14 +170,12 @@ int onednn_convolution_create(
   onednn_window w = onednn_convolution_window(o);
   dnnl_alg_kind_t algorithm = o->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
 
-  CHECK(onednn_layout_create(
-      &weights, o->weights_element, w.weights_rank, w.weights, ONEDNN_ANY));
+  CHECK(onednn_layout_create(&weights, o->weights_element, w.weights_rank, w.weights, ONEDNN_ANY));
   CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
   CHECK(convolution_attributes(&attributes, o));
   CHECK(dnnl_convolution_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, algorithm, source->value,
-      weights->value, bias->value, destination->value, w.strides, w.dilates, w.before, w.after,
-      attributes));
+      &description, context->engine, dnnl_forward_inference, algorithm, source->value, weights->value, bias->value,
+      destination->value, w.strides, w.dilates, w.before, w.after, attributes));
   CHECK(onednn_finish(context, description, &made));
   description = NULL;
   made->has_weights = true;
@@ -227,22 +198,21 @@ done:
   return status;
 }
 
+const dnnl_alg_kind_t onednn_pooling_algorithms[] = {
+    dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
+
 int onednn_pooling_create(
-    onednn_context *context, const onednn_pooling_options *o, const onednn_layout *source,
-    onednn_operation **out) {
-  static const dnnl_alg_kind_t algorithms[] = {
-      dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
+    onednn_context *context, const onednn_pooling_options *o, const onednn_layout *source, onednn_operation **out) {
   int status = dnnl_success;
   onednn_layout *destination = NULL;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
   onednn_window w = onednn_pooling_window(o);
 
-  CHECK(onednn_layout_create(
-      &destination, onednn_layout_element(source), w.rank, w.destination, ONEDNN_ANY));
+  CHECK(onednn_layout_create(&destination, onednn_layout_element(source), w.rank, w.destination, ONEDNN_ANY));
   CHECK(onednn_make_attributes(&attributes));
   CHECK(dnnl_pooling_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, algorithms[o->kind], source->value,
+      &description, context->engine, dnnl_forward_inference, onednn_pooling_algorithms[o->kind], source->value,
       destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, attributes));
   status = onednn_finish(context, description, out);
 done:
@@ -251,15 +221,13 @@ done:
   return status;
 }
 
-int onednn_reorder_create(
-    onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
+int onednn_reorder_create(onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
     onednn_operation **out) {
   return onednn_requantization_create(context, from, to, factor, 0, 0, out);
 }
 
-int onednn_requantization_create(
-    onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
-    int32_t from_zero_point, int32_t to_zero_point, onednn_operation **out) {
+int onednn_requantization_create(onednn_context *context, const onednn_layout *from, const onednn_layout *to,
+    float factor, int32_t from_zero_point, int32_t to_zero_point, onednn_operation **out) {
   int status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
@@ -289,17 +257,15 @@ done:
 }
 
 int onednn_eltwise_create(
-    onednn_context *context, onednn_activation activation, const onednn_layout *layout,
-    onednn_operation **out) {
+    onednn_context *context, onednn_activation activation, const onednn_layout *layout, onednn_operation **out) {
   int status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_primitive_desc_t description = NULL;
-  dnnl_alg_kind_t algorithm = eltwise_algorithm(activation);
-  if (algorithm == dnnl_alg_kind_undef) return dnnl_unimplemented;
+  eltwise function = eltwises[activation];
+  if (function.algorithm == dnnl_alg_kind_undef) return dnnl_unimplemented;
   CHECK(onednn_make_attributes(&attributes));
-  CHECK(dnnl_eltwise_forward_primitive_desc_create(
-      &description, context->engine, dnnl_forward_inference, algorithm, layout->value,
-      layout->value, eltwise_alpha(activation), eltwise_beta(activation), attributes));
+  CHECK(dnnl_eltwise_forward_primitive_desc_create(&description, context->engine, dnnl_forward_inference,
+      function.algorithm, layout->value, layout->value, function.alpha, function.beta, attributes));
   status = onednn_finish(context, description, out);
 done:
   if (attributes) dnnl_primitive_attr_destroy(attributes);

@@ -4,8 +4,7 @@
 // channels last except for Winograd convolution.
 
 /// Creates the forward or backward primitive and takes ownership of its description.
-static int finish(
-    onednn_context *context, onednn_direction direction, dnnl_primitive_desc_t *forward,
+static int finish(onednn_context *context, onednn_direction direction, dnnl_primitive_desc_t *forward,
     dnnl_primitive_desc_t *backward, onednn_operation **out) {
   dnnl_primitive_desc_t *wanted = direction == ONEDNN_FORWARD ? forward : backward;
   dnnl_primitive_desc_t description = *wanted;
@@ -13,8 +12,7 @@ static int finish(
   return onednn_finish(context, description, out);
 }
 
-int onednn_convolution_training_create(
-    onednn_context *context, const onednn_convolution_options *o, bool has_bias,
+int onednn_convolution_training_create(onednn_context *context, const onednn_convolution_options *o, bool has_bias,
     onednn_direction direction, onednn_operation **out) {
   int status = dnnl_success;
   onednn_layout *source = NULL, *destination = NULL, *weights = NULL, *bias = NULL;
@@ -32,18 +30,16 @@ int onednn_convolution_training_create(
   if (has_bias) CHECK(onednn_layout_create(&bias, ONEDNN_F32, 1, bias_dims, ONEDNN_PLAIN));
   CHECK(onednn_make_attributes(&attributes));
   CHECK(dnnl_convolution_forward_primitive_desc_create(
-      &forward, context->engine, dnnl_forward_training, algorithm, source->value,
-      weights->value, bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before,
-      w.after, attributes));
+      &forward, context->engine, dnnl_forward_training, algorithm, source->value, weights->value,
+      bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before, w.after, attributes));
   if (direction == ONEDNN_BACKWARD_DATA)
     CHECK(dnnl_convolution_backward_data_primitive_desc_create(
         &description, context->engine, algorithm, source->value, weights->value,
         destination->value, w.strides, w.dilates, w.before, w.after, forward, attributes));
   if (direction == ONEDNN_BACKWARD_WEIGHTS)
     CHECK(dnnl_convolution_backward_weights_primitive_desc_create(
-        &description, context->engine, algorithm, source->value, weights->value,
-        bias ? bias->value : NULL, destination->value, w.strides, w.dilates, w.before, w.after, forward,
-        attributes));
+        &description, context->engine, algorithm, source->value, weights->value, bias ? bias->value : NULL,
+        destination->value, w.strides, w.dilates, w.before, w.after, forward, attributes));
   status = finish(context, direction, &forward, &description, out);
 done:
   if (description) dnnl_primitive_desc_destroy(description);
@@ -57,10 +53,7 @@ done:
 }
 
 int onednn_pooling_training_create(
-    onednn_context *context, const onednn_pooling_options *o, onednn_direction direction,
-    onednn_operation **out) {
-  static const dnnl_alg_kind_t algorithms[] = {
-      dnnl_pooling_max, dnnl_pooling_avg_exclude_padding, dnnl_pooling_avg_include_padding};
+    onednn_context *context, const onednn_pooling_options *o, onednn_direction direction, onednn_operation **out) {
   int status = dnnl_success;
   onednn_layout *source = NULL, *destination = NULL;
   dnnl_primitive_attr_t attributes = NULL;
@@ -71,12 +64,11 @@ int onednn_pooling_training_create(
   CHECK(onednn_layout_create(&destination, ONEDNN_F32, w.rank, w.destination, ONEDNN_CHANNELS_LAST));
   CHECK(onednn_make_attributes(&attributes));
   CHECK(dnnl_pooling_forward_primitive_desc_create(
-      &forward, context->engine, dnnl_forward_training, algorithms[o->kind], source->value,
+      &forward, context->engine, dnnl_forward_training, onednn_pooling_algorithms[o->kind], source->value,
       destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, attributes));
   if (direction != ONEDNN_FORWARD)
-    CHECK(dnnl_pooling_backward_primitive_desc_create(
-        &description, context->engine, algorithms[o->kind], source->value, destination->value,
-        w.strides, w.kernel, w.dilates, w.before, w.after, forward, attributes));
+    CHECK(dnnl_pooling_backward_primitive_desc_create(&description, context->engine, onednn_pooling_algorithms[o->kind],
+        source->value, destination->value, w.strides, w.kernel, w.dilates, w.before, w.after, forward, attributes));
   status = finish(context, direction, &forward, &description, out);
 done:
   if (description) dnnl_primitive_desc_destroy(description);
@@ -87,9 +79,8 @@ done:
   return status;
 }
 
-int onednn_normalization_training_create(
-    onednn_context *context, int64_t batch, int64_t channels, int64_t height, int64_t width,
-    float epsilon, bool rectifies, onednn_direction direction, onednn_operation **out) {
+int onednn_normalization_training_create(onednn_context *context, int64_t batch, int64_t channels, int64_t height,
+    int64_t width, float epsilon, bool rectifies, onednn_direction direction, onednn_operation **out) {
   int status = dnnl_success;
   onednn_layout *layout = NULL;
   dnnl_primitive_attr_t attributes = NULL;
@@ -99,12 +90,10 @@ int onednn_normalization_training_create(
   CHECK(onednn_layout_create(&layout, ONEDNN_F32, 4, dims, ONEDNN_CHANNELS_LAST));
   CHECK(onednn_make_attributes(&attributes));
   CHECK(dnnl_batch_normalization_forward_primitive_desc_create(
-      &forward, context->engine, dnnl_forward_training, layout->value, layout->value, epsilon,
-      flags, attributes));
+      &forward, context->engine, dnnl_forward_training, layout->value, layout->value, epsilon, flags, attributes));
   if (direction != ONEDNN_FORWARD)
-    CHECK(dnnl_batch_normalization_backward_primitive_desc_create(
-        &description, context->engine, dnnl_backward, layout->value, layout->value, layout->value,
-        epsilon, flags, forward, attributes));
+    CHECK(dnnl_batch_normalization_backward_primitive_desc_create(&description, context->engine, dnnl_backward,
+        layout->value, layout->value, layout->value, epsilon, flags, forward, attributes));
   status = finish(context, direction, &forward, &description, out);
   if (status == dnnl_success) {
     (*out)->channels = channels;

@@ -2,8 +2,7 @@
 
 // Sizes of a window, for images and for videos.
 
-static void put_sizes(
-    onednn_window *window, const onednn_frames *frames, int64_t batch, int64_t in_channels,
+static void put_sizes(onednn_window *window, const onednn_frames *frames, int64_t batch, int64_t in_channels,
     int64_t out_channels, const int64_t in[2], const int64_t out[2]) {
   int spatial = frames->in > 0 ? 3 : 2, first = spatial - 2;
   window->rank = spatial + 2;
@@ -20,10 +19,8 @@ static void put_sizes(
   }
 }
 
-static void put_steps(
-    onednn_window *window, const onednn_frames *frames, const int64_t kernel[2],
-    const int64_t stride[2], const int64_t dilation[2], const int64_t before[2],
-    const int64_t after[2]) {
+static void put_steps(onednn_window *window, const onednn_frames *frames, const int64_t kernel[2],
+    const int64_t stride[2], const int64_t dilation[2], const int64_t before[2], const int64_t after[2]) {
   int first = frames->in > 0 ? 1 : 0;
   if (first) {
     window->kernel[0] = frames->kernel;

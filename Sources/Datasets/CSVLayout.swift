@@ -5,10 +5,8 @@ import Video
 /// Clips listed in a table: CSV with a header row, or separated by tabs, semicolons or spaces, with or without a header
 /// row, or JSON (`ListTable`). A row has a path (`path`, `video_name`, `filename`, …) and a label (`label`, `tag`,
 /// `class`, …), optionally `split` and `group` (`ListColumns`). Kinetics' columns `label`, `youtube_id`, `time_start`,
-/// `time_end`, `split` name files `<youtube_id>_<start>_<end>.mp4`, six digits each.
-///
-/// `splits` is one file, or a folder with one file per split (`ListFolder`), which is the split of rows without one.
-/// Files are searched for by `ClipSearch`.
+/// `time_end`, `split` name files `<youtube_id>_<start>_<end>.mp4`, six digits each. `splits` is one file, or a folder
+/// with one file per split (`ListFolder`), which is the split of rows without one. `ClipSearch` finds the files.
 struct CSVLayout {
     let root: String
     let splits: String?
@@ -69,7 +67,8 @@ struct CSVLayout {
             {
                 first = first ?? error
                 notes.append(
-                    "\(file.path) is not read because it has no labels, so there are no \(file.split?.rawValue ?? "such") clips"
+                    "\(file.path) is not read because it has no labels, so there are no "
+                        + "\(file.split?.rawValue ?? "such") clips"
                 )
             }
         }
@@ -131,8 +130,8 @@ struct CSVLayout {
         let width = table.header.count
         if let row = table.rows.first(where: { !ListTable.isBlank(Array($0.cells.dropFirst(width))) }) {
             notes.append(
-                "\(file), row \(row.number): it has \(row.cells.count) fields, but the header row has \(width); the additional fields are ignored; "
-                    + "quote fields that contain the separator")
+                "\(file), row \(row.number): it has \(row.cells.count) fields, but the header row has \(width); the "
+                    + "additional fields are ignored; quote fields that contain the separator")
         }
         return columns
     }
@@ -157,7 +156,6 @@ struct CSVLayout {
         return name
     }
 
-    /// The row's split; nil if it has none.
     private static func split(_ row: ListTable.Row, _ columns: ListColumns, _ file: String) throws -> Split? {
         guard let text = row.cell(columns.split) else { return nil }
         guard let known = SplitNames.split(value: text) else {

@@ -13,17 +13,13 @@ package struct CSVTable {
     package let rows: [[String]]
 
     /// Parses a text, with or without a byte-order mark; records end with a line feed, a carriage return or both.
-    ///
-    /// - Throws: `Unterminated`.
     package init(_ text: String) throws(Unterminated) {
         let records = try Self.records(text, separator: UInt8(ascii: ","))
         header = records.first ?? []
         rows = Array(records.dropFirst())
     }
 
-    /// A record with its line number.
     struct Record {
-        /// Line on which it begins, from 1.
         let line: Int
         let fields: [String]
     }
@@ -36,17 +32,12 @@ package struct CSVTable {
         let isComment: (String) -> Bool
     }
 
-    /// All records of a text with an ASCII separator, including the header.
-    ///
-    /// - Parameter limit: maximum number of records.
-    /// - Throws: `Unterminated`.
+    /// All records of a text with an ASCII separator, including the header. `limit`: maximum number of records.
     static func records(_ text: String, separator: UInt8, limit: Int = .max) throws(Unterminated) -> [[String]] {
         try records(text, separator: separator, limit: limit, rules: nil).map(\.fields)
     }
 
-    /// With the lines on which the records begin, without comments as defined by `rules`.
-    ///
-    /// - Throws: `Unterminated`.
+    /// With the lines on which the records begin, without comments as defined by `rules`. Throws `Unterminated`.
     static func records(
         _ text: String, separator: UInt8, limit: Int = .max, rules: ListRules?
     ) throws(Unterminated) -> [Record] {
@@ -64,9 +55,7 @@ package struct CSVTable {
         private let separator: UInt8
         private let bytes: [UInt8]
         private let rules: ListRules?
-        private var place: Int
-        private var line: Int
-        /// Line of an unterminated quote.
+        private var place, line: Int
         private(set) var unterminated: Int?
 
         init(_ bytes: [UInt8], separator: UInt8, rules: ListRules?) {
@@ -75,7 +64,6 @@ package struct CSVTable {
             place = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         }
 
-        /// The next record, or nil at the end.
         mutating func record() -> Record? {
             skipComments()
             guard place < bytes.count else { return nil }

@@ -13,10 +13,7 @@ package struct Clip: Sendable, Equatable {
     package private(set) var isSetAside = false
 
     package init(path: String, label: String, split: Split, group: String? = nil) {
-        self.path = path
-        self.label = label
-        self.split = split
-        self.group = group
+        (self.path, self.label, self.split, self.group) = (path, label, split, group)
     }
 
     /// The data set's own split, as stored in caches.
@@ -29,7 +26,6 @@ package struct Clip: Sendable, Equatable {
         return clip
     }
 
-    /// The clip in the training split.
     var inTraining: Clip { Clip(path: path, label: label, split: .train, group: group) }
 
     /// Whether a relative path stays inside the folder that it is appended to.
@@ -39,6 +35,33 @@ package struct Clip: Sendable, Equatable {
     }
 }
 
-package enum Split: String, Sendable, CaseIterable {
-    case train, validation, test
+package enum Split: String, Sendable, CaseIterable { case train, validation, test }
+
+/// A small, evenly spaced sample of a data set for experiments.
+package struct ClipSample: Sendable, Equatable {
+    /// Maximum number of classes, evenly spaced in label order.
+    package let classes: Int
+    /// Maximum clips per class, evenly spaced, so that each split is represented.
+    package let clipsPerClass: Int
+
+    package init(classes: Int, clipsPerClass: Int) { (self.classes, self.clipsPerClass) = (classes, clipsPerClass) }
+
+    /// The sample, in the order of `clips`.
+    package func choose(from clips: [Clip]) -> [Clip] {
+        let labels = Set(Self.spread(Set(clips.map(\.label)).sorted(), classes))
+        var paths: Set<String> = []
+        for label in labels {
+            let own = clips.filter { $0.label == label }.sorted {
+                ($0.split.rawValue, $0.path) < ($1.split.rawValue, $1.path)
+            }
+            paths.formUnion(Self.spread(own, clipsPerClass).map(\.path))
+        }
+        return clips.filter { paths.contains($0.path) }
+    }
+
+    /// The middle element of each of `count` equal parts.
+    private static func spread<Element>(_ elements: [Element], _ count: Int) -> [Element] {
+        guard elements.count > count else { return elements }
+        return (0..<count).map { elements[(2 * $0 + 1) * elements.count / (2 * count)] }
+    }
 }

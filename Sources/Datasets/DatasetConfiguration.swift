@@ -2,28 +2,19 @@ import Foundation
 
 /// The `dataset` section of a pipeline.
 package struct DatasetConfiguration: Sendable, Equatable {
-    /// The layout of the files.
     package enum Layout: String, Sendable, CaseIterable {
         /// `<root>/<label>/<video>`, or the same under `train`, `validation` and `test`.
         case folders
-        /// UCF101 as unpacked, with its official split lists.
-        case ucf101
-        /// HMDB51 as unpacked, with its official split lists.
-        case hmdb51
-        /// GTEA61 as folders of frames.
-        case gtea61
+        case ucf101, hmdb51, gtea61
         /// Clips in tables: CSV, lines of `path label`, JSON, and Kinetics' lists.
         case csv
 
-        /// Whether the data set has numbered official splits.
         package var hasNumberedSplits: Bool { self == .ucf101 || self == .hmdb51 }
-        /// Whether `splits` refers to lists.
         package var hasLists: Bool { hasNumberedSplits || self == .csv }
     }
 
     package enum Classes: Sendable, Equatable {
-        case all
-        case named([String])
+        case all, named([String])
         /// The classes with the most training clips.
         case top(Int)
     }
@@ -36,8 +27,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
     package var split: Int
     /// Whether all official splits are evaluated one after the other, as in papers.
     package var allSplits: Bool
-    /// Fraction of the training set that `sequence` uses for validation if the data set has no validation split, from 0
-    /// to below 1.
+    /// Fraction of the training set, from 0 to below 1, for validation if the data set has no validation split.
     package var validation: Double
     /// Fraction of all clips used as a test set if the data set has none, from 0 to below 1.
     package var test: Double
@@ -45,7 +35,6 @@ package struct DatasetConfiguration: Sendable, Equatable {
     /// Definition of a clip's source: for `csv` a column, otherwise a regular expression that is searched for in the
     /// path (its capture group, or the whole match). Nil uses the layout's own definition.
     package var group: String?
-    /// A list of excluded paths: CSV with a column `path`, or one path per line. Nil excludes none.
     package var exclude: String?
     package var classes: Classes
     private let givenName: String?
@@ -55,17 +44,9 @@ package struct DatasetConfiguration: Sendable, Equatable {
         validation: Double = 0.2, test: Double = 0, testSeed: Int = 0, group: String? = nil, exclude: String? = nil,
         classes: Classes = .all, name: String? = nil
     ) {
-        self.layout = layout
-        self.root = root
-        self.splits = splits
-        self.split = split
-        self.allSplits = allSplits
-        self.validation = validation
-        self.test = test
-        self.testSeed = testSeed
-        self.group = group
-        self.exclude = exclude
-        self.classes = classes
+        (self.layout, self.root, self.splits, self.split, self.allSplits) = (layout, root, splits, split, allSplits)
+        (self.validation, self.test, self.testSeed, self.group) = (validation, test, testSeed, group)
+        (self.exclude, self.classes) = (exclude, classes)
         givenName = name
     }
 
@@ -87,14 +68,10 @@ package struct DatasetConfiguration: Sendable, Equatable {
     }
 
     /// The clips of the selected classes, ordered by path; of all official splits together if all are used, each clip
-    /// then as in the first split that lists it.
-    ///
-    /// - Throws: `DatasetError`.
+    /// then as in the first split that lists it. Throws `DatasetError`.
     package func clips() throws -> [Clip] { try listing().clips }
 
-    /// The clips, and the files below the root that are not clips.
-    ///
-    /// - Throws: `DatasetError`.
+    /// The clips, and the files below the root that are not clips. Throws `DatasetError`.
     package func listing() throws -> DatasetListing {
         guard allSplits else { return try ownListing() }
         let listings = try parts.map { try $0.ownListing() }
@@ -107,9 +84,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
         return all
     }
 
-    /// The clips of this split, ordered by path.
-    ///
-    /// - Throws: `DatasetError`.
+    /// The clips of this split, ordered by path. Throws `DatasetError`.
     package func ownClips() throws -> [Clip] { try ownListing().clips }
 
     private func ownListing() throws -> DatasetListing {
@@ -128,9 +103,6 @@ package struct DatasetConfiguration: Sendable, Equatable {
             notes: found.notes + DoubtfulLabels(clips.map(\.label)).notes)
     }
 
-    /// The excluded paths.
-    ///
-    /// - Throws: `DatasetError.missingList`.
     package func excludedPaths() throws -> Set<String> {
         guard let exclude else { return [] }
         return try ExclusionList.paths(in: exclude)
@@ -138,7 +110,6 @@ package struct DatasetConfiguration: Sendable, Equatable {
 
     func listedClips() throws -> [Clip] { try listing(of: layout).clips }
 
-    /// All clips of the folder or the lists.
     private func listing(of layout: Layout) throws -> DatasetListing {
         var listing =
             switch layout {
@@ -171,9 +142,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
         return grouped
     }
 
-    /// The labels that `classes` selects from those of a data set.
-    ///
-    /// - Throws: `DatasetError.unknownClass` if a named class does not exist.
+    /// Those labels of a data set that `classes` selects. Throws `DatasetError.unknownClass` for an absent one.
     package func chosenLabels(from samples: [(label: String, split: Split)]) throws -> Set<String> {
         let labels = Set(samples.map(\.label))
         switch classes {

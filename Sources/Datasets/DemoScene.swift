@@ -1,14 +1,9 @@
 /// The demo data set: eight actions in four pairs that are each other's time reversal. Neither single frames nor their
 /// average distinguish a pair, only the temporal order does.
 package enum DemoAction: String, CaseIterable, Sendable {
-    case grow, shrink
-    case brighten, darken
-    case multiply
-    case thinOut = "thin-out"
-    case warmToCool = "warm-to-cool"
+    case grow, shrink, brighten, darken, multiply, thinOut = "thin-out", warmToCool = "warm-to-cool"
     case coolToWarm = "cool-to-warm"
 
-    /// The time-reversed action.
     package var reversed: DemoAction {
         switch self {
         case .grow: .shrink
@@ -27,23 +22,19 @@ package enum DemoAction: String, CaseIterable, Sendable {
 
 /// A generated clip: plain dark background, bright objects near the centre, mild noise.
 package struct DemoScene: Sendable {
-    /// Pixels per row.
     package static let width = 160
     package static let height = 120
-    /// Frames per second.
     package static let frameRate = 25
     /// Frames per clip: two seconds.
     package static let frameCount = 50
 
     private let action: DemoAction
-    private let ground: [Float]
-    private let color: [Float]
+    private let ground, color: [Float]
     private let centre: (x: Float, y: Float)
     private let radius: Float
     private let dots: [(x: Float, y: Float)]
     private let noiseSeed: UInt64
 
-    /// - `seed`: determines the clip completely.
     package init(_ action: DemoAction, seed: UInt64) {
         // Both actions of a pair sample from one distribution; only the direction of time differs.
         var generator = SplitMix64(seed: seed)
@@ -85,10 +76,8 @@ package struct DemoScene: Sendable {
     private func object(_ x: Float, _ y: Float, _ progress: Float) -> (coverage: Float, shade: SIMD3<Float>) {
         let own = SIMD3(color[0], color[1], color[2])
         switch action {
-        case .grow, .shrink:
-            return (disc(x, y, centre, 6 + progress * (radius + 4)), own)
-        case .brighten, .darken:
-            return (disc(x, y, centre, radius), own * (0.15 + 0.85 * progress))
+        case .grow, .shrink: return (disc(x, y, centre, 6 + progress * (radius + 4)), own)
+        case .brighten, .darken: return (disc(x, y, centre, radius), own * (0.15 + 0.85 * progress))
         case .multiply, .thinOut:
             let count = 2 + Int(progress * Float(dots.count - 2))
             return (dots.prefix(count).reduce(0) { max($0, disc(x, y, $1, 5)) }, own)

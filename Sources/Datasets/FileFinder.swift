@@ -6,35 +6,28 @@ import Video
 /// Finds the clips of a list below the root, also if folders have another spelling or files another extension.
 struct FileFinder {
     let root: String
-    /// Whether file names match that differ only in case and in characters other than letters and digits. False for
-    /// YouTube identifiers.
+    /// Whether names match that differ only in case and signs other than letters and digits. False for YouTube.
     private let isLenient: Bool
     /// Paths that match several files, and one of them with its matches.
     private(set) var ambiguous: Set<String> = []
     private(set) var example = ""
-    /// Cache of folder contents.
     private var folders: [String: Folder] = [:]
 
     /// The content of a folder, by bytes and by comparison key.
     private struct Folder {
-        var names: Set<[UInt8]> = []
-        var folders: [String: [String]] = [:]
-        var clips: [String: [String]] = [:]
+        var names: Set<[UInt8]> = [], folders: [String: [String]] = [:], clips: [String: [String]] = [:]
     }
 
     init(root: String, isLenient: Bool = false) { (self.root, self.isLenient) = (root, isLenient) }
 
-    /// Whether a file or folder exists.
     func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(root)/\(path)") }
 
-    /// Whether a file or a folder of images exists.
     func isClip(_ path: String) -> Bool {
         guard exists(path) else { return false }
         guard FolderLayout.isFolder("\(root)/\(path)") else { return true }
         return (try? FolderEntry.entries(of: "\(root)/\(path)"))?.contains { ImageFolder.isImage($0.name) } ?? false
     }
 
-    /// Names of the folders in the root.
     mutating func rootFolders() -> [String] { contents(of: "").folders.values.joined().sorted() }
 
     /// As `exists`, from cached folder contents, without hidden files.
@@ -92,8 +85,7 @@ struct FileFinder {
     }
 
     /// Comparison key: `HandstandPushups` and `HandStandPushups`, `brush hair` and `brush_hair`, `pumping (gas)` and
-    /// `pumping_gas` are equal. Digit groups stay separate, so that `1_11` is not `11_1`, and so do other signs: `c++`
-    /// is not `c`.
+    /// `pumping_gas` are equal. Digit groups stay separate (`1_11` is not `11_1`), and so do other signs (`c++`, `c`).
     static func key(ofFolder name: String) -> String {
         let words = name.lowercased().split { " _-()',.".contains($0) }
         return words.isEmpty ? name : words.joined(separator: name.contains(where: \.isNumber) ? "_" : "")
@@ -110,6 +102,7 @@ struct FileFinder {
     var note: String? {
         ambiguous.isEmpty
             ? nil
-            : "\(ambiguous.count == 1 ? "1 path" : "\(ambiguous.count) paths") of the list match several files and are left out, such as \(example)"
+            : "\(ambiguous.count == 1 ? "1 path" : "\(ambiguous.count) paths") of the list match several files and are "
+                + "left out, such as \(example)"
     }
 }

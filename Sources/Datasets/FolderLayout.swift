@@ -1,8 +1,7 @@
 import Escaping
 import Foundation
 
-/// `<root>/<label>/<video>` or `<root>/<train|validation|val|test>/<label>/<video>`. A folder that directly contains
-/// images is one clip.
+/// `<root>/[<train|validation|val|test>/]<label>/<video>`. A folder that directly contains images is one clip.
 struct FolderLayout {
     let root: String
 
@@ -28,18 +27,14 @@ struct FolderLayout {
         let splits = folders.compactMap { folder in split(folder.name).map { (folder.name, $0) } }
         if !splits.isEmpty && splits.count == folders.count {
             lister.leaveOutFiles(entries, in: "")
-            for (name, split) in splits {
-                lister.addClasses(lister.entries(of: name, label: nil), in: name, as: split)
-            }
+            for (name, split) in splits { lister.addClasses(lister.entries(of: name, label: nil), in: name, as: split) }
         } else {
             lister.addClasses(entries, in: "", as: .train)
         }
         return try lister.result()
     }
 
-    /// Names of the visible entries of a folder, sorted.
-    ///
-    /// - Throws: `DatasetError.missingFolder`.
+    /// Names of the visible entries of a folder, sorted. Throws `DatasetError.missingFolder`.
     static func names(in path: String) throws -> [String] {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw DatasetError.missingFolder(path)

@@ -7,34 +7,26 @@ import Video
 struct FolderLister {
     let root: String
     private(set) var listing = DatasetListing(clips: [])
-    /// Maximum number of entries below clips that are inspected, so that a wrong root does not cause a whole disk to be
-    /// read.
+    /// Maximum number of entries below clips that are inspected, so that a wrong root does not read a whole disk.
     private var budget = 20_000
 
     init(root: String) { self.root = root }
 
-    /// The result, or an error if there are no clips.
-    ///
-    /// - Throws: `DatasetError.noVideos`.
+    /// The result, or an error if there are no clips. Throws `DatasetError.noVideos`.
     func result() throws -> DatasetListing {
         guard listing.clips.isEmpty else { return listing }
         throw DatasetError.noVideos(root, leftOut: listing.summary.map { " (\($0))" } ?? "")
     }
 
-    /// The root's visible files and folders.
-    ///
-    /// - Throws: `DatasetError.missingFolder`.
+    /// The root's visible files and folders. Throws `DatasetError.missingFolder`.
     mutating func rootEntries() throws -> [FolderEntry] {
         do throws(FileError) {
             return usable(try FolderEntry.entries(of: root), in: "", label: nil)
-        } catch {
-            throw DatasetError.missingFolder(root)
-        }
+        } catch { throw DatasetError.missingFolder(root) }
     }
 
     /// Visible files and folders of the folder `path` below the root. Other entries are recorded as excluded.
-    ///
-    /// - Parameter holdsClips: whether they are clips or classes, whose names must be distinct Swift strings.
+    /// `holdsClips`: whether they are clips or classes, whose names must be distinct Swift strings.
     mutating func entries(of path: String, label: String?, holdsClips: Bool = true) -> [FolderEntry] {
         do throws(FileError) {
             let entries = try FolderEntry.entries(of: full(path))
@@ -45,7 +37,6 @@ struct FolderLister {
         }
     }
 
-    /// Records that an entry is not a clip.
     mutating func leaveOut(_ path: String, _ label: String?, _ reason: LeftOut.Reason) {
         listing.leftOut.append(LeftOut(path: path, label: label, reason: reason))
     }
@@ -117,9 +108,7 @@ struct FolderLister {
     private func content(of path: String) -> FileContent {
         let ending = path.fileExtension.lowercased()
         // PNG and WebP may be animated; for other images the extension is sufficient.
-        if ending != "png", ending != "webp", ImageFolder.isImage(path.fileName) {
-            return .image
-        }
+        if ending != "png", ending != "webp", ImageFolder.isImage(path.fileName) { return .image }
         return (try? FileContent.of(full(path))) ?? .unknown
     }
 

@@ -2,15 +2,11 @@ import Foundation
 
 /// Divides examples into stratified folds without dividing groups, as scikit-learn's `StratifiedGroupKFold`.
 package enum Folds {
-    /// The fold of each example, from 0.
-    ///
-    /// Groups are assigned largest first, in a seeded order among equal sizes; each goes to the fold in which its
-    /// classes are rarest so far, or else to the smallest. An example without a group is a group of its own.
-    ///
-    /// - `count`: at least 2.
-    /// - `examples`: label, group and a unique name such as the path; the result depends on these and the seed, not on
-    ///   the order.
-    /// - Throws: `FoldError` if a class has fewer sources than there are folds, so that some model would lack it.
+    /// The fold of each example, from 0. Groups are assigned largest first, in a seeded order among equal sizes; each
+    /// goes to the fold in which its classes are rarest so far, or else to the smallest. An example without a group is
+    /// a group of its own. `count`: at least 2. `examples`: label, group and a unique name such as the path; the
+    /// result depends on these and the seed, not on the order. Throws `FoldError` if a class has fewer sources than
+    /// there are folds, so that some model would lack it.
     package static func assign(
         _ count: Int, examples: [(label: String, group: String?, name: String)], seed: UInt64
     ) throws -> [Int] {
@@ -58,17 +54,16 @@ package enum Folds {
 }
 
 package enum FoldError: LocalizedError, Equatable {
-    case tooFew(label: String, sources: Int, isGrouped: Bool, folds: Int)
-    case lost(labels: [String])
+    case tooFew(label: String, sources: Int, isGrouped: Bool, folds: Int), lost(labels: [String])
 
     package var errorDescription: String? {
         switch self {
         case .lost(let labels):
-            "A fold model would be trained without the class \"\(labels.joined(separator: "\", \""))\": all its clips are in the held-out fold and the "
-                + "validation part. Use fewer folds or a smaller `dataset.validation`."
+            "A fold model would be trained without the class \"\(labels.joined(separator: "\", \""))\": all its clips "
+                + "are in the held-out fold and the validation part. Use fewer folds or a smaller `dataset.validation`."
         case .tooFew(let label, let sources, let isGrouped, let folds):
-            "The class \"\(label)\" has \(sources) \(isGrouped ? "sources (groups)" : "clips"), fewer than the \(folds) "
-                + "folds, so some fold model would be trained without it. "
+            "The class \"\(label)\" has \(sources) \(isGrouped ? "sources (groups)" : "clips"), fewer than the "
+                + "\(folds) folds, so some fold model would be trained without it. "
                 + (sources > 1 ? "Use \(sources) folds or fewer, or leave" : "Leave")
                 + " the class out with `dataset.classes`."
         }

@@ -4,7 +4,6 @@ import Video
 /// Identifies a file that is not a list, with a way to convert it.
 struct ForeignFile {
     let description: String
-    /// A remedy such as `unpack it`.
     let remedy: String
 
     private static let asCSV = "save it as CSV with the columns path and label"

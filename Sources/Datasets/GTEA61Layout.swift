@@ -2,10 +2,8 @@ import Files
 import Video
 
 /// GTEA61 as unpacked by the course kit: `<root>/S1/close_chocolate/1/rgb/rgb0001.png`, one folder of frames per clip.
-/// User S2 is the test set. The trees `flow_x_processed` and `flow_y_processed` are ignored; if `root` contains
-/// `processed_frames2`, that is used.
-///
-/// Clips have no group: using a whole user of three for validation would lose classes.
+/// User S2 is the test set. `flow_x_processed` and `flow_y_processed` are ignored; `processed_frames2` in `root` is
+/// used if present. Clips have no group: using a whole user of three for validation would lose classes.
 struct GTEA61Layout {
     let root: String
 

@@ -1,10 +1,8 @@
 import Escaping
-import Foundation
 
 /// HMDB51 (Kuehne et al. 2011) as unpacked: `<root>/<class>/<video>.avi`, and the official lists
-/// `<class>_test_split<N>.txt` with lines `<video>.avi <k>`, where k is 1 for train, 2 for test, 0 for unused.
-///
-/// Videos may have another extension or be folders of frames, and names may have other special characters.
+/// `<class>_test_split<N>.txt` with lines `<video>.avi <k>`, where k is 1 for train, 2 for test, 0 for unused. Videos
+/// may have another extension or be folders of frames, and names may have other special characters.
 struct HMDB51Layout {
     let root: String
     let splits: String?
@@ -38,8 +36,7 @@ struct HMDB51Layout {
         }
     }
 
-    /// `April_09_brush_hair_u_nm_np1_ba_goo_0.avi` → `brush_hair_April_09`: the part before the class names the source
-    /// video.
+    /// `April_09_brush_hair_u_nm_np1_ba_goo_0.avi` → `brush_hair_April_09`: the source video precedes the class names.
     private static func group(of name: String, _ label: String) -> String? {
         guard let range = name.firstByteRange(of: "_\(label)_") else { return nil }
         return "\(label)_\(name[..<range.lowerBound])"

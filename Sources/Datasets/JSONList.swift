@@ -2,8 +2,7 @@ import Escaping
 import Files
 import Foundation
 
-/// A list of clips as JSON: a list of objects (Something-Something), JSON lines, objects by file name, or Kinetics'
-/// objects by YouTube identifier.
+/// A list of clips: JSON objects (Something-Something), JSON lines, objects by file name or YouTube ID (Kinetics).
 struct JSONList {
     let header: [String]
     let rows: [ListTable.Row]
@@ -11,9 +10,7 @@ struct JSONList {
     /// Maximum number of parsed values; Kinetics-700 has 5 million.
     private static let mostValues = 10_000_000
 
-    /// Nil if the text is not JSON.
-    ///
-    /// - Throws: `DatasetError.notAList` if it is not a list of clips.
+    /// Nil if the text is not JSON. Throws `DatasetError.notAList` if it is not a list of clips.
     init?(_ text: String, file: String) throws {
         let start = Self.withoutComments(text).trimmingCharacters(in: .whitespacesAndNewlines)
         guard start.hasBytePrefix("[") || start.hasBytePrefix("{") else { return nil }
@@ -90,7 +87,8 @@ struct JSONList {
         }
         let keys = object.keys.sorted()
         return
-            "an object with the keys \(keys.prefix(4).joined(separator: ", "))\(keys.count > 4 ? ", …" : ""), not a list of clips"
+            "an object with the keys \(keys.prefix(4).joined(separator: ", "))\(keys.count > 4 ? ", …" : ""), not a "
+            + "list of clips"
     }
 
     private static func text(_ value: Any?) -> String {

@@ -3,8 +3,7 @@ import Video
 /// A file or folder below a data set's root that is not part of a clip.
 package struct LeftOut: Sendable, Equatable {
     package enum Reason: Sendable, Equatable {
-        case noVideo(FileContent)
-        case emptyFolder
+        case noVideo(FileContent), emptyFolder
         /// Deeper than `<root>/<label>/<video>`.
         case tooDeep
         /// In the root, or in a split's folder, and thus in no class folder.
@@ -17,11 +16,7 @@ package struct LeftOut: Sendable, Equatable {
         case linkLoop
         /// The name of another file that is canonically equivalent in Unicode.
         case sameName(String)
-        case notUTF8
-        /// The system's error.
-        case unreadable(String)
-        /// A class folder without clips.
-        case noClips
+        case notUTF8, unreadable(String), noClips
         /// A folder of GTEA61 without `rgb`.
         case noFrames
     }
@@ -58,7 +53,6 @@ extension LeftOut.Reason {
         text.unicodeScalars.map { $0.isASCII ? String($0) : "\\u{\(String($0.value, radix: 16))}" }.joined()
     }
 
-    /// Text for a summary, singular and plural.
     fileprivate var summary: (one: String, many: String) {
         switch self {
         case .noVideo: ("is not a video", "are not videos")
@@ -90,7 +84,6 @@ package struct DatasetListing: Sendable, Equatable {
     /// Assumptions, such as a list's encoding, or files with other names than in the list.
     package var notes: [String] = []
 
-    /// Class folders without clips.
     package var emptyClasses: [LeftOut] { leftOut.filter { $0.reason == .noClips } }
     /// Excluded entries other than class folders.
     package var leftOutFiles: [LeftOut] { leftOut.filter { $0.reason != .noClips } }
@@ -113,7 +106,8 @@ package struct DatasetListing: Sendable, Equatable {
                 "\($0.count) \($0.count == 1 ? $0.one : $0.many)"
             }
             parts.append(
-                "\(files.count) \(files.count == 1 ? "file is" : "files are") left out: \(reasons.joined(separator: ", "))"
+                "\(files.count) \(files.count == 1 ? "file is" : "files are") left out: "
+                    + "\(reasons.joined(separator: ", "))"
             )
         }
         let classes = emptyClasses.count
@@ -125,8 +119,7 @@ package struct DatasetListing: Sendable, Equatable {
 }
 
 extension DatasetListing {
-    /// Excludes clips whose path is canonically equivalent to another's: sets and dictionaries of paths cannot
-    /// distinguish them.
+    /// Excludes clips whose path is canonically equivalent to another's: sets of paths cannot distinguish them.
     mutating func separateEquivalentPaths() {
         var first: [String: String] = [:]
         for path in clips.map(\.path).sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {

@@ -35,14 +35,12 @@ struct ListColumns {
             "-", with: "_")
     }
 
-    /// Number of known column names among the fields.
     static func known(in fields: [String]) -> Int {
         let names = Set(paths + otherPaths + labels + otherLabels + kinetics + ["split", "group"])
         return fields.count { names.contains(plain($0)) }
     }
 
-    /// - Parameter group: name of the source column; nil is `group`, if it exists.
-    /// - Throws: `DatasetError.missingColumn`.
+    /// `group`: name of the source column; nil is `group`, if it exists. Throws `DatasetError.missingColumn`.
     init(_ header: [String], file: String, group groupName: String?) throws {
         let exact = Dictionary(
             header.enumerated().map { ($1.trimmingCharacters(in: .whitespaces).lowercased(), $0) },
@@ -92,7 +90,6 @@ struct ListColumns {
         return spaced.lowercased().split { !$0.isLetter }.map(String.init)
     }
 
-    /// All used columns.
     var used: Set<Int> { Set([label, path, split, group, template].compactMap { $0 } + kinetics + times) }
 
     /// Whether a column is named like the start or end of a segment: `start`, `t_end`, `start_frame`, `Stop (s)`.
@@ -101,8 +98,7 @@ struct ListColumns {
         let ends: Set<String> = ["start", "begin", "onset", "end", "stop", "offset", "finish", "starts", "ends"]
         let others: Set<String> = [
             "t", "time", "times", "sec", "secs", "second", "seconds", "s", "ms", "frame", "frames", "timestamp",
-            "index",
-            "idx", "clip", "segment", "action", "trim", "video", "msec", "id", "num", "in", "of",
+            "index", "idx", "clip", "segment", "action", "trim", "video", "msec", "id", "num", "in", "of",
         ]
         return words.contains(where: ends.contains) && words.allSatisfy { ends.contains($0) || others.contains($0) }
             || ["starttime", "endtime", "startframe", "endframe", "tstart", "tend", "startsec", "endsec"].contains(

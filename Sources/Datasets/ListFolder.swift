@@ -4,7 +4,6 @@ import Video
 
 /// The lists in a folder, at most one per split: `train.csv` and so on, otherwise files whose names mean one split.
 struct ListFolder {
-    /// A list with its split.
     struct List {
         let path: String
         let split: Split
@@ -43,7 +42,6 @@ struct ListFolder {
         }
     }
 
-    /// - Throws: `DatasetError.missingFolder`, `.noLists`, `.severalLists`.
     init(_ folder: String) throws {
         let names = try FolderLayout.names(in: folder)
         let readable = names.filter {
@@ -79,12 +77,12 @@ struct ListFolder {
         let left = Self.without(candidates.map(\.name), readable)
         if !left.isEmpty {
             notes.append(
-                "\(folder): \(Self.named(left)) not read: a list has the name of one part, such as train.csv, validation.csv or test.csv"
+                "\(folder): \(Self.named(left)) not read: a list has the name of one part, such as train.csv, "
+                    + "validation.csv or test.csv"
             )
         }
         if !foreign.isEmpty {
-            notes.append(
-                "\(folder): \(Self.named(foreign)) not read: lists end in .csv, .tsv, .txt, .json or .jsonl")
+            notes.append("\(folder): \(Self.named(foreign)) not read: lists end in .csv, .tsv, .txt, .json or .jsonl")
         }
     }
 

@@ -12,7 +12,6 @@ struct ListTable {
 
     /// Column names in the file; empty without a header row.
     let header: [String]
-    /// Columns of a list without a header row.
     let order: ColumnOrder?
     let isJSON: Bool
     /// Rows without blank lines, comments and repeated header rows.
@@ -21,10 +20,7 @@ struct ListTable {
     /// The order of columns in a list without a header row.
     enum ColumnOrder { case pathLabel, labelPath, pathCountLabel, pathLabelSplit }
 
-    /// Parses a text.
-    ///
-    /// - Parameter isClip: whether a clip of this name exists below the root.
-    /// - Throws: `DatasetError`.
+    /// Parses a text. `isClip`: whether a clip of this name exists below the root. Throws `DatasetError`.
     init(_ text: String, file: String, isClip: @escaping (String) -> Bool) throws {
         if let table = try JSONList(text, file: file) {
             (header, rows, order, isJSON) = (table.header, table.rows, nil, true)
@@ -46,7 +42,8 @@ struct ListTable {
             throw DatasetError.malformedRow(
                 file: file, row: row.number,
                 reason:
-                    "it has \(row.cells.count) fields, but the header row has \(columns): quote fields that contain spaces"
+                    "it has \(row.cells.count) fields, but the header row has \(columns): quote fields that contain "
+                    + "spaces"
             )
         }
         if rows.isEmpty {
@@ -55,7 +52,6 @@ struct ListTable {
         order = hasHeader ? nil : try Self.order(rows, file: file, isClip: isClip)
     }
 
-    /// The records from the first one, without comments.
     private static func records(
         _ text: String, _ first: Int, _ separator: SeparatorDetection.Separator, file: String,
         isClip: @escaping (String) -> Bool
@@ -71,9 +67,7 @@ struct ListTable {
             do throws(CSVTable.Unterminated) {
                 return try CSVTable.records(String(rest), separator: byte, rules: rules)
                     .map { Row(number: $0.line, cells: $0.fields) }
-            } catch {
-                throw DatasetError.openQuote(file: file, line: error.line, what: nil)
-            }
+            } catch { throw DatasetError.openQuote(file: file, line: error.line, what: nil) }
         case .spaces(let columns):
             return try lines.enumerated().dropFirst(first - 1).compactMap { index, text in
                 let line = SpacedLine(text, isClip: isClip)
@@ -87,9 +81,7 @@ struct ListTable {
         }
     }
 
-    private static func trimmed(_ cells: [String]) -> [String] {
-        cells.map { $0.trimmingCharacters(in: .whitespaces) }
-    }
+    private static func trimmed(_ cells: [String]) -> [String] { cells.map { $0.trimmingCharacters(in: .whitespaces) } }
 
     static func isBlank(_ cells: [String]) -> Bool {
         cells.allSatisfy { $0.trimmingCharacters(in: .whitespaces).isEmpty }
@@ -126,5 +118,58 @@ struct ListTable {
         }
         if columns == 3, all(2, { SplitNames.split(value: $0) != nil }) { return .pathLabelSplit }
         throw DatasetError.noHeader(file: file, columns: columns, first: sample.first?.joined(separator: " ") ?? "")
+    }
+}
+
+/// Rejects rows with line breaks in used fields, and quoted fields that contain other rows: an unbalanced quote
+/// combines several rows into one field.
+struct LineBreakCheck {
+    let file: String
+    let columns: ListColumns
+    /// For JSON, rows are numbered by entries, and no field contains rows.
+    let isJSON: Bool
+    let isClip: (String) -> Bool
+
+    func check(_ row: ListTable.Row) throws {
+        var line = row.number
+        for (column, cell) in row.cells.enumerated() where cell.unicodeScalars.contains(where: Self.isLineBreak) {
+            if columns.used.contains(column), let text = row.cell(column),
+                text.unicodeScalars.contains(where: Self.isLineBreak)
+            {
+                if isJSON || cell.byteLines().count == 1 {
+                    throw DatasetError.malformedRow(
+                        file: file, row: row.number, reason: "the \(name(column)) contains a line break")
+                }
+                throw DatasetError.openQuote(
+                    file: file, line: line, what: "and the \(name(column)) would contain the following lines")
+            }
+            if !isJSON, cell.byteLines().dropFirst().contains(where: isRow) {
+                throw DatasetError.openQuote(file: file, line: line, what: "and it would contain the following rows")
+            }
+            line += cell.byteLines().count - 1
+        }
+    }
+
+    private func isRow(_ line: Substring) -> Bool {
+        ([",", ";", "\t", "|"] as [Unicode.Scalar]).contains { separator in
+            let fields = line.splitBytes(omittingEmptySubsequences: false) { $0 == UInt8(ascii: separator) }
+            guard fields.count > 1 else { return false }
+            guard let path = columns.path else { return fields.count > columns.used.count - 1 }
+            return fields.indices.contains(path)
+                && isClip(fields[path].trimmingCharacters(in: .whitespaces).replacingBytes("\"", with: ""))
+        }
+    }
+
+    private func name(_ column: Int) -> String {
+        switch column {
+        case columns.label, columns.template: "label"
+        case columns.split: "split"
+        case columns.group: "group"
+        default: "path"
+        }
+    }
+
+    private static func isLineBreak(_ scalar: Unicode.Scalar) -> Bool {
+        (0x0A...0x0D).contains(scalar.value) || [0x85, 0x2028, 0x2029].contains(scalar.value)
     }
 }

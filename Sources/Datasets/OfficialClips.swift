@@ -8,7 +8,6 @@ struct OfficialClips {
 
     init(root: String) { finder = FileFinder(root: root, isLenient: true) }
 
-    /// The first spelling of a class.
     mutating func label(_ label: String) -> String {
         let known = labels[label.lowercased()] ?? label
         labels[label.lowercased()] = known
@@ -26,9 +25,7 @@ struct OfficialClips {
         clips.append(Clip(path: path, label: label, split: split, group: group))
     }
 
-    /// All clips.
-    ///
-    /// - Throws: `DatasetError.emptyList` if there are none.
+    /// All clips. Throws `DatasetError.emptyList` if there are none.
     func listing(of list: String) throws -> DatasetListing {
         if clips.isEmpty {
             throw DatasetError.emptyList(list, "all lines are blank or list unused clips", isOfficial: true)

@@ -21,10 +21,8 @@ struct SplitColumn {
         var foreign: (row: Int, text: String)?
     }
 
-    /// - Parameters:
-    ///   - used: columns with another meaning.
-    ///   - hasPart: whether the list belongs to one split.
-    /// - Throws: `DatasetError` if several columns have splits, or one has splits in some rows only.
+    /// `used`: columns with another meaning. `hasPart`: whether the list belongs to one split. Throws `DatasetError` if
+    /// several columns have splits, or one has splits in some rows only.
     init(_ header: [String], _ rows: [ListTable.Row], except used: Set<Int>, file: String, hasPart: Bool) throws {
         let free = header.indices.filter { !used.contains($0) }
         var full: [Int] = [], doubtful: [Int] = []

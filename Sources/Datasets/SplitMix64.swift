@@ -1,11 +1,9 @@
 /// The SplitMix64 generator (Steele, Lea, Flood 2014), identical on every machine.
 package struct SplitMix64: RandomNumberGenerator, Sendable {
-    /// The generator's state, from which it can be restored.
     package private(set) var state: UInt64
 
     package init(seed: UInt64) { state = seed }
 
-    /// The next 64 bits.
     package mutating func next() -> UInt64 {
         state &+= Self.increment
         return Self.mix(state)

@@ -1,6 +1,5 @@
 import Escaping
 
-/// Names of splits in lists and of folders.
 enum SplitNames {
     // `eval` means test, as in speech corpora: a possible test set must not be used for model selection.
     private static let known: [String: Split] = [
@@ -28,15 +27,13 @@ enum SplitNames {
         return words.count > 1 && others.count == 1 ? others.first.flatMap { known[String($0)] } : nil
     }
 
-    /// The split in a name with other words, such as `kinetics400_val_list_videos`; nil if there is none, or if there
-    /// are several.
+    /// The split in a name with other words, such as `kinetics400_val_list_videos`; nil if there is not exactly one.
     static func split(in name: String) -> Split? {
         let found = Set(words(name).compactMap { known[String($0)] })
         return found.count == 1 ? found.first : nil
     }
 
-    /// The split that is a prefix or suffix of a word, such as `mytrain` or `testlist`; nil if there is none, or if
-    /// there are several.
+    /// The split that is a prefix or suffix of a word (`mytrain`, `testlist`); nil if there is not exactly one.
     static func split(insideWordsOf name: String) -> Split? {
         let found = words(name).filter { !otherWords.contains($0) }.flatMap { word in
             parts.filter { word.hasBytePrefix($0) || word.hasByteSuffix($0) }.compactMap { known[$0] }

@@ -1,11 +1,8 @@
 extension DatasetConfiguration {
-    /// Assigns splits to the clips of a cache: the data set's own, with the fraction for `test`.
-    ///
-    /// Caches of older versions stored that fraction as if it were the data set's own split. The data set's folder or
-    /// lists decide if they exist; otherwise a stored test set must equal the one that `test` selects.
-    ///
-    /// - Parameter clips: all clips of the data set except the excluded ones, with the splits stored in the cache.
-    /// - Throws: `DatasetError.storedTest`.
+    /// Assigns splits to the clips of a cache: the data set's own, with the fraction for `test`. Caches of older
+    /// versions stored that fraction as if it were the data set's own split. The data set's folder or lists decide if
+    /// they exist; otherwise a stored test set must equal the one that `test` selects. `clips`: all clips of the data
+    /// set except the excluded ones, with the splits stored in the cache. Throws `DatasetError.storedTest`.
     package func placed(_ clips: [Clip]) throws -> [Clip] {
         let own = clips.contains { $0.split == .test } ? ownSplits(clips) : clips
         guard test > 0 else { return own }
@@ -25,9 +22,7 @@ extension DatasetConfiguration {
         return clips.map { $0.split == .test && training.contains($0.path) ? $0.inTraining : $0 }
     }
 
-    /// As for validation in `sequence`, but with an independent seed.
-    ///
-    /// - Throws: `DatasetError.hasTest`.
+    /// As for validation in `sequence`, but with an independent seed. Throws `DatasetError.hasTest`.
     func settingTestAside(_ clips: [Clip]) throws -> [Clip] {
         if clips.contains(where: { $0.split == .test }) { throw DatasetError.hasTest(name) }
         let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
@@ -44,7 +39,6 @@ package struct TestShareProblem: Equatable, Sendable {
     package let share: Double
     /// Classes without a test clip; all of them if the test set is empty.
     package let classes: [String]
-    /// Whether the test set is empty.
     package let isEmpty: Bool
     /// Whether clips are grouped by source.
     package let isGrouped: Bool
@@ -58,8 +52,10 @@ package struct TestShareProblem: Equatable, Sendable {
         let names = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", …" : "")
         let what =
             isEmpty
-            ? "`dataset.test: \(share)` selects no clip: it is less than half a \(isGrouped ? "source" : "clip") of every class. "
-            : "`dataset.test: \(share)` gives \(classes.count == 1 ? "the class" : "\(classes.count) classes") no test clip: \(names). "
+            ? "`dataset.test: \(share)` selects no clip: it is less than half a \(isGrouped ? "source" : "clip") of "
+                + "every class. "
+            : "`dataset.test: \(share)` gives \(classes.count == 1 ? "the class" : "\(classes.count) classes") no test "
+                + "clip: \(names). "
         let larger = smallest.flatMap { $0 > share ? "\($0)" : nil }
         let without = folds.map { "remove `test` and cross-validate with --folds \($0)" }
         switch (larger, without) {
@@ -77,8 +73,7 @@ package struct TestShareProblem: Equatable, Sendable {
 
 extension DatasetConfiguration {
     /// A problem with the test set that `test` selects from these clips; nil if there is none, or without `test`.
-    ///
-    /// - Parameter clips: as returned by `clips()`.
+    /// `clips`: as returned by `clips()`.
     package func testShareProblem(_ clips: [Clip]) -> TestShareProblem? {
         guard test > 0, !clips.isEmpty else { return nil }
         let tested = Set(clips.filter { $0.split == .test }.map(\.label))
@@ -86,8 +81,7 @@ extension DatasetConfiguration {
         guard !untested.isEmpty else { return nil }
         return TestShareProblem(
             share: test, classes: untested.sorted(), isEmpty: tested.isEmpty,
-            isGrouped: clips.contains { $0.group != nil }, smallest: smallestTest(clips),
-            folds: Self.mostFolds(clips))
+            isGrouped: clips.contains { $0.group != nil }, smallest: smallestTest(clips), folds: Self.mostFolds(clips))
     }
 
     /// The smallest fraction that gives every class of these clips a test clip if it can have one.

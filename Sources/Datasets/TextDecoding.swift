@@ -16,7 +16,6 @@ struct TextDecoding {
         }
     }
 
-    /// - Throws: `Mixed`.
     init(_ data: Data) throws(Mixed) {
         let bytes = [UInt8](data)
         if let order = Self.utf16(bytes) {
@@ -42,8 +41,7 @@ struct TextDecoding {
         var mark: [UInt8] { isLittleEndian ? [0xFF, 0xFE] : [0xFE, 0xFF] }
     }
 
-    /// Nil if the bytes are not UTF-16: without a mark, either the first or the second byte of most pairs is 0 in Latin
-    /// text.
+    /// Nil if not UTF-16: without a mark, either the first or the second byte of most pairs is 0 in Latin text.
     private static func utf16(_ bytes: [UInt8]) -> ByteOrder? {
         for isLittleEndian in [true, false] where bytes.starts(with: ByteOrder(isLittleEndian: isLittleEndian).mark) {
             return ByteOrder(isLittleEndian: isLittleEndian)

@@ -1,11 +1,9 @@
 import Escaping
-import Foundation
 
 /// UCF101 (Soomro, Zamir, Shah 2012) as unpacked: `<root>/<Class>/v_<Class>_g<group>_c<clip>.avi`, and the official
-/// lists `trainlist0N.txt` (`Class/v_….avi 1`) and `testlist0N.txt` (`Class/v_….avi`).
-///
-/// Videos may have another extension or be folders of frames, and classes another spelling: the lists have
-/// HandstandPushups, the files HandStandPushups.
+/// lists `trainlist0N.txt` (`Class/v_….avi 1`) and `testlist0N.txt` (`Class/v_….avi`). Videos may have another
+/// extension or be folders of frames, and classes another spelling: the lists have HandstandPushups, the files
+/// HandStandPushups.
 struct UCF101Layout {
     let root: String
     let splits: String?
@@ -27,9 +25,7 @@ struct UCF101Layout {
             guard
                 let match = line.replacingBytes("\\", with: "/").wholeMatch(
                     of: /(?:.*\/)?([^\/]+)\/([^\/]+?)(?:\s+\d+){0,2}/)
-            else {
-                throw DatasetError.malformedList(file: file, line: number, text: line)
-            }
+            else { throw DatasetError.malformedList(file: file, line: number, text: line) }
             let (label, name) = (clips.label(String(match.1)), String(match.2))
             clips.add(name, folder: String(match.1), label: label, split: split, group: group(of: name, label))
         }

@@ -1,18 +1,12 @@
 /// A seeded validation split, stratified by label and grouped by source.
 package enum ValidationSplit {
-    /// Whether each example belongs to validation.
-    ///
-    /// Groups are visited in a seeded order; each is selected if that brings the labels' counts nearer to `fraction` of
-    /// each. An example without a group is a group of its own.
-    ///
-    /// - `fraction`: from 0 to below 1.
-    /// - `examples`: label, group and a unique name such as the path; the result depends on these and the seed, not on
-    ///   the order.
+    /// Whether each example belongs to validation. Groups are visited in a seeded order; each is selected if that
+    /// brings the labels' counts nearer to `fraction` of each. An example without a group is a group of its own.
+    /// `fraction`: from 0 to below 1. `examples`: label, group and a unique name such as the path; the result depends
+    /// on these and the seed, not on the order.
     package static func choose(
         fraction: Double, examples: [(label: String, group: String?, name: String)], seed: UInt64
-    ) -> [Bool] {
-        Sources(examples, seed: seed).chosen(fraction: fraction)
-    }
+    ) -> [Bool] { Sources(examples, seed: seed).chosen(fraction: fraction) }
 
     /// The smallest fraction, in hundredths, with which every class has clips in both splits; classes with a single
     /// source, which cannot, are ignored. Nil if no fraction up to one half suffices.
@@ -37,7 +31,6 @@ package enum ValidationSplit {
     }
 }
 
-/// Examples by source, in a seeded order.
 private struct Sources {
     private let labels: [String]
     private let order: [[Int]]
@@ -52,7 +45,6 @@ private struct Sources {
             .sorted { ($0.hash, $0.name) < ($1.hash, $1.name) }.map(\.indices)
     }
 
-    /// Number of sources of each class.
     var counts: [String: Int] {
         order.reduce(into: [:]) { counts, indices in
             for label in Set(indices.map { labels[$0] }) { counts[label, default: 0] += 1 }

@@ -50,16 +50,12 @@ package struct Digest: ~Copyable {
     /// The digest as lower-case hexadecimal.
     package consuming func hex() -> String { hexText(bytes()) }
 
-    /// The digest of a file as lower-case hexadecimal.
-    ///
-    /// - Throws: `DigestError`.
+    /// The digest of a file as lower-case hexadecimal. Throws `DigestError`.
     package static func file(_ path: String, _ algorithm: DigestAlgorithm = .sha256) throws(DigestError) -> String {
         let file: Int32
         do throws(FileError) {
             file = try RegularFile.open(path).descriptor
-        } catch {
-            throw DigestError(error)
-        }
+        } catch { throw DigestError(error) }
         defer { close(file) }
         // Pieces that fit into the L2 cache.
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 4096)
@@ -74,36 +70,6 @@ package struct Digest: ~Copyable {
                 throw DigestError(path: path, code: errno)
             }
         }
-    }
-}
-
-/// Why a file cannot be hashed.
-package struct DigestError: LocalizedError, Equatable {
-    package let path: String
-    /// The system's error number; `ENOTSUP` if a system policy forbids the algorithm.
-    package let code: Int32
-    /// The problem, such as `it is a named pipe, not a regular file`.
-    package let reason: String
-
-    /// A system error.
-    package init(path: String, code: Int32) {
-        (self.path, self.code, reason) = (path, code, String(cString: strerror(code)))
-    }
-
-    private init(path: String, code: Int32, reason: String) {
-        (self.path, self.code, self.reason) = (path, code, reason)
-    }
-
-    init(_ error: FileError) {
-        switch error.problem {
-        case .missing: self.init(path: error.path, code: ENOENT)
-        case .notRegular("a folder"): self.init(path: error.path, code: EISDIR)
-        default: self.init(path: error.path, code: ENODEV, reason: error.reason)
-        }
-    }
-
-    package var errorDescription: String? {
-        "\(path) cannot be read: \(reason). Check that it exists and is readable."
     }
 }
 
@@ -123,4 +89,30 @@ private func hexText(_ bytes: [UInt8]) -> String {
         }
         return 2 * bytes.count
     }
+}
+
+package struct DigestError: LocalizedError, Equatable {
+    package let path: String
+    /// The system's error number; `ENOTSUP` if a system policy forbids the algorithm.
+    package let code: Int32
+    /// The problem, such as `it is a named pipe, not a regular file`.
+    package let reason: String
+
+    package init(path: String, code: Int32) {
+        (self.path, self.code, reason) = (path, code, String(cString: strerror(code)))
+    }
+
+    private init(path: String, code: Int32, reason: String) {
+        (self.path, self.code, self.reason) = (path, code, reason)
+    }
+
+    init(_ error: FileError) {
+        switch error.problem {
+        case .missing: self.init(path: error.path, code: ENOENT)
+        case .notRegular("a folder"): self.init(path: error.path, code: EISDIR)
+        default: self.init(path: error.path, code: ENODEV, reason: error.reason)
+        }
+    }
+
+    package var errorDescription: String? { "\(path) cannot be read: \(reason). Check that it exists and is readable." }
 }

@@ -1,19 +1,15 @@
-/// Escapes text for its output format.
-///
-/// Every function works on Unicode scalars or bytes, never on `Character`: a grapheme cluster such as U+0600 followed
-/// by an apostrophe, or `<` followed by U+0301, is not equal to the ASCII character it contains and would not be
-/// escaped.
+/// Escapes text for its output format. Every function works on Unicode scalars or bytes, never on `Character`: a
+/// grapheme cluster such as U+0600 followed by an apostrophe, or `<` followed by U+0301, is not equal to the ASCII
+/// character it contains and would not be escaped.
 package enum Escaping {
-    /// Text for a terminal or a log: C0, C1 and bidirectional controls and line separators are shown as `\u{…}`, so that
-    /// a name can neither move the cursor nor start a line of its own.
-    ///
-    /// - Parameter keepingLines: if true, newlines stay, for text of several lines whose parts were escaped before.
+    /// Text for a terminal or a log: C0, C1 and bidirectional controls and line separators are shown as `\u{…}`, so
+    /// that a name can neither move the cursor nor start a line of its own. `keepingLines`: if true, newlines stay, for
+    /// text of several lines whose parts were escaped before.
     package static func visible(_ text: String, keepingLines: Bool = false) -> String {
         guard text.unicodeScalars.contains(where: { isControl($0) && !(keepingLines && $0 == "\n") }) else {
             return text
         }
-        return replacing(text) { scalar in
-            isControl(scalar) && !(keepingLines && scalar == "\n") ? shown(scalar) : nil
+        return replacing(text) { scalar in isControl(scalar) && !(keepingLines && scalar == "\n") ? shown(scalar) : nil
         }
     }
 
@@ -34,9 +30,8 @@ package enum Escaping {
     }
 
     /// JSON that may stand in a `<script>` element or be printed on a terminal: `<`, `>`, `&` and every control but the
-    /// newline is written as `\uXXXX`, which JSON readers turn back into the same text.
-    ///
-    /// - Parameter text: valid JSON; outside of its strings these characters do not occur.
+    /// newline is written as `\uXXXX`, which JSON readers turn back into the same text. `text`: valid JSON; outside of
+    /// its strings these characters do not occur.
     package static func json(_ text: String) -> String {
         replacing(text) { scalar in
             switch scalar {
@@ -55,11 +50,9 @@ package enum Escaping {
     }
 
     /// A gnuplot string constant in double quotes that contains only letters, digits, spaces and octal escapes: none of
-    /// gnuplot's own characters (quotes, backquotes, `@`, `$`, `%`, `#`, newlines) reaches its parser.
-    ///
-    /// Control, format and backquote characters become U+FFFD before they are encoded: no chart needs them.
-    ///
-    /// - Parameter isFormat: if true, `%` is doubled, for texts such as tics that gnuplot takes for a number format.
+    /// gnuplot's own characters (quotes, backquotes, `@`, `$`, `%`, `#`, newlines) reaches its parser. Control, format
+    /// and backquote characters become U+FFFD before they are encoded: no chart needs them. `isFormat`: if true, `%` is
+    /// doubled, for texts such as tics that gnuplot takes for a number format.
     package static func gnuplot(_ text: String, isFormat: Bool = false) -> String {
         var result = "\""
         for scalar in text.unicodeScalars {
@@ -87,8 +80,7 @@ package enum Escaping {
         }
     }
 
-    /// Whether text may name a file or folder that this program makes: one component, not hidden, at most 200 bytes, without
-    /// controls.
+    /// Whether text may name a file that this program makes: one component, not hidden, at most 200 bytes, no controls.
     package static func canNameFile(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 200 && !text.utf8.contains(UInt8(ascii: "/")) && !text.hasBytePrefix(".")
             && !hasControls(text)

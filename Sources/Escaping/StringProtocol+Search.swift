@@ -6,9 +6,7 @@ extension StringProtocol {
     package func hasBytePrefix(_ start: some StringProtocol) -> Bool { utf8.starts(with: start.utf8) }
 
     /// Whether the UTF-8 bytes end with those of `end`.
-    package func hasByteSuffix(_ end: some StringProtocol) -> Bool {
-        utf8.reversed().starts(with: end.utf8.reversed())
-    }
+    package func hasByteSuffix(_ end: some StringProtocol) -> Bool { utf8.reversed().starts(with: end.utf8.reversed()) }
 
     /// Whether the UTF-8 bytes of `part`, which must not be empty, occur.
     package func containsBytes(_ part: some StringProtocol) -> Bool { firstByteRange(of: part) != nil }
@@ -79,5 +77,17 @@ extension StringProtocol {
         }
         result.append(contentsOf: rest)
         return result
+    }
+}
+
+extension StringProtocol {
+    /// The text after `start` if its UTF-8 bytes begin with those of `start`, else nil.
+    package func droppingBytePrefix(_ start: some StringProtocol) -> SubSequence? {
+        hasBytePrefix(start) ? self[utf8.index(startIndex, offsetBy: start.utf8.count)...] : nil
+    }
+
+    /// The text before `end` if its UTF-8 bytes end with those of `end`, else nil.
+    package func droppingByteSuffix(_ end: some StringProtocol) -> SubSequence? {
+        hasByteSuffix(end) ? self[..<utf8.index(endIndex, offsetBy: -end.utf8.count)] : nil
     }
 }

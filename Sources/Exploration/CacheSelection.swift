@@ -1,15 +1,12 @@
 import Escaping
 import FeatureCache
 
-/// Selects a recipe and a data set of a cache.
 package struct CacheSelection: Sendable {
-    /// The recipe with its row ID.
     package let extraction: StoredExtraction
     package let dataset: String
 
-    /// - `recipe`: its name, its backbone's, or a prefix of its digest; nil if only one has features.
-    /// - `dataset`: its name; nil if there is only one.
-    /// - Throws: `ExplorationError`, `CacheError`.
+    /// `recipe`: its name, its backbone's, or a prefix of its digest; nil if only one has features. `dataset`: its
+    /// name; nil if there is only one. Throws `ExplorationError`, `CacheError`.
     package init(_ cache: CacheFile, recipe: String?, dataset: String?) throws {
         let stored = try cache.extractions()
         let names = Set(stored.map(\.record.name)).sorted()
@@ -37,8 +34,6 @@ package struct CacheSelection: Sendable {
     }
 
     /// Folder of the data set's videos, inferred from the absolute paths in the cache; nil if unknown.
-    ///
-    /// - Throws: `CacheError`.
     package func root(_ cache: CacheFile) throws -> String? {
         // Absolute paths of hashed files end with the path relative to the root.
         let known = try cache.knownFiles().keys

@@ -63,9 +63,7 @@ package struct ClipMap: Sendable {
     }
 
     /// Stochastic gradient descent with attraction along edges and negative sampling.
-    private static func layout(
-        _ start: [(x: Float, y: Float)], _ edges: [Edge]
-    ) -> [(x: Float, y: Float)] {
+    private static func layout(_ start: [(x: Float, y: Float)], _ edges: [Edge]) -> [(x: Float, y: Float)] {
         let rounds = start.count <= 10_000 ? 500 : 200
         let largest = edges.reduce(Float(0)) { max($0, $1.weight) }
         let used = edges.filter { $0.weight >= largest / Float(rounds) }

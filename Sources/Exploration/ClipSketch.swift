@@ -9,7 +9,6 @@ struct ClipSketch: Sendable {
     /// Frames without the bars around them; nil if there are no bars.
     let trimmed: SketchFrames?
 
-    /// - Throws: `VideoError`.
     init(path: String) throws {
         let requests = [SketchFrames.side, SketchBars.side].map {
             SampleRequest(.uniform(frames: Self.count), framing: .whole(width: $0, height: $0))
@@ -18,9 +17,8 @@ struct ClipSketch: Sendable {
         self.init(frames: sampled[0].frames, large: sampled[1].frames)
     }
 
-    /// - Parameters:
-    ///   - frames: of `SketchFrames.side` pixels.
-    ///   - large: the same frames of `SketchBars.side` pixels, in which bars are detected.
+    /// `frames`: of `SketchFrames.side` pixels. `large`: the same frames of `SketchBars.side` pixels, in which bars are
+    /// detected.
     init(frames: [VideoFrame], large: [VideoFrame]) {
         whole = SketchFrames(frames.map { $0.pixels.map(Float.init) })
         trimmed = SketchBars(large.map(\.pixels)).map { bars in

@@ -35,9 +35,7 @@ package struct ClipVectors: Sendable {
         }
     }
 
-    /// Centred unit vectors of other sequences.
-    ///
-    /// - Parameter means: mean features `[clip, feature]`.
+    /// Centred unit vectors of other sequences. `means`: mean features `[clip, feature]`.
     package func directions(of means: [Float]) -> [Float] { Self.directions(of: means, from: centre) }
 
     private static func directions(of means: [Float], from centre: [Float]) -> [Float] {

@@ -22,9 +22,7 @@ package struct DoubtfulLabel: Sendable, Equatable {
 package enum DoubtfulLabels {
     package static let neighbors = 10
 
-    /// - `predictions`: out-of-fold, by row ID of `video`.
-    /// - `labels`: in the order of the probabilities.
-    /// - Returns: most suspicious first.
+    /// `predictions`: out-of-fold, by row ID of `video`. `labels`: in the probabilities' order. Most suspicious first.
     package static func find(
         _ vectors: ClipVectors, nearest: [[Neighbor]], predictions: [Int64: PredictionRecord], labels: [String]
     ) -> [DoubtfulLabel] {
@@ -47,18 +45,14 @@ package enum DoubtfulLabels {
             return DoubtfulLabel(
                 index: index, suggested: labels[other], probability: probabilities[own],
                 suggestedProbability: probabilities[other], neighborShare: share, score: margin * (1 - share))
-        }
-        .sorted { ($1.score, vectors.examples[$0.index].path) < ($0.score, vectors.examples[$1.index].path) }
+        }.sorted { ($1.score, vectors.examples[$0.index].path) < ($0.score, vectors.examples[$1.index].path) }
     }
 
     /// Mean probability of each class over the clips with that label.
-    private static func thresholds(
-        _ predictions: some Collection<PredictionRecord>, _ labels: [String]
-    ) -> [Double] {
+    private static func thresholds(_ predictions: some Collection<PredictionRecord>, _ labels: [String]) -> [Double] {
         labels.enumerated().map { place, label in
             let own = predictions.filter { $0.label == label && $0.probabilities.count == labels.count }
-            return own.isEmpty
-                ? 1 : own.reduce(0) { $0 + $1.probabilities[place] } / Double(own.count)
+            return own.isEmpty ? 1 : own.reduce(0) { $0 + $1.probabilities[place] } / Double(own.count)
         }
     }
 }

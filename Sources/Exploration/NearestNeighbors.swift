@@ -2,7 +2,6 @@ import Foundation
 import Inference
 import Threads
 
-/// A clip and its cosine similarity.
 package struct Neighbor: Sendable, Equatable {
     package let index: Int
     /// From −1 to 1.
@@ -49,9 +48,7 @@ package struct NeighborSearch: Sendable {
 
     package init(_ vectors: ClipVectors) { rows = RowProducts(vectors.rows, size: vectors.size) }
 
-    /// The most similar clips. The rows are divided among the cores.
-    ///
-    /// - `query`: a unit vector.
+    /// The most similar clips. The rows are divided among the cores. `query`: a unit vector.
     package func nearest(to query: [Float], count: Int) -> [Neighbor] {
         let parts = max(1, min(rows.count / 256, ProcessInfo.processInfo.activeProcessorCount))
         let found = concurrentMap(parts) { part in

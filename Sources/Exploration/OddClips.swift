@@ -13,10 +13,8 @@ package enum OddClips {
     /// Maximum share of clips that are reported as outliers.
     private static let outliers = 0.02
 
-    /// - `nearest`: at least five neighbours of each clip.
-    /// - `brightness`: mean of each decoded clip's frames, from 0 to 255.
-    /// - `rowsAreFrames`: false if they are windows, of which a short clip has only one.
-    /// - Throws: `CacheError`, if rows are streamed.
+    /// `nearest`: at least five neighbours of each clip. `brightness`: mean of each decoded clip's frames, 0 to 255.
+    /// `rowsAreFrames`: false for windows, of which a short clip has one. Throws `CacheError`, if rows are streamed.
     package static func find(
         _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float],
         rowsAreFrames: Bool = true
@@ -35,8 +33,7 @@ package enum OddClips {
         let sorted = distances.sorted()
         guard sorted.count >= 20 else { return odd }
         let (middle, upper) = (sorted[sorted.count / 2], sorted[sorted.count * 3 / 4])
-        let limit = max(
-            middle + 3 * max(upper - middle, 1e-6), sorted[Int(Double(sorted.count - 1) * (1 - outliers))])
+        let limit = max(middle + 3 * max(upper - middle, 1e-6), sorted[Int(Double(sorted.count - 1) * (1 - outliers))])
         let far = distances.indices.filter { distances[$0] > limit }.sorted { distances[$0] > distances[$1] }
         odd += far.map { OddClip(index: $0, reason: "far from all others", score: distances[$0]) }
         return odd
@@ -45,8 +42,7 @@ package enum OddClips {
     /// Clips whose frames' features differ by less than a hundredth of the differences between clips.
     private static func frozen(_ features: FeatureSet) throws -> [OddClip] {
         let size = features.featureSize
-        var within: [Double] = []
-        var means: [[Float]] = []
+        var within: [Double] = [], means: [[Float]] = []
         try features.forEachSequence(features.examples.map { $0.views[0] }) { _, rows in
             let count = rows.count / size
             var mean = [Float](repeating: 0, count: size)
@@ -63,8 +59,7 @@ package enum OddClips {
         var centre = [Float](repeating: 0, count: size)
         for mean in means { for place in 0..<size { centre[place] += mean[place] / Float(means.count) } }
         // The median is robust against a single distant clip.
-        let distances = means.map { mean in
-            zip(mean, centre).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+        let distances = means.map { mean in zip(mean, centre).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
         }
         let between = distances.sorted()[distances.count / 2]
         return within.indices.filter { within[$0] < 1e-4 * between }

@@ -3,8 +3,7 @@ import Datasets
 /// Principal components by subspace iteration, with a precision sufficient for plots.
 enum PrincipalComponents {
     /// Projection of the rows on the first two components `[row, 2]`, scaled to a largest standard deviation of 1.
-    ///
-    /// - Parameter rows: `[row, size]`, centred.
+    /// `rows`: `[row, size]`, centred.
     static func plane(_ rows: [Float], size: Int) -> [(x: Float, y: Float)] {
         let count = rows.count / max(1, size)
         guard count > 1 else { return Array(repeating: (0, 0), count: count) }

@@ -9,9 +9,7 @@ import SequenceModels
 package struct SimilarClips: Sendable {
     /// A clip, or a frame of one.
     package struct Match: Sendable, Encodable {
-        /// Relative to the data set's root.
-        package let path: String
-        package let label: String
+        package let path, label: String
         /// In seconds; nil for a whole clip.
         package let time: Double?
         /// Cosine similarity of the centred features, from −1 to 1.
@@ -26,15 +24,13 @@ package struct SimilarClips: Sendable {
     private let cache: CacheFile
     private let weights: LoadedWeights
 
-    /// - `weights`: the backbone's weight file, if it is not at the recipe's path.
-    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`; `ExplorationError` if the weights differ from the
-    ///   recipe's.
+    /// `weights`: the backbone's weight file, if it is not at the recipe's path. Throws `SequenceError`, `CacheError`,
+    /// `WeightsError`; `ExplorationError` if the weights differ from the recipe's.
     package init(
         _ cache: CacheFile, dataset: String, extraction: StoredExtraction, weights path: String?,
         memory: Int
     ) throws {
-        features = try SequenceRun.load(
-            cache, dataset: dataset, extraction: extraction, views: 1, memory: memory)
+        features = try SequenceRun.load(cache, dataset: dataset, extraction: extraction, views: 1, memory: memory)
         vectors = try ClipVectors(features)
         search = NeighborSearch(vectors)
         let name = path ?? extraction.record.weights
@@ -51,9 +47,7 @@ package struct SimilarClips: Sendable {
     /// Number of frames that are searched for moments.
     package var frameCount: Int { features.examples.reduce(0) { $0 + $1.length } }
 
-    /// The centred unit vector of a video.
-    ///
-    /// - Throws: `VideoError`.
+    /// The centred unit vector of a video. Throws `VideoError`.
     package func query(_ video: String) throws -> [Float] {
         let extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
@@ -67,7 +61,6 @@ package struct SimilarClips: Sendable {
         return vectors.directions(of: mean)
     }
 
-    /// The most similar clips.
     package func clips(like query: [Float], count: Int) -> [Match] {
         search.nearest(to: query, count: count).map { neighbor in
             let example = features.examples[neighbor.index]
@@ -75,9 +68,7 @@ package struct SimilarClips: Sendable {
         }
     }
 
-    /// The most similar frames, at most one per clip.
-    ///
-    /// - Throws: `CacheError`.
+    /// The most similar frames, at most one per clip. Throws `CacheError`.
     package func moments(like query: [Float], count: Int) throws -> [Match] {
         var best: [(index: Int, row: Int, cosine: Float)] = []
         try features.forEachSequence(features.examples.map { $0.views[0] }) { index, rows in
@@ -98,12 +89,9 @@ package struct SimilarClips: Sendable {
     }
 }
 
-/// Why a cache cannot be explored.
 package enum ExplorationError: LocalizedError, Equatable {
-    case otherWeights(file: String, recipe: String)
-    case unknownRecipe(String, available: [String])
-    case severalRecipes([String])
-    case severalDatasets([String])
+    case otherWeights(file: String, recipe: String), unknownRecipe(String, available: [String])
+    case severalRecipes([String]), severalDatasets([String])
 
     package var errorDescription: String? {
         switch self {
@@ -115,7 +103,8 @@ package enum ExplorationError: LocalizedError, Equatable {
                 ? "The cache holds no features. Run `zoetrope extract` first."
                 : "The cache holds no recipe called \"\(name)\". It holds \(available.joined(separator: ", "))."
         case .severalRecipes(let names):
-            "The cache holds several recipes: \(names.joined(separator: ", ")). Choose one with --recipe, by name or by the first digits of its digest."
+            "The cache holds several recipes: \(names.joined(separator: ", ")). Choose one with --recipe, by name or "
+                + "by the first digits of its digest."
         case .severalDatasets(let names):
             "The cache holds several data sets: \(names.joined(separator: ", ")). Choose one with --dataset."
         }

@@ -1,5 +1,4 @@
-/// Detects bars of one colour around a clip's frames, as from letterboxing. They may have any colour and contain
-/// subtitles.
+/// Detects bars of one colour around a clip's frames, as from letterboxing, also coloured or with subtitles.
 struct SketchBars: Equatable {
     /// Side in pixels of the images in which bars are detected.
     static let side = 144
@@ -14,9 +13,7 @@ struct SketchBars: Equatable {
     /// Minimum extent of the inner region: an upright video in a wide frame has 45 pixels.
     private static let least = 36
 
-    /// Nil if there are no bars.
-    ///
-    /// - Parameter images: RGB of `side` × `side` pixels, at several times.
+    /// Nil if there are no bars. `images`: RGB of `side` × `side` pixels, at several times.
     init?(_ images: [[UInt8]]) {
         let vertical = Self.inside(images, transposed: false)
         let horizontal = Self.inside(images, transposed: true)
@@ -44,9 +41,8 @@ struct SketchBars: Equatable {
         let colour: SIMD3<Int>
     }
 
-    /// The bar at one end; nil if there is none.
-    ///
-    /// - `beside`: the bar at the other end; this one may then have its thickness and contain subtitles.
+    /// The bar at one end; nil if there is none. `beside`: the bar at the other end; this one may then have its
+    /// thickness and contain subtitles.
     private static func bar(_ images: [[UInt8]], _ transposed: Bool, reversed: Bool, beside: Bar?) -> Bar? {
         func pixel(_ image: [UInt8], _ line: Int, _ place: Int) -> SIMD3<Int> {
             let line = reversed ? side - 1 - line : line
@@ -86,11 +82,7 @@ struct SketchBars: Equatable {
         return SIMD3(middle(colours.map(\.x)), middle(colours.map(\.y)), middle(colours.map(\.z)))
     }
 
-    /// The inner region, resized with antialiasing.
-    ///
-    /// - Parameters:
-    ///   - pixels: RGB of `Self.side` × `Self.side` pixels.
-    ///   - side: of the returned image.
+    /// The inner region of `pixels` (RGB of `Self.side` × `Self.side`), resized to `side` × `side` with antialiasing.
     func trimmed(_ pixels: [UInt8], side: Int) -> [Float] {
         let (down, across) = (Self.weights(rows, to: side), Self.weights(columns, to: side))
         var narrow = [Float](repeating: 0, count: Self.side * side * 3)

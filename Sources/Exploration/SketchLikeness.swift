@@ -57,8 +57,7 @@ struct SketchLikeness: Sendable, Equatable {
         var place, x, y: Int
     }
 
-    /// Uses the offset with the most matching images; each image may match one step earlier or later. A reversed clip
-    /// does not match.
+    /// Uses the offset with most matching images, each up to one step earlier or later. Reversed clips do not match.
     private static func oneSided(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion) -> (
         pictures: Float, motion: Float?, colour: Float
     ) {
@@ -105,8 +104,7 @@ struct SketchLikeness: Sendable, Equatable {
         }
     }
 
-    /// Median share of an image's pixels with brightness gradients: small for a few shapes on an even background, which
-    /// resemble many other clips.
+    /// Median share of an image's pixels with brightness gradients; an image with few resembles many other clips.
     static func detail(_ clip: SketchFrames) -> Float {
         let side = SketchFrames.side
         let shares = clip.frames.map { frame -> Float in
@@ -152,9 +150,7 @@ struct SketchLikeness: Sendable, Equatable {
         return best
     }
 
-    private static func median(_ values: [Float]) -> Float {
-        values.isEmpty ? -1 : values.sorted()[values.count / 2]
-    }
+    private static func median(_ values: [Float]) -> Float { values.isEmpty ? -1 : values.sorted()[values.count / 2] }
 
     private static func deviation(_ picture: [Float], _ rows: Range<Int>) -> Float {
         let part = picture[rows.lowerBound * SketchFrames.side..<rows.upperBound * SketchFrames.side]

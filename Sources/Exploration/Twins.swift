@@ -5,7 +5,6 @@ import Foundation
 import Threads
 import Video
 
-/// A pair of near-duplicate clips.
 package struct Twin: Sendable, Equatable {
     /// Indices of the clips, the lower first.
     package let first, second: Int
@@ -17,8 +16,7 @@ package struct Twin: Sendable, Equatable {
 }
 
 /// Searches for near-duplicates: candidates are similar in their features or in a coarse descriptor of their images,
-/// and are confirmed by comparing images, also mirrored, without bars, and without the quarter that subtitles may
-/// cover.
+/// and are confirmed by comparing images, also mirrored, without bars, and without the quarter that subtitles cover.
 package struct TwinSearch: Sendable {
     /// Candidates per clip, by features and by descriptors.
     package static let neighbors = 10
@@ -26,8 +24,7 @@ package struct TwinSearch: Sendable {
     package static let cosine: Float = 0.4
     /// Minimum similarity of the images if something moves, and of the changes.
     package static let pictures: Float = 0.9, motion: Float = 0.75
-    /// Thresholds if only three quarters of the images are compared: higher, since more comparisons give more chance
-    /// matches.
+    /// Thresholds if only three quarters of the images are compared: higher, since more comparisons match by chance.
     static let parts: (pictures: Float, motion: Float) = (0.95, 0.8)
     /// Maximum difference of the mean red, green or blue, from 0 to 255.
     package static let colour: Float = 10
@@ -36,9 +33,9 @@ package struct TwinSearch: Sendable {
 
     /// What is not detected, as a sentence.
     package static let limits =
-        "Not searched for: copies that are reversed, rotated, flipped upside down, cropped by more than a twentieth, recoloured, "
-        + "played at another speed, cut to less than two thirds, or shown inside another video; nor modified copies of clips "
-        + "with little detail, such as a shape on a uniform background."
+        "Not searched for: copies that are reversed, rotated, flipped upside down, cropped by more than a twentieth, "
+        + "recoloured, played at another speed, cut to less than two thirds, or shown inside another video; nor "
+        + "modified copies of clips with little detail, such as a shape on a uniform background."
 
     /// Most similar first.
     package let twins: [Twin]
@@ -47,9 +44,8 @@ package struct TwinSearch: Sendable {
     /// Clips that could not be decoded, with the reason.
     package let unreadable: [(path: String, reason: String)]
 
-    /// - `root`: folder of the data set's videos.
-    /// - `report`: called in the calling thread as clips are decoded.
-    /// - Throws: no error for a clip that cannot be decoded; such clips are in `unreadable`.
+    /// `root`: folder of the data set's videos. `report`: called in the calling thread as clips are decoded. Throws no
+    /// error for a clip that cannot be decoded; such clips are in `unreadable`.
     package init(
         _ vectors: ClipVectors, nearest: [[Neighbor]], root: String, workers: Int,
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -133,9 +129,7 @@ extension ClipVectors {
 }
 
 extension Twin {
-    /// The database record.
     package func record(_ examples: [FeatureSet.Example]) -> TwinRecord {
-        TwinRecord(
-            first: examples[first].videoID, second: examples[second].videoID, cosine: cosine, likeness: likeness)
+        TwinRecord(first: examples[first].videoID, second: examples[second].videoID, cosine: cosine, likeness: likeness)
     }
 }

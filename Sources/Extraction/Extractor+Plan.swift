@@ -42,7 +42,8 @@ extension Extractor {
             digest: recipe.digest, name: configurations.count == 1 ? name : "\(name)-\(recipe.backbone)",
             backbone: recipe.backbone, weights: configuration.weights.name,
             weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
-            maxFrames: recipe.sampling.frames, featureShape: try recipe.graph(weights.source).featureShape(of: recipe.tap),
+            maxFrames: recipe.sampling.frames,
+            featureShape: try recipe.graph(weights.source).featureShape(of: recipe.tap),
             elementType: recipe.storedType, precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
     }
 

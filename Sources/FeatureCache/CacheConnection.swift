@@ -4,13 +4,11 @@ import Files
 import Foundation
 import GRDB
 
-/// Connections to caches, which may be untrusted: SQLite runs in defensive mode without triggers, and functions in the
-/// schema are not trusted.
+/// Connections to caches, which may be untrusted: SQLite in defensive mode, no triggers, untrusted schema functions.
 enum CacheConnection {
     /// Time limit in milliseconds for each row of a user's statement or of a view.
     static let timeLimit = 60_000
 
-    /// The configuration of every connection of this module.
     static func configuration(readonly: Bool = false) -> Configuration {
         var configuration = Configuration()
         configuration.readonly = readonly
@@ -24,12 +22,11 @@ enum CacheConnection {
     }
 
     /// Allows a view to call functions that SQLite 3.40 considers unsafe in an untrusted schema, such as JSON's.
-    ///
-    /// - Parameter isOwn: whether it is a view of this program; otherwise nothing changes.
+    /// `isOwn`: whether it is a view of this program; otherwise nothing changes.
     static func trusting<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) throws -> Result {
         guard isOwn else { return try body() }
-        try database.execute(sql: "PRAGMA trusted_schema = ON")
-        defer { try? database.execute(sql: "PRAGMA trusted_schema = OFF") }
+        try database.run("PRAGMA trusted_schema = ON")
+        defer { try? database.run("PRAGMA trusted_schema = OFF") }
         return try body()
     }
 
@@ -50,23 +47,17 @@ enum CacheConnection {
 
     /// Checks that `path` is a regular file or does not exist, because SQLite would block on a pipe. Rejects names that
     /// SQLite does not treat as files, such as `:memory:`, whose content is lost when the connection closes.
-    ///
-    /// - Throws: `CacheError.notFileName`, `CacheError.notSQLite`.
     static func requireRegular(_ path: String) throws(CacheError) {
         let isFileName = !path.isEmpty && path != ":memory:" && !path.hasBytePrefix("file:") && !path.utf8.contains(0)
         guard isFileName else { throw CacheError.notFileName(path: path) }
         do throws(FileError) {
             try RegularFile.checkUnopened(path)
-        } catch {
-            throw CacheError.notSQLite(path: path)
-        }
+        } catch { throw CacheError.notSQLite(path: path) }
         // SQLite opens these files too.
         for ending in ["-journal", "-wal", "-shm"] {
             do throws(FileError) {
                 try RegularFile.checkUnopened(path + ending)
-            } catch {
-                throw CacheError.unusable(path: path, reason: "of \(path)\(ending), \(error.reason)")
-            }
+            } catch { throw CacheError.unusable(path: path, reason: "of \(path)\(ending), \(error.reason)") }
         }
     }
 
@@ -98,9 +89,8 @@ enum CacheConnection {
         return queue
     }
 
-    /// Runs statements with a time limit that restarts at each call of the closure passed to `body`.
-    ///
-    /// - Throws: `DatabaseError` with `SQLITE_INTERRUPT` after the limit.
+    /// Runs statements with a time limit that restarts at each call of the closure passed to `body`. Throws
+    /// `DatabaseError` with `SQLITE_INTERRUPT` after the limit.
     static func limited<Result>(
         _ database: Database, milliseconds: Int = timeLimit, _ body: (_ goOn: () -> Void) throws -> Result
     ) rethrows -> Result {

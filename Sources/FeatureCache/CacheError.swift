@@ -2,39 +2,33 @@ import Files
 import Foundation
 import GRDB
 
-/// Why a cache cannot be used, with a remedy.
 package enum CacheError: LocalizedError, Equatable {
     case missing(path: String)
     /// A name that SQLite interprets as an in-memory database or a URI.
     case notFileName(path: String)
-    case noFolder(path: String, folder: String)
-    case notSQLite(path: String)
-    case notCache(path: String)
+    case noFolder(path: String, folder: String), notSQLite(path: String), notCache(path: String)
     case otherVersion(path: String, found: Int, expected: Int)
     /// A schema with SQL that this program did not define, and the entry found.
     case foreignSchema(path: String, what: String)
-    case readOnly(path: String)
-    case full(path: String)
+    case readOnly(path: String), full(path: String)
     /// Bytes that the features need, and free bytes.
     case noRoom(path: String, needed: Int, free: Int)
-    case busy(path: String)
-    case beingExtracted(path: String)
-    case unusable(path: String, reason: String)
+    case busy(path: String), beingExtracted(path: String), unusable(path: String, reason: String)
     case damagedSequence(path: String, video: String)
     /// Features whose checksums differ: the recipe, descriptions of the first few clips, and the total number.
     case damagedFeatures(path: String, recipe: String, clips: [String], count: Int)
-    case damagedRecipe(path: String, id: Int64)
-    case runExists(name: String)
+    case damagedRecipe(path: String, id: Int64), runExists(name: String)
     case notMapped(path: String, reason: String)
 
     package var errorDescription: String? {
         switch self {
         case .missing(let path): "There is no cache at \(path). Run `zoetrope extract` first, or name it with --cache."
         case .notFileName(let path):
-            "A cache cannot be called '\(path)', which SQLite treats as a temporary database: nothing would be stored. Name a "
-                + "file, such as features.sqlite or ./\(path.isEmpty ? "features.sqlite" : path)."
+            "A cache cannot be called '\(path)', which SQLite treats as a temporary database: nothing would be stored. "
+                + "Name a file, such as features.sqlite or ./\(path.isEmpty ? "features.sqlite" : path)."
         case .noFolder(let path, let folder):
-            "\(path) cannot be created, since the folder \(folder) does not exist. Make it with `mkdir -p`, or name another file."
+            "\(path) cannot be created, since the folder \(folder) does not exist. Make it with `mkdir -p`, or name "
+                + "another file."
         case .notSQLite(let path):
             "\(path) is not an SQLite file. Name another file with --cache; this one was not changed."
         case .notCache(let path):
@@ -49,28 +43,30 @@ package enum CacheError: LocalizedError, Equatable {
         case .full(let path):
             "The disk that holds \(path) is full. Stored rows are kept; free disk space, and run the command again."
         case .noRoom(let path, let needed, let free):
-            "The features will take up to \(needed >> 20) MB, but only \(free >> 20) MB are free on the disk of \(path). Use a disk with more space, name "
-                + "another file with --cache, or halve their size with `extract.store: float16`."
+            "The features will take up to \(needed >> 20) MB, but only \(free >> 20) MB are free on the disk of "
+                + "\(path). Use a disk with more space, name another file with --cache, or halve their size with "
+                + "`extract.store: float16`."
         case .busy(let path): "\(path) is locked by another program. Wait for it, then run the command again."
         case .beingExtracted(let path):
             "Another `zoetrope extract` is writing to \(path). Wait for it, or use another --cache."
         case .unusable(let path, let reason):
             "The cache \(path) cannot be used: \(reason). `zoetrope cache verify` lists what is damaged."
         case .damagedSequence(let path, let video):
-            "The features of \(video) in \(path) are damaged. `zoetrope cache prune \(path) --damaged` removes them; then run "
-                + "`zoetrope extract` again."
+            "The features of \(video) in \(path) are damaged. `zoetrope cache prune \(path) --damaged` removes them; "
+                + "then run `zoetrope extract` again."
         case .damagedFeatures(let path, let recipe, let clips, let count):
-            "The features of \(count == 1 ? "1 clip" : "\(count) clips") in \(path), recipe \(recipe), do not match their checksums: "
+            "The features of \(count == 1 ? "1 clip" : "\(count) clips") in \(path), recipe \(recipe), do not match "
+                + "their checksums: "
                 + clips.joined(separator: ", ") + (count > clips.count ? ", …" : "")
-                + ". The file was damaged after they were stored. `zoetrope cache prune \(path) --damaged` removes them; then "
-                + "run `zoetrope extract` again."
+                + ". The file was damaged after they were stored. `zoetrope cache prune \(path) --damaged` removes "
+                + "them; then run `zoetrope extract` again."
         case .damagedRecipe(let path, let id):
-            "Recipe \(id) in \(path) is damaged, so its features cannot be interpreted. Use an undamaged copy of the file, or "
-                + "extract into a new one; `zoetrope cache verify` lists what is damaged."
+            "Recipe \(id) in \(path) is damaged, so its features cannot be interpreted. Use an undamaged copy of the "
+                + "file, or extract into a new one; `zoetrope cache verify` lists what is damaged."
         case .notMapped(let path, let reason):
-            "The features cannot be written to \(path): \(reason). Run the search without --map, which is slower and writes nothing."
-        case .runExists(let name):
-            "A run called \(name) is already in the cache. Choose another with --name."
+            "The features cannot be written to \(path): \(reason). Run the search without --map, which is slower and "
+                + "writes nothing."
+        case .runExists(let name): "A run called \(name) is already in the cache. Choose another with --name."
         }
     }
 
@@ -80,9 +76,7 @@ package enum CacheError: LocalizedError, Equatable {
     /// Description of a sequence in `damagedFeatures`.
     static func clip(_ path: String, view: Int) -> String { path + (view == 0 ? "" : " (view \(view))") }
 
-    /// Checks the free space of a file's volume; unknown free space passes.
-    ///
-    /// - Throws: `CacheError.noRoom`.
+    /// Checks the free space of a file's volume; unknown free space passes. Throws `CacheError.noRoom`.
     static func requireRoom(_ bytes: Int, beside path: String) throws {
         guard let free = freeBytes(path), bytes > free else { return }
         throw CacheError.noRoom(path: path, needed: bytes, free: free)
@@ -111,8 +105,6 @@ package enum CacheError: LocalizedError, Equatable {
             case .SQLITE_BUSY, .SQLITE_LOCKED: throw CacheError.busy(path: path)
             default: throw CacheError.unusable(path: path, reason: error.message ?? "\(error.resultCode)")
             }
-        } catch is RowDecodingError {
-            throw CacheError.unusable(path: path, reason: "a row holds an invalid value")
-        }
+        } catch is RowDecodingError { throw CacheError.unusable(path: path, reason: "a row holds an invalid value") }
     }
 }

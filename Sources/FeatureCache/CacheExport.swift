@@ -1,10 +1,10 @@
+import Escaping
 import Files
 import Foundation
 import GRDB
 
 /// Exports features: all sequences of a recipe, padded as stored, ordered by path.
 package struct CacheExport: Sendable {
-    /// The file format.
     package enum Format: String, Sendable, CaseIterable {
         /// Only the features, `[video, frame, feature…]`.
         case npy
@@ -14,26 +14,17 @@ package struct CacheExport: Sendable {
         case safetensors
     }
 
-    /// Row ID in `extraction`.
     package var extraction: Int64
     package var dataset: String
-    /// Exports one split; nil exports all.
     package var split: String?
     /// Row ID in `run` whose roles are exported as splits; nil exports the data set's.
     package var run: Int64?
 
-    /// - Parameters:
-    ///   - extraction: row ID in `extraction`.
-    ///   - dataset: its name.
-    ///   - split: one of its splits; nil for all.
     package init(extraction: Int64, dataset: String, split: String? = nil) {
         (self.extraction, self.dataset, self.split) = (extraction, dataset, split)
     }
 
-    /// Writes a file atomically.
-    ///
-    /// - Returns: the number of videos.
-    /// - Throws: `CacheError`, `ExportError`.
+    /// Writes a file atomically. Returns the number of videos. Throws `CacheError`, `ExportError`.
     package func write(_ format: Format, from cache: CacheFile, to path: String) throws -> Int {
         let table = try ExportTable(self, cache)
         guard !table.rows.isEmpty else { throw ExportError.nothing(dataset: dataset, split: split) }
@@ -50,14 +41,11 @@ package struct CacheExport: Sendable {
 }
 
 package enum ExportError: LocalizedError, Equatable {
-    case nothing(dataset: String, split: String?)
-    case writing(path: String, reason: String)
-    case unknownTable(String, known: [String])
-    case noColumn(String, table: String)
+    case nothing(dataset: String, split: String?), writing(path: String, reason: String)
+    case unknownTable(String, known: [String]), noColumn(String, table: String)
     /// A table or view with unlimited rows or values.
     case boundless(table: String, reason: String)
-    case severalRecipes([String])
-    case severalDatasets([String])
+    case severalRecipes([String]), severalDatasets([String])
 
     private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
 
@@ -74,8 +62,8 @@ package enum ExportError: LocalizedError, Equatable {
         case .unknownTable(let name, let known):
             "The cache has no table or view called \(name). Name one of \(known.joined(separator: ", "))."
         case .boundless(let table, let reason):
-            "\(table) cannot be exported: \(reason). A view that Zoetrope did not create may be endless. Nothing was written. Name "
-                + "another table, or query it with `sqlite3`."
+            "\(table) cannot be exported: \(reason). A view that Zoetrope did not create may be endless. Nothing was "
+                + "written. Name another table, or query it with `sqlite3`."
         case .severalRecipes(let names): "Name one recipe with --recipe. The cache has \(Self.list(names))."
         case .severalDatasets(let names): "Name one data set with --dataset. The cache has \(Self.list(names))."
         case .noColumn(let column, let table):
@@ -115,24 +103,21 @@ struct ExportTable {
         guard let recipe = try cache.extractions().first(where: { $0.id == export.extraction })?.record else {
             throw ExportError.nothing(dataset: export.dataset, split: export.split)
         }
-        self.recipe = recipe
-        self.cache = cache
+        (self.recipe, self.cache) = (recipe, cache)
         (type, maxFrames, featureShape) = (recipe.elementType, recipe.maxFrames, recipe.featureShape)
         let decoder = JSONDecoder()
         rows = try cache.read { database in
-            try GRDB.Row.fetchAll(
-                database,
-                sql: """
-                    SELECT sequence.rowid, path, label, part AS split, "group", length, frame_indices, frame_times
-                    FROM (SELECT *, CASE WHEN ?4 IS NULL THEN split ELSE (SELECT role FROM membership
-                        WHERE run_id = ?4 AND video_id = sample.video_id AND (?3 IS NULL OR role = ?3)
-                        ORDER BY role = 'train' LIMIT 1) END AS part FROM sample) AS sample
-                      JOIN sequence USING (video_id) JOIN video ON video.id = video_id
-                    WHERE dataset = ?1 AND extraction_id = ?2 AND view = 0 AND part IS NOT NULL
-                      AND (?3 IS NULL OR part = ?3)
-                    ORDER BY path, digest
-                    """,
-                arguments: [export.dataset, export.extraction, export.split, export.run]
+            try database.rows(
+                """
+                SELECT sequence.rowid, path, label, part AS split, "group", length, frame_indices, frame_times
+                FROM (SELECT *, CASE WHEN ?4 IS NULL THEN split ELSE (SELECT role FROM membership
+                    WHERE run_id = ?4 AND video_id = sample.video_id AND (?3 IS NULL OR role = ?3)
+                    ORDER BY role = 'train' LIMIT 1) END AS part FROM sample) AS sample
+                  JOIN sequence USING (video_id) JOIN video ON video.id = video_id
+                WHERE dataset = ?1 AND extraction_id = ?2 AND view = 0 AND part IS NOT NULL
+                  AND (?3 IS NULL OR part = ?3)
+                ORDER BY path, digest
+                """, [export.dataset, export.extraction, export.split, export.run]
             ).map { row in
                 let (clip, length): (String, Int) = try (row.get("path"), row.get("length"))
                 func numbers(_ column: String) throws -> [Double] {
@@ -148,8 +133,7 @@ struct ExportTable {
                 }
                 return try Row(
                     path: clip, label: row.get("label"), split: row.get("split"), group: row.get("group"),
-                    length: length, indices: numbers("frame_indices"), times: numbers("frame_times"),
-                    rowID: row.get(0))
+                    length: length, indices: numbers("frame_indices"), times: numbers("frame_times"), rowID: row.get(0))
             }
         }
         classes = Set(rows.map(\.label)).sorted()
@@ -229,9 +213,7 @@ struct FileOutput {
         let handle: FileHandle
         do throws(FileError) {
             handle = try NewFile.create(path)
-        } catch {
-            throw ExportError.writing(path: path, reason: error.reason)
-        }
+        } catch { throw ExportError.writing(path: path, reason: error.reason) }
         let output = FileOutput(handle: handle, path: path)
         try body(output)
         do {
@@ -244,5 +226,15 @@ struct FileOutput {
         do { try handle.write(contentsOf: data) } catch {
             throw ExportError.writing(path: path, reason: error.localizedDescription)
         }
+    }
+}
+
+/// Comma-separated values (RFC 4180 with line feeds as line ends).
+package enum CSV {
+    /// One line with its line feed; fields with a comma, a quote or a line break are quoted.
+    package static func line(_ fields: [String]) -> String { fields.map(Escaping.csv).joined(separator: ",") + "\n" }
+
+    package static func text(_ header: [String], _ lines: [[String]]) -> String {
+        ([header] + lines).map(line).joined()
     }
 }

@@ -2,17 +2,14 @@ import CElementwise
 import Foundation
 import GRDB
 
-/// Cosine similarity of a data set's rows to query vectors. Rows are read sequentially through a memory map and not
-/// kept.
+/// Cosine similarity of a data set's rows to query vectors; rows are read sequentially through a memory map, not kept.
 extension CacheFile {
-    /// Cosine similarity of each row to each query.
     package struct Cosines: Sendable {
         /// Row IDs in `video`, and the number of feature rows of each.
         package internal(set) var videos: [(id: Int64, length: Int)] = []
         /// For each query, the values of all rows, video by video.
         package internal(set) var values: [[Float]]
 
-        /// Empty, for `count` queries.
         init(count: Int) { values = Array(repeating: [], count: count) }
 
         /// Concatenates results of parts that were read in parallel.
@@ -25,12 +22,9 @@ extension CacheFile {
         }
     }
 
-    /// Cosine similarities of the unaugmented views of a data set's clips.
-    ///
-    /// - `queries`: unit vectors.
-    /// - `condition`: SQL condition over the columns of `video` and `sample`; nil for all clips.
-    /// - `part`: of `parts` parts of the clips, which may be read in parallel.
-    /// - Throws: `CacheError`; `ScanError` if the condition is invalid.
+    /// Cosine similarities of the unaugmented views of a data set's clips. `queries`: unit vectors. `condition`: SQL
+    /// condition over the columns of `video` and `sample`; nil for all clips. `part`: of `parts` parts of the clips,
+    /// which may be read in parallel. Throws `CacheError`; `ScanError` if the condition is invalid.
     package func cosines(
         to queries: [[Float]], dataset: String, extraction: StoredExtraction,
         condition: String? = nil, part: Int = 0, of parts: Int = 1
@@ -41,22 +35,20 @@ extension CacheFile {
         }
         let vectors = queries.flatMap { $0 }
         var result = Cosines(count: queries.count)
-        var shares: [Float] = []
-        var values: [Float] = []
+        var shares: [Float] = [], values: [Float] = []
         let chosen = try condition.map { try videos(meeting: $0, dataset: dataset) }
         check.begin()
         defer { check.remember() }
         try read { database in
             // Reads pages through a memory map of the file.
-            try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
+            try database.run("PRAGMA mmap_size = \(1 << 44)")
             // Parts are contiguous, so that each is read sequentially.
             let query = """
                 SELECT sequence.video_id, length, features, checksum, sequence.rowid FROM sequence
                   JOIN sample ON sample.dataset = ?1 AND sample.video_id = sequence.video_id
                 WHERE extraction_id = ?2 AND view = 0 AND length > 0 AND sequence.video_id / 1024 % ?3 = ?4
                 """
-            let cursor = try Row.fetchCursor(
-                database, sql: query, arguments: [dataset, extraction.id, parts, part])
+            let cursor = try database.cursor(query, [dataset, extraction.id, parts, part])
             while let row = try cursor.next() {
                 let (id, length): (Int64, Int) = try (row.get(0), row.get(1))
                 if chosen?.contains(id) == false { continue }
@@ -92,12 +84,9 @@ extension CacheFile {
         return result
     }
 
-    /// The clips of a data set that meet a condition, with or without features.
-    ///
-    /// - Throws: `CacheError`; `ScanError` if the condition is invalid.
-    package func videos(
-        dataset: String, extraction: Int64, condition: String?
-    ) throws -> Set<Int64> {
+    /// The clips of a data set that meet a condition, with or without features. Throws `CacheError`; `ScanError` if the
+    /// condition is invalid.
+    package func videos(dataset: String, extraction: Int64, condition: String?) throws -> Set<Int64> {
         if let condition { return try videos(meeting: condition, dataset: dataset) }
         return try read { database in
             let all = "SELECT video_id FROM sample WHERE dataset = ?"
@@ -106,13 +95,12 @@ extension CacheFile {
     }
 
     private static func path(of video: Int64, _ database: Database) throws -> String {
-        try String.fetchOne(database, sql: "SELECT path FROM video WHERE id = ?", arguments: [video]) ?? "?"
+        try String.one(database, "SELECT path FROM video WHERE id = ?", [video]) ?? "?"
     }
 
     /// The clips of a data set that meet a user's condition. The condition is evaluated in a separate statement on a
-    /// restricted connection with a time limit, so it can affect only this set.
-    ///
-    /// - Throws: `CacheError`; `ScanError` if it is not a condition, fails or takes too long.
+    /// restricted connection with a time limit, so it can affect only this set. Throws `CacheError`; `ScanError` if it
+    /// is not a condition, fails or takes too long.
     private func videos(meeting condition: String, dataset: String) throws -> Set<Int64> {
         try SQLCondition.check(condition)
         let sql = """
@@ -123,9 +111,7 @@ extension CacheFile {
         let queue = try CacheError.translating(path) { try CacheConnection.restricted(path: path) }
         do {
             return try queue.inDatabase { database in
-                try CacheConnection.limited(database) { _ in
-                    try Set(Int64.fetchAll(database, sql: sql, arguments: [dataset]))
-                }
+                try CacheConnection.limited(database) { _ in try Set(Int64.all(database, sql, [dataset])) }
             }
         } catch let error as DatabaseError {
             let isLate = error.resultCode == .SQLITE_INTERRUPT
@@ -134,18 +120,11 @@ extension CacheFile {
         }
     }
 
-    /// A video's path, class and row times of its unaugmented view.
     package struct FoundVideo: Sendable {
-        /// Relative to the data set's root.
-        package let path: String
-        package let label: String
-        /// Time of each row in seconds.
+        package let path, label: String
         package let times: [Double]
     }
 
-    /// Path, class and times of some videos.
-    ///
-    /// - Throws: `CacheError`.
     package func found(_ videos: some Sequence<Int64>, dataset: String, extraction: Int64) throws -> [Int64: FoundVideo]
     {
         try read { database in

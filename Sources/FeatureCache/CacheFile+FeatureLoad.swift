@@ -2,52 +2,43 @@ import Digests
 import Foundation
 import GRDB
 
-/// Reading features for training.
 extension CacheFile {
     /// Every recipe with its row ID, newest first.
     package func extractions() throws -> [StoredExtraction] {
-        try read { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id DESC").map { row in
-                let id: Int64 = try row.get("id")
-                let text: String = try row.get("feature_shape")
-                guard let shape = try? JSONDecoder().decode([Int].self, from: Data(text.utf8)) else {
-                    throw CacheError.damagedRecipe(path: path, id: id)
-                }
-                guard let size = StoredSize.product(shape), try size == row.get("feature_size"),
-                    try StoredSize.isPossible(frames: row.get("max_frames"), numbers: size)
-                else { throw CacheError.damagedRecipe(path: path, id: id) }
-                let record = try ExtractionRecord(
-                    digest: row.get("digest"), name: row.get("name"), backbone: row.get("backbone"),
-                    weights: row.get("weights"),
-                    weightsDigest: row.get("weights_digest"), tap: row.get("tap"), imageSize: row.get("image_size"),
-                    maxFrames: row.get("max_frames"), featureShape: shape,
-                    elementType: StoredType(rawValue: row.get("element_type")) ?? .float32,
-                    precision: row.get("precision"),
-                    recipe: row.get("recipe"), version: row.get("version"))
-                guard hexDigest(Data(record.recipe.utf8)) == record.digest else {
-                    throw CacheError.damagedRecipe(path: path, id: id)
-                }
-                return StoredExtraction(id: id, record: record)
+        try rows("SELECT * FROM extraction ORDER BY id DESC") { row in
+            let id: Int64 = try row.get("id")
+            let text: String = try row.get("feature_shape")
+            guard let shape = try? JSONDecoder().decode([Int].self, from: Data(text.utf8)) else {
+                throw CacheError.damagedRecipe(path: path, id: id)
             }
+            guard let size = StoredSize.product(shape), try size == row.get("feature_size"),
+                try StoredSize.isPossible(frames: row.get("max_frames"), numbers: size)
+            else { throw CacheError.damagedRecipe(path: path, id: id) }
+            let record = try ExtractionRecord(
+                digest: row.get("digest"), name: row.get("name"), backbone: row.get("backbone"),
+                weights: row.get("weights"), weightsDigest: row.get("weights_digest"), tap: row.get("tap"),
+                imageSize: row.get("image_size"), maxFrames: row.get("max_frames"), featureShape: shape,
+                elementType: StoredType(rawValue: row.get("element_type")) ?? .float32,
+                precision: row.get("precision"), recipe: row.get("recipe"), version: row.get("version"))
+            guard hexDigest(Data(record.recipe.utf8)) == record.digest else {
+                throw CacheError.damagedRecipe(path: path, id: id)
+            }
+            return StoredExtraction(id: id, record: record)
         }
     }
 
     package func datasets() throws -> [String] {
-        try read { try String.fetchAll($0, sql: "SELECT DISTINCT dataset FROM sample ORDER BY dataset") }
+        try read { try String.all($0, "SELECT DISTINCT dataset FROM sample ORDER BY dataset") }
     }
 
     /// All sequences of a data set under a recipe, ordered by path so that results do not depend on the order of
-    /// extraction. Videos without the unaugmented view are omitted.
-    ///
-    /// - `labels`: classes to keep; nil keeps all.
-    /// - `excluded`: paths of videos to omit.
-    /// - `chosen`: row IDs of videos to keep; nil keeps all.
-    /// - `views`: augmented views per video, the unaugmented one included.
-    /// - `memory`: bytes that the features may take; if they need more, they are read per batch.
-    /// - `overlapping`: whether features in memory are returned before their checksums are verified. The caller must
-    ///   call `requireVerified` before it stores, writes or prints anything computed from them.
-    /// - Throws: `CacheError.damagedSequence` if a blob's length contradicts its recipe, `.damagedFeatures` if its
-    ///   checksum differs.
+    /// extraction. Videos without the unaugmented view are omitted. `labels`: classes to keep; nil keeps all.
+    /// `excluded`: paths of videos to omit. `chosen`: row IDs of videos to keep; nil keeps all. `views`: augmented
+    /// views per video, the unaugmented one included. `memory`: bytes that the features may take; if they need more,
+    /// they are read per batch. `overlapping`: whether features in memory are returned before their checksums are
+    /// verified; the caller must call `requireVerified` before it stores, writes or prints anything computed from them.
+    /// Throws `CacheError.damagedSequence` if a blob's length contradicts its recipe, `.damagedFeatures` if its
+    /// checksum differs.
     package func features(
         dataset: String, extraction: Int64, labels: Set<String>? = nil, excluding excluded: Set<String> = [],
         videos chosen: Set<Int64>? = nil, views: Int = 1, memory: Int = .max, overlapping: Bool = false
@@ -55,8 +46,7 @@ extension CacheFile {
         let generation = check.begin()
         defer { check.remember() }
         let (size, recipe, videos) = try read { database in
-            let row = try Row.fetchOne(
-                database, sql: "SELECT feature_size, name FROM extraction WHERE id = ?", arguments: [extraction])
+            let row = try database.row("SELECT feature_size, name FROM extraction WHERE id = ?", [extraction])
             let size: Int = try row?.get(0) ?? 0
             let videos = try self.videos(dataset, extraction, labels, excluded, views, size: size, in: database)
             return (
@@ -108,16 +98,14 @@ extension CacheFile {
         _ dataset: String, _ extraction: Int64, _ labels: Set<String>?, _ excluded: Set<String>, _ views: Int,
         size: Int, in database: Database
     ) throws -> [FeatureSet.Example] {
-        let cursor = try Row.fetchCursor(
-            database,
-            sql: """
-                SELECT sample.video_id, video.path, label, split, "group", sequence.view, length, length(features)
-                FROM sample JOIN sequence ON sequence.video_id = sample.video_id
-                  JOIN video ON video.id = sample.video_id
-                WHERE sample.dataset = ? AND sequence.extraction_id = ? AND sequence.view < ? AND length > 0
-                ORDER BY video.path, video.digest, sequence.view
-                """,
-            arguments: [dataset, extraction, views])
+        let cursor = try database.cursor(
+            """
+            SELECT sample.video_id, video.path, label, split, "group", sequence.view, length, length(features)
+            FROM sample JOIN sequence ON sequence.video_id = sample.video_id
+              JOIN video ON video.id = sample.video_id
+            WHERE sample.dataset = ? AND sequence.extraction_id = ? AND sequence.view < ? AND length > 0
+            ORDER BY video.path, video.digest, sequence.view
+            """, [dataset, extraction, views])
         var examples: [FeatureSet.Example] = []
         while let row = try cursor.next() {
             let label: String = try row.get(2)
@@ -147,41 +135,35 @@ extension CacheFile {
     /// Number of a data set's videos without a valid frame.
     package func emptySequences(dataset: String, extraction: Int64) throws -> Int {
         try read { database in
-            try Int.fetchOne(
+            try Int.one(
                 database,
-                sql: """
-                    SELECT count(*) FROM sequence JOIN sample USING (video_id)
-                    WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length = 0
-                    """,
-                arguments: [dataset, extraction]) ?? 0
+                """
+                SELECT count(*) FROM sequence JOIN sample USING (video_id)
+                WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length = 0
+                """, [dataset, extraction]) ?? 0
         }
     }
 
-    /// Sampled frames per second: the median over the clips of a data set under a recipe; nil if no clip has two
-    /// frames.
+    /// Sampled frames per second: the median over a data set's clips under a recipe; nil if none has two frames.
     package func sampledRate(dataset: String, extraction: Int64) throws -> Double? {
         try read { database in
-            let rates = try Double.fetchAll(
+            let rates = try Double.all(
                 database,
-                sql: """
-                    SELECT (length - 1) / (json_extract(frame_times, '$[' || (length - 1) || ']')
-                      - json_extract(frame_times, '$[0]')) AS rate
-                    FROM sequence JOIN sample USING (video_id)
-                    WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length > 1
-                      AND json_extract(frame_times, '$[' || (length - 1) || ']') > json_extract(frame_times, '$[0]')
-                    ORDER BY rate
-                    """,
-                arguments: [dataset, extraction])
+                """
+                SELECT (length - 1) / (json_extract(frame_times, '$[' || (length - 1) || ']')
+                  - json_extract(frame_times, '$[0]')) AS rate
+                FROM sequence JOIN sample USING (video_id)
+                WHERE dataset = ? AND extraction_id = ? AND view = 0 AND length > 1
+                  AND json_extract(frame_times, '$[' || (length - 1) || ']') > json_extract(frame_times, '$[0]')
+                ORDER BY rate
+                """, [dataset, extraction])
             return rates.isEmpty ? nil : rates[rates.count / 2]
         }
     }
 
     package func samples(dataset: String) throws -> [(label: String, split: String)] {
-        try read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT label, split FROM sample WHERE dataset = ? ORDER BY video_id",
-                arguments: [dataset]
-            ).map { try ($0.get("label"), $0.get("split")) }
+        try rows("SELECT label, split FROM sample WHERE dataset = ? ORDER BY video_id", [dataset]) {
+            try ($0.get("label"), $0.get("split"))
         }
     }
 }

@@ -2,15 +2,11 @@ import Digests
 import Foundation
 import GRDB
 
-/// Writing features during extraction.
 extension CacheFile {
-    /// Checks that the features of `count` new clips fit on the disk.
-    ///
-    /// - Throws: `CacheError.noRoom`.
+    /// Checks that the features of `count` new clips fit on the disk. Throws `CacheError.noRoom`.
     package func requireRoom(forSequences count: Int, of extraction: StoredExtraction) throws {
         let stored = try read { database in
-            try Int.fetchOne(
-                database, sql: "SELECT count(*) FROM sequence WHERE extraction_id = ?", arguments: [extraction.id]) ?? 0
+            try Int.one(database, "SELECT count(*) FROM sequence WHERE extraction_id = ?", [extraction.id]) ?? 0
         }
         let record = extraction.record
         let bytes = record.maxFrames * record.featureSize * record.elementType.bytes
@@ -20,21 +16,19 @@ extension CacheFile {
     /// Returns the row ID of a recipe, which is inserted if it is new.
     package func addExtraction(_ extraction: ExtractionRecord) throws -> Int64 {
         try write { database in
-            let known = try Int64.fetchOne(
-                database, sql: "SELECT id FROM extraction WHERE digest = ?", arguments: [extraction.digest])
+            let known = try Int64.one(database, "SELECT id FROM extraction WHERE digest = ?", [extraction.digest])
             if let known { return known }
-            try database.execute(
-                sql: """
-                    INSERT INTO extraction (digest, name, backbone, weights, weights_digest, tap, image_size, max_frames,
-                      feature_shape, feature_size, element_type, precision, recipe, version, created_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
+            try database.run(
+                """
+                INSERT INTO extraction (digest, name, backbone, weights, weights_digest, tap, image_size, max_frames,
+                  feature_shape, feature_size, element_type, precision, recipe, version, created_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
                     extraction.digest, extraction.name, extraction.backbone, extraction.weights,
                     extraction.weightsDigest, extraction.tap, extraction.imageSize, extraction.maxFrames,
                     Self.json(extraction.featureShape), extraction.featureSize, extraction.elementType.rawValue,
-                    extraction.precision,
-                    extraction.recipe, extraction.version, Self.now(),
+                    extraction.precision, extraction.recipe, extraction.version, Self.now(),
                 ])
             return database.lastInsertedRowID
         }
@@ -43,13 +37,11 @@ extension CacheFile {
     /// The stored views of each video under a recipe, by the video's digest.
     package func extractedViews(extraction: Int64) throws -> [String: Set<Int>] {
         try read { database in
-            let rows = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT video.digest, sequence.view FROM sequence JOIN video ON video.id = sequence.video_id
-                    WHERE sequence.extraction_id = ?
-                    """,
-                arguments: [extraction])
+            let rows = try database.cursor(
+                """
+                SELECT video.digest, sequence.view FROM sequence JOIN video ON video.id = sequence.video_id
+                WHERE sequence.extraction_id = ?
+                """, [extraction])
             var views: [String: Set<Int>] = [:]
             while let row = try rows.next() { try views[row.get(0), default: []].insert(row.get(1)) }
             return views
@@ -59,8 +51,7 @@ extension CacheFile {
     /// Paths that failed under a recipe, with error and time.
     package func failures(extraction: Int64) throws -> [String: (error: String, at: Date)] {
         try read { database in
-            let rows = try Row.fetchAll(
-                database, sql: "SELECT path, error, at FROM failure WHERE extraction_id = ?", arguments: [extraction])
+            let rows = try database.rows("SELECT path, error, at FROM failure WHERE extraction_id = ?", [extraction])
             return try rows.reduce(into: [:]) { result, row in
                 let at = try? Date(row.get("at") as String, strategy: Self.timeStyle)
                 try result[row.get("path")] = (row.get("error"), at ?? .distantPast)
@@ -69,9 +60,7 @@ extension CacheFile {
     }
 
     /// Records videos and their labels and splits in a data set in one transaction. Other videos of the data set are
-    /// kept, so that a pipeline with fewer classes removes nothing.
-    ///
-    /// - Returns: the row IDs of the videos.
+    /// kept, so that a pipeline with fewer classes removes nothing. Returns the row IDs of the videos.
     @discardableResult
     package func registerSamples(_ samples: [(video: VideoRecord, sample: SampleRecord)]) throws -> [Int64] {
         let known = try registered(Set(samples.map(\.sample.dataset)))
@@ -88,32 +77,28 @@ extension CacheFile {
             try samples.map { video, sample in
                 if let id = isKnown(video, sample) { return id }
                 let id = try Self.upsert(video, in: database)
-                try database.execute(
-                    sql: """
-                        INSERT INTO sample (dataset, video_id, label, split, "group") VALUES (?, ?, ?, ?, ?)
-                        ON CONFLICT DO UPDATE SET label = excluded.label, split = excluded.split,
-                          "group" = excluded."group"
-                        """,
-                    arguments: [sample.dataset, id, sample.label, sample.split, sample.group])
+                try database.run(
+                    """
+                    INSERT INTO sample (dataset, video_id, label, split, "group") VALUES (?, ?, ?, ?, ?)
+                    ON CONFLICT DO UPDATE SET label = excluded.label, split = excluded.split,
+                      "group" = excluded."group"
+                    """, [sample.dataset, id, sample.label, sample.split, sample.group])
                 return id
             }
         }
     }
 
-    /// The recorded samples, by digest and data set.
     private func registered(
         _ datasets: Set<String>
     ) throws -> [String: (id: Int64, path: String, sample: SampleRecord)] {
         try read { database in
             var known: [String: (id: Int64, path: String, sample: SampleRecord)] = [:]
             for dataset in datasets {
-                let rows = try Row.fetchCursor(
-                    database,
-                    sql: """
-                        SELECT video.id, digest, path, label, split, "group" FROM sample
-                        JOIN video ON video.id = sample.video_id WHERE dataset = ?
-                        """,
-                    arguments: [dataset])
+                let rows = try database.cursor(
+                    """
+                    SELECT video.id, digest, path, label, split, "group" FROM sample
+                    JOIN video ON video.id = sample.video_id WHERE dataset = ?
+                    """, [dataset])
                 while let row = try rows.next() {
                     let sample = try SampleRecord(
                         dataset: dataset, label: row.get(3), split: row.get(4), group: row.get(5))
@@ -124,78 +109,63 @@ extension CacheFile {
         }
     }
 
-    /// Stores one video's features in one transaction.
     package func store(
         _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int,
         as type: StoredType = .float32
     ) throws {
-        try store([
-            [
-                NewSequence(
-                    sequence, video: video, extraction: extraction, maxFrames: maxFrames, featureSize: featureSize,
-                    as: type)
-            ]
-        ])
+        let new = NewSequence(
+            sequence, video: video, extraction: extraction, maxFrames: maxFrames, featureSize: featureSize, as: type)
+        try store([[new]])
     }
 
     /// Stores several videos' features in one transaction, so that the disk is synchronised once. If it fails, each
     /// video is stored in a transaction of its own, up to the first failure.
     package func store(_ videos: [[NewSequence]]) throws {
         func insert(_ sequences: some Sequence<NewSequence>) throws {
-            try write { database in
-                for sequence in sequences { try Self.insert(sequence, into: database) }
-            }
+            try write { database in for sequence in sequences { try Self.insert(sequence, into: database) } }
         }
         do {
             if !videos.isEmpty { try insert(videos.joined()) }
-        } catch  where videos.count > 1 {
-            for video in videos { try insert(video) }
-        }
+        } catch  where videos.count > 1 { for video in videos { try insert(video) } }
     }
 
     private static func insert(_ new: NewSequence, into database: Database) throws {
         let (sequence, blob) = (new.sequence, new.blob)
         let id = try upsert(new.video, in: database)
-        try database.execute(
-            sql: """
-                INSERT INTO sequence (extraction_id, video_id, view, length, mask, frame_indices, frame_times,
-                  decode_errors, checksum, features, window_ends) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-            arguments: [
+        try database.run(
+            """
+            INSERT INTO sequence (extraction_id, video_id, view, length, mask, frame_indices, frame_times,
+              decode_errors, checksum, features, window_ends) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            [
                 new.extraction, id, sequence.view, sequence.length, new.mask, json(sequence.frameIndices),
                 json(sequence.frameTimes), sequence.decodeErrors, hexDigest(blob), blob, new.windowEnds,
             ])
-        try database.execute(
-            sql: "DELETE FROM failure WHERE extraction_id = ? AND path = ?",
-            arguments: [new.extraction, new.video.path])
+        try database.run("DELETE FROM failure WHERE extraction_id = ? AND path = ?", [new.extraction, new.video.path])
     }
 
-    /// Records that a video could not be extracted.
     package func recordFailure(path: String, error: String, extraction: Int64) throws {
-        try write { database in
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO failure (extraction_id, path, error, at) VALUES (?, ?, ?, ?)",
-                arguments: [extraction, path, error, Self.now()])
-        }
+        try write(
+            "INSERT OR REPLACE INTO failure (extraction_id, path, error, at) VALUES (?, ?, ?, ?)",
+            [extraction, path, error, Self.now()])
     }
 
     private static func upsert(_ video: VideoRecord, in database: Database) throws -> Int64 {
         let details = video.details
-        try database.execute(
-            sql: """
-                INSERT INTO video (digest, path, width, height, frame_count, frame_rate, duration, codec)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT (digest) DO UPDATE SET path = excluded.path, width = coalesce(excluded.width, width),
-                  height = coalesce(excluded.height, height), frame_count = coalesce(excluded.frame_count, frame_count),
-                  frame_rate = coalesce(excluded.frame_rate, frame_rate),
-                  duration = coalesce(excluded.duration, duration), codec = coalesce(excluded.codec, codec)
-                """,
-            arguments: [
+        try database.run(
+            """
+            INSERT INTO video (digest, path, width, height, frame_count, frame_rate, duration, codec)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (digest) DO UPDATE SET path = excluded.path, width = coalesce(excluded.width, width),
+              height = coalesce(excluded.height, height), frame_count = coalesce(excluded.frame_count, frame_count),
+              frame_rate = coalesce(excluded.frame_rate, frame_rate),
+              duration = coalesce(excluded.duration, duration), codec = coalesce(excluded.codec, codec)
+            """,
+            [
                 video.digest, video.path, details?.width, details?.height, details?.frameCount, details?.frameRate,
                 details?.duration, details?.codec,
             ])
-        let found = try Int64.fetchOne(
-            database, sql: "SELECT id FROM video WHERE digest = ?", arguments: [video.digest])
+        let found = try Int64.one(database, "SELECT id FROM video WHERE digest = ?", [video.digest])
         guard let found else {
             throw DatabaseError(resultCode: .SQLITE_CORRUPT, message: "a video that was just noted is not found")
         }
@@ -204,4 +174,16 @@ extension CacheFile {
 
     static func json(_ numbers: [Int]) -> String { "[" + numbers.map(String.init).joined(separator: ",") + "]" }
     static func json(_ numbers: [Double]) -> String { "[" + numbers.map { "\($0)" }.joined(separator: ",") + "]" }
+}
+
+/// Vectors of phrases in the space of a recipe's features, so that they can be used in SQL queries later.
+extension CacheFile {
+    /// Stores phrases that are not stored yet. `phrases`: with unit vectors. Throws `CacheError`.
+    package func store(phrases: [(phrase: String, feature: [Float])], extraction: Int64) throws {
+        try write { database in
+            try database.run(Schema.phrases)
+            let sql = "INSERT OR REPLACE INTO phrase (extraction_id, phrase, feature) VALUES (?, ?, ?)"
+            try database.run(sql, each: phrases) { [extraction, $0, StoredType.float32.data($1)] }
+        }
+    }
 }

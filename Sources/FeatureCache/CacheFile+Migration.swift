@@ -6,9 +6,7 @@ extension CacheFile {
     /// Path of the backup made before the schema is migrated.
     package static func backupPath(of path: String, version: Int) -> String { "\(path).v\(version)" }
 
-    /// Migrates a cache to the current schema in one transaction after backing it up.
-    ///
-    /// - Throws: `CacheError`; the cache is then unchanged.
+    /// Migrates a cache to the current schema in one transaction after a backup. Throws `CacheError`, changing nothing.
     static func migrate(_ queue: DatabaseQueue, from version: Int, path: String) throws {
         if ExtractionLock.isHeld(cache: path) { throw CacheError.beingExtracted(path: path) }
         try backUp(queue, to: backupPath(of: path, version: version))
@@ -19,9 +17,9 @@ extension CacheFile {
                 guard let step = Schema.migrations[version] else {
                     throw CacheError.otherVersion(path: path, found: version, expected: Schema.version)
                 }
-                try database.execute(sql: step)
+                try database.run(step)
                 version += 1
-                try database.execute(sql: "PRAGMA user_version = \(version)")
+                try database.run("PRAGMA user_version = \(version)")
             }
         }
     }

@@ -3,10 +3,7 @@ import Foundation
 import GRDB
 
 extension CacheFile {
-    /// Problems with the sequences of a chunk.
-    static func sequenceProblems(
-        _ chunk: SequenceChunk, in database: Database
-    ) throws -> [CacheVerification.Problem] {
+    static func sequenceProblems(_ chunk: SequenceChunk, in database: Database) throws -> [CacheVerification.Problem] {
         var problems: [CacheVerification.Problem] = []
         try forEachDamaged(chunk.rows, in: database) { row, what in
             try problems.append(.init(place: place(of: row), what: what, isDamage: true))
@@ -14,14 +11,12 @@ extension CacheFile {
         return problems
     }
 
-    /// Description of a row of `forEachDamaged`.
     static func place(of row: Row) throws -> String {
         let view = try (row.get("view") as Int?).flatMap { $0 == 0 ? nil : ", view \($0)" } ?? ""
         return try
             "sequence of \((row.get("path") as String?) ?? "?") under \((row.get("name") as String?) ?? "?")\(view)"
     }
 
-    /// Row IDs in `sequence` of the damaged sequences in a chunk.
     static func damagedSequences(_ chunk: SequenceChunk, in database: Database) throws -> [Int64] {
         var damaged: [Int64] = []
         try forEachDamaged(chunk.rows, in: database) { row, _ in try damaged.append(row.get("place")) }
@@ -34,19 +29,15 @@ extension CacheFile {
         _ body: (Row, String) throws -> Void
     ) throws {
         // `problem` reads columns by index in this order, because lookups by name take longer than the checks.
-        let found = try Row.fetchCursor(
-            database,
-            sql: """
-                SELECT max_frames, feature_size, element_type, length, mask, frame_indices, frame_times, checksum, features,
-                  sequence.rowid AS place, view, extraction.name, video.path, window_ends
-                FROM \(schema).sequence LEFT JOIN \(schema).extraction ON extraction.id = extraction_id
-                  LEFT JOIN \(schema).video ON video.id = video_id
-                WHERE sequence.rowid BETWEEN ? AND ? ORDER BY sequence.rowid
-                """,
-            arguments: [rows.lowerBound, rows.upperBound])
-        while let row = try found.next() {
-            if let what = try problem(of: row) { try body(row, what) }
-        }
+        let found = try database.cursor(
+            """
+            SELECT max_frames, feature_size, element_type, length, mask, frame_indices, frame_times, checksum, features,
+              sequence.rowid AS place, view, extraction.name, video.path, window_ends
+            FROM \(schema).sequence LEFT JOIN \(schema).extraction ON extraction.id = extraction_id
+              LEFT JOIN \(schema).video ON video.id = video_id
+            WHERE sequence.rowid BETWEEN ? AND ? ORDER BY sequence.rowid
+            """, [rows.lowerBound, rows.upperBound])
+        while let row = try found.next() { if let what = try problem(of: row) { try body(row, what) } }
     }
 
     private static func problem(of row: Row) throws -> String? {

@@ -1,36 +1,31 @@
 import Foundation
 import GRDB
 
-/// Reading stored sequences one video at a time.
 extension CacheFile {
     /// Videos with sequences of all these recipes and none of `other`, in the order of their row IDs.
     package func videos(with extractions: [Int64], without other: Int64) throws -> [(id: Int64, record: VideoRecord)] {
         try read { database in
             let conditions = extractions.map { "id IN (SELECT video_id FROM sequence WHERE extraction_id = \($0))" }
-            return try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT id, digest, path FROM video WHERE \(conditions.joined(separator: " AND "))
-                      AND id NOT IN (SELECT video_id FROM sequence WHERE extraction_id = ?) ORDER BY id
-                    """, arguments: [other]
+            return try database.rows(
+                """
+                SELECT id, digest, path FROM video WHERE \(conditions.joined(separator: " AND "))
+                  AND id NOT IN (SELECT video_id FROM sequence WHERE extraction_id = ?) ORDER BY id
+                """, [other]
             ).map { try ($0.get("id"), VideoRecord(digest: $0.get("digest"), path: $0.get("path"))) }
         }
     }
 
-    /// All views of a video under a recipe, in order.
-    ///
-    /// - Throws: `CacheError.damagedSequence` if a row is inconsistent.
+    /// All views of a video under a recipe, in order. Throws `CacheError.damagedSequence` if a row is inconsistent.
     package func sequenceRecords(
         extraction: Int64, video: Int64, featureSize: Int, as type: StoredType
     ) throws -> [SequenceRecord] {
         check.begin()
         return try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT view, length, frame_indices, frame_times, window_ends, decode_errors, features, checksum, rowid
-                    FROM sequence WHERE extraction_id = ? AND video_id = ? ORDER BY view
-                    """, arguments: [extraction, video]
+            try database.rows(
+                """
+                SELECT view, length, frame_indices, frame_times, window_ends, decode_errors, features, checksum, rowid
+                FROM sequence WHERE extraction_id = ? AND video_id = ? ORDER BY view
+                """, [extraction, video]
             ).map { row in
                 func list<Item: Decodable>(_ column: String, _: Item.Type) -> [Item]? {
                     (try? row.get(column) as String?).flatMap { $0 }.flatMap {

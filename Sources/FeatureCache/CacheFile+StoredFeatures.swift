@@ -1,16 +1,13 @@
 import Foundation
 import GRDB
 
-/// Reading and verifying a sequence's stored features.
 extension CacheFile {
     static let blobQuery = """
         SELECT features, checksum, rowid FROM sequence WHERE extraction_id = ? AND video_id = ? AND view = ?
         """
 
-    /// Copies rows of a sequence and passes its blob with row ID and checksum to `compare`.
-    ///
-    /// - Parameter first: number of values to skip.
-    /// - Returns: false if the blob is missing or shorter than its recipe requires.
+    /// Copies rows of a sequence and passes its blob with row ID and checksum to `compare`. `first`: number of values
+    /// to skip. Returns false if the blob is missing or shorter than its recipe requires.
     static func copyBlob(
         _ statement: Statement, _ extraction: Int64, _ span: FeatureSet.Span, as type: StoredType, from first: Int,
         into target: UnsafeMutableBufferPointer<Float>, compare: (Int64, Data, String?) -> Void

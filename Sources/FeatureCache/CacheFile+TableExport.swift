@@ -4,13 +4,10 @@ import Foundation
 import GRDB
 
 extension CacheFile {
-    /// Writes a table or view as CSV (RFC 4180) with a header row. Feature blobs become lists, `[0.5,1.25]`.
-    ///
-    /// - `filters`: required values by column; a missing column is an error.
-    /// - `foreignLimit`: maximum size of the export of a table or view that this program did not create, in bytes; nil
-    ///   is 256 MB plus 16 times the size of the cache.
-    /// - Returns: the number of rows.
-    /// - Throws: `CacheError`, `ExportError`.
+    /// Writes a table or view as CSV (RFC 4180) with a header row. Feature blobs become lists, `[0.5,1.25]`. `filters`:
+    /// required values by column; a missing column is an error. `foreignLimit`: maximum size of the export of a table
+    /// or view that this program did not create, in bytes; nil is 256 MB plus 16 times the size of the cache. Returns
+    /// the number of rows. Throws `CacheError`, `ExportError`.
     package func exportTable(
         _ name: String, where filters: [String: String] = [:], to path: String, foreignLimit: Int? = nil
     ) throws -> Int {
@@ -19,10 +16,10 @@ extension CacheFile {
         var count = 0
         try FileOutput.write(to: partial) { output in
             count = try read { database in
-                let known = try String.fetchAll(
+                let known = try String.all(
                     database,
-                    sql:
-                        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+                    "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER "
+                        + "BY 1"
                 )
                 guard known.contains(name) else { throw ExportError.unknownTable(name, known: known) }
                 let isOwn = try SchemaCheck.isOwn(name, in: database)
@@ -41,11 +38,8 @@ extension CacheFile {
     private static func export(
         _ name: String, where filters: [String: String], _ database: Database, to output: FileOutput, limit: Int
     ) throws -> Int {
-        let columns = try String.fetchAll(
-            database, sql: "SELECT name FROM pragma_table_info(?)", arguments: [name])
-        for filter in filters.keys where !columns.contains(filter) {
-            throw ExportError.noColumn(filter, table: name)
-        }
+        let columns = try String.all(database, "SELECT name FROM pragma_table_info(?)", [name])
+        for filter in filters.keys where !columns.contains(filter) { throw ExportError.noColumn(filter, table: name) }
         let chosen = filters.sorted { $0.key < $1.key }
         let condition = chosen.map { "\(quoted($0.key)) = ?" }.joined(separator: " AND ")
         let types = name == "sequence" || name == "frame_feature" ? try storedTypes(database) : [:]
@@ -108,8 +102,7 @@ extension CacheFile {
 
     /// Element types by row ID and by name of the recipe.
     private static func storedTypes(_ database: Database) throws -> [String: StoredType] {
-        try Row.fetchAll(database, sql: "SELECT id, name, element_type FROM extraction").reduce(into: [:]) {
-            types, row in
+        try database.rows("SELECT id, name, element_type FROM extraction").reduce(into: [:]) { types, row in
             let type = try StoredType(rawValue: row.get("element_type"))
             try types["\(row.get("id") as Int64)"] = type
             try types[row.get("name")] = type

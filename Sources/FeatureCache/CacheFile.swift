@@ -2,20 +2,15 @@ import Foundation
 import GRDB
 import NeuralNetwork
 
-/// The SQLite file with features, runs and predictions.
-///
-/// Thread-safe: writes are serialised, and each is one transaction.
+/// The SQLite file with features, runs and predictions. Thread-safe: writes are serialised, each one transaction.
 package final class CacheFile: Sendable {
     package let path: String
     let database: DatabaseQueue
     /// Sequences whose checksums were verified.
     let check: RowCheck
 
-    /// Opens a cache, or creates it if the file does not exist; its folder must exist.
-    ///
-    /// - `create`: if false, a missing file is an error.
-    /// - `checks`: folder for the record of verified checksums.
-    /// - Throws: `CacheError`; a file that is not a cache is not changed.
+    /// Opens a cache, or creates it in an existing folder. `create`: if false, a missing file is an error. `checks`:
+    /// folder for the record of verified checksums. Throws `CacheError`; a file that is not a cache is not changed.
     package init(path: String, create: Bool = true, checks: String = UserCache.folder + "/checked") throws {
         try CacheConnection.requireRegular(path)
         let exists = FileManager.default.fileExists(atPath: path)
@@ -50,10 +45,10 @@ package final class CacheFile: Sendable {
                 // Another process may have created the tables meanwhile.
                 guard try CacheIdentity(database).isEmpty else { return }
                 for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.membership, Schema.views] {
-                    try database.execute(sql: part)
+                    try database.run(part)
                 }
-                try database.execute(sql: "PRAGMA user_version = \(Schema.version)")
-                try database.execute(sql: "PRAGMA application_id = \(Schema.applicationID)")
+                try database.run("PRAGMA user_version = \(Schema.version)")
+                try database.run("PRAGMA application_id = \(Schema.applicationID)")
             }
             return
         }
@@ -74,6 +69,12 @@ package final class CacheFile: Sendable {
         try CacheError.translating(path) { try check.writing { try database.write(body) } }
     }
 
+    func write(_ sql: String, _ arguments: StatementArguments = []) throws { try write { try $0.run(sql, arguments) } }
+
+    func rows<Value>(
+        _ sql: String, _ arguments: StatementArguments = [], _ make: (Row) throws -> Value
+    ) throws -> [Value] { try read { try $0.rows(sql, arguments).map(make) } }
+
     /// Writes the write-ahead log back into the file, so that the file can be copied alone.
     package func checkpoint() throws {
         try CacheError.translating(path) {
@@ -89,16 +90,14 @@ package final class CacheFile: Sendable {
 
 /// The header fields that identify an SQLite file as a cache.
 struct CacheIdentity {
-    let version: Int
-    let application: Int
-    let tables: Int
+    let version, application, tables: Int
     let journal: String
 
     init(_ database: Database) throws {
-        version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        application = try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0
-        tables = try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
-        journal = try String.fetchOne(database, sql: "PRAGMA journal_mode") ?? ""
+        version = try Int.one(database, "PRAGMA user_version") ?? 0
+        application = try Int.one(database, "PRAGMA application_id") ?? 0
+        tables = try Int.one(database, "SELECT count(*) FROM sqlite_master") ?? 0
+        journal = try String.one(database, "PRAGMA journal_mode") ?? ""
     }
 
     var isEmpty: Bool { tables == 0 && version == 0 }

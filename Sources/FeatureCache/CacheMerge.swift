@@ -1,20 +1,15 @@
 import Foundation
 import GRDB
 
-/// Merges caches with parts of the same or of different extractions.
-///
-/// All caches are compared before anything is written, and conflicting ones are rejected. Sequences are then copied
-/// with their videos in transactions of bounded size. An interrupted merge can be resumed, and repeating a completed
-/// one changes nothing.
+/// Merges caches with parts of the same or of different extractions. All caches are compared before anything is
+/// written, and conflicting ones are rejected. Sequences are then copied with their videos in transactions of bounded
+/// size. An interrupted merge can be resumed, and repeating a completed one changes nothing.
 package struct CacheMerge: Sendable {
     /// The destination cache, created if it does not exist.
     package var output: String
     /// The source caches, which are not changed.
     package var inputs: [String]
 
-    /// - Parameters:
-    ///   - output: the destination cache, created if it does not exist.
-    ///   - inputs: the source caches, which are not changed.
     package init(output: String, inputs: [String]) { (self.output, self.inputs) = (output, inputs) }
 
     package enum Event: Sendable {
@@ -32,14 +27,11 @@ package struct CacheMerge: Sendable {
         package var runs = 0
         /// Clips that failed in all inputs that contain them.
         package var failures = 0
-        /// Whether it was cancelled.
         package var wasCancelled = false
     }
 
     /// - Throws: `CacheError`, and `CacheConflict` if caches disagree; then nothing was written.
-    package func run(
-        isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }
-    ) throws -> Summary {
+    package func run(isCancelled: () -> Bool = { false }, report: (Event) -> Void = { _ in }) throws -> Summary {
         try CacheConnection.requireRegular(output)
         let isNew = !FileManager.default.fileExists(atPath: output)
         if !isNew { try checkOutput() }
@@ -62,7 +54,7 @@ package struct CacheMerge: Sendable {
                     report(.merging(path: input, done: $0, total: $1))
                 }
             }
-            summary.failures = try Int.fetchOne(database, sql: "SELECT count(*) FROM failure") ?? 0
+            summary.failures = try Int.one(database, "SELECT count(*) FROM failure") ?? 0
             return summary
         }
     }
@@ -79,8 +71,7 @@ package struct CacheMerge: Sendable {
         }
     }
 
-    /// Checks that an input is a complete cache of the current version without a writer. Features are hashed when they
-    /// are copied.
+    /// Checks that an input is a complete current cache without a writer. Features are hashed when they are copied.
     private func check(_ input: String) throws {
         try CacheConnection.requireRegular(input)
         guard FileManager.default.fileExists(atPath: input) else { throw CacheError.missing(path: input) }
@@ -100,7 +91,6 @@ package struct CacheMerge: Sendable {
     }
 }
 
-/// Why caches cannot be merged.
 package enum CacheConflict: LocalizedError, Equatable {
     case sameFile(path: String)
     /// Rows that no extraction can have stored; the first is described.
@@ -113,8 +103,8 @@ package enum CacheConflict: LocalizedError, Equatable {
         switch self {
         case .sameFile(let path): "\(path) cannot be merged into itself. Name another file for the result."
         case .damaged(let path, let place, let what):
-            "\(path) is damaged: \(place): \(what). `zoetrope cache verify \(path)` lists all damage; `zoetrope cache prune "
-                + "\(path) --damaged` removes damaged sequences. Nothing was merged."
+            "\(path) is damaged: \(place): \(what). `zoetrope cache verify \(path)` lists all damage; `zoetrope cache "
+                + "prune \(path) --damaged` removes damaged sequences. Nothing was merged."
         case .features(let video, let recipe, let first, let second):
             "The features of \(video) under \(recipe) differ between \(first) and \(second), although their recipe is "
                 + "the same. `zoetrope cache verify` shows whether one is damaged; otherwise they come from different "
@@ -136,13 +126,13 @@ extension CacheFile {
         try CacheError.translating(path) {
             try database.inDatabase { database in
                 _ = try? database.checkpoint(.truncate)
-                try database.execute(sql: "PRAGMA busy_timeout = 100")
-                _ = try? database.execute(sql: "PRAGMA journal_mode = TRUNCATE")
-                try database.execute(sql: "PRAGMA busy_timeout = 30000")
-                try database.execute(sql: "PRAGMA cache_size = -65536")
+                try database.run("PRAGMA busy_timeout = 100")
+                _ = try? database.run("PRAGMA journal_mode = TRUNCATE")
+                try database.run("PRAGMA busy_timeout = 30000")
+                try database.run("PRAGMA cache_size = -65536")
                 defer {
-                    _ = try? database.execute(sql: "PRAGMA cache_size = -2000")
-                    _ = try? database.execute(sql: "PRAGMA journal_mode = WAL")
+                    _ = try? database.run("PRAGMA cache_size = -2000")
+                    _ = try? database.run("PRAGMA journal_mode = WAL")
                 }
                 return try body(database)
             }

@@ -1,7 +1,6 @@
 import Foundation
 import GRDB
 
-/// What to remove from a cache.
 package struct CachePruning: Sendable {
     /// Row IDs in `extraction`, removed with their features.
     package var recipes: Set<Int64> = []
@@ -17,19 +16,12 @@ package struct CachePruning: Sendable {
     package init() {}
 
     package struct Summary: Sendable, Equatable {
-        package var sequences = 0
-        package var recipes = 0
-        package var runs = 0
-        /// Videos that were removed completely.
-        package var videos = 0
-        package var bytesBefore = 0
-        package var bytesAfter = 0
+        package var sequences = 0, recipes = 0, runs = 0, videos = 0, bytesBefore = 0, bytesAfter = 0
     }
 }
 
 package enum PruningError: LocalizedError, Equatable {
-    case unknownRecipe(String, known: [String])
-    case ambiguousRecipe(String, digests: [String])
+    case unknownRecipe(String, known: [String]), ambiguousRecipe(String, digests: [String])
     case unknownRun(String)
 
     package var errorDescription: String? {
@@ -46,9 +38,7 @@ package enum PruningError: LocalizedError, Equatable {
 }
 
 extension CacheFile {
-    /// The recipe with this name or digest prefix.
-    ///
-    /// - Throws: `PruningError` if none or several match.
+    /// The recipe with this name or digest prefix. Throws `PruningError` if none or several match.
     package func extraction(called name: String) throws -> StoredExtraction {
         let all = try extractions()
         let byName = all.filter { $0.record.name == name }
@@ -60,30 +50,22 @@ extension CacheFile {
     }
 
     package func videos(dataset: String) throws -> [(id: Int64, path: String, digest: String)] {
-        try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT id, path, digest FROM sample JOIN video ON id = video_id WHERE dataset = ? ORDER BY path
-                    """,
-                arguments: [dataset]
-            ).map { try ($0.get(0), $0.get(1), $0.get(2)) }
-        }
+        try rows(
+            """
+            SELECT id, path, digest FROM sample JOIN video ON id = video_id WHERE dataset = ? ORDER BY path
+            """, [dataset]
+        ) { try ($0.get(0), $0.get(1), $0.get(2)) }
     }
 
     /// Row IDs in `sequence` that `verify` reports as damaged.
     package func damagedSequences() throws -> Set<Int64> {
         let chunks = try sequenceChunks()
-        return try read { database in
-            Set(try chunks.flatMap { try Self.damagedSequences($0, in: database) })
-        }
+        return try read { database in Set(try chunks.flatMap { try Self.damagedSequences($0, in: database) }) }
     }
 
     /// Removes rows in one transaction, then releases the space. Runs keep their metrics if their features are removed,
-    /// and videos are kept while a run's predictions refer to them.
-    ///
-    /// - `dryRun`: whether rows are only counted.
-    /// - Throws: `CacheError`; if the disk has no space for `VACUUM`, the rows are removed nevertheless.
+    /// and videos are kept while a run's predictions refer to them. `dryRun`: whether rows are only counted. Throws
+    /// `CacheError`; if the disk has no space for `VACUUM`, the rows are removed nevertheless.
     package func prune(_ pruning: CachePruning, dryRun: Bool = false) throws -> CachePruning.Summary {
         let lock = try ExtractionLock(cache: path)
         defer { withExtendedLifetime(lock) {} }
@@ -99,7 +81,7 @@ extension CacheFile {
                     return dryRun ? .rollback : .commit
                 }
                 guard !dryRun else { return }
-                try database.execute(sql: "VACUUM")
+                try database.run("VACUUM")
                 _ = try? database.checkpoint(.truncate)
             }
         }
@@ -112,63 +94,47 @@ extension CacheFile {
 
     private func size() throws -> Int {
         try read { database in
-            let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
-            return pages * (try Int.fetchOne(database, sql: "PRAGMA page_size") ?? 0)
+            let pages = try Int.one(database, "PRAGMA page_count") ?? 0
+            return pages * (try Int.one(database, "PRAGMA page_size") ?? 0)
         }
     }
 
     private func counts() throws -> [Int] { try read(Self.counts) }
 
     private static func counts(_ database: Database) throws -> [Int] {
-        try ["extraction", "sequence", "run", "video"].map {
-            try Int.fetchOne(database, sql: "SELECT count(*) FROM \($0)") ?? 0
-        }
+        try ["extraction", "sequence", "run", "video"].map { try Int.one(database, "SELECT count(*) FROM \($0)") ?? 0 }
     }
 
     private static func remove(_ pruning: CachePruning, in database: Database) throws {
-        func each(_ ids: some Sequence<Int64>, _ statements: [String]) throws {
-            for sql in statements {
-                let statement = try database.makeStatement(sql: sql)
-                for id in ids { try statement.execute(arguments: [id]) }
-            }
+        func each(_ ids: some Sequence<Int64>, _ statements: String...) throws {
+            for sql in statements { try database.run(sql, each: ids) { [$0] } }
         }
         try each(
-            pruning.runs,
-            [
-                "DELETE FROM prediction WHERE run_id = ?", "DELETE FROM epoch WHERE run_id = ?",
-                "DELETE FROM membership WHERE run_id = ?", "DELETE FROM run WHERE id = ?",
-            ])
+            pruning.runs, "DELETE FROM prediction WHERE run_id = ?", "DELETE FROM epoch WHERE run_id = ?",
+            "DELETE FROM membership WHERE run_id = ?", "DELETE FROM run WHERE id = ?")
         try each(
-            pruning.recipes,
-            [
-                "UPDATE run SET extraction_id = NULL WHERE extraction_id = ?",
-                "DELETE FROM failure WHERE extraction_id = ?", "DELETE FROM sequence WHERE extraction_id = ?",
-                "DELETE FROM extraction WHERE id = ?",
-            ])
-        try each(pruning.damaged, ["DELETE FROM sequence WHERE rowid = ?"])
+            pruning.recipes, "UPDATE run SET extraction_id = NULL WHERE extraction_id = ?",
+            "DELETE FROM failure WHERE extraction_id = ?", "DELETE FROM sequence WHERE extraction_id = ?",
+            "DELETE FROM extraction WHERE id = ?")
+        try each(pruning.damaged, "DELETE FROM sequence WHERE rowid = ?")
         if let vanished = pruning.vanished {
-            let statement = try database.makeStatement(sql: "DELETE FROM sample WHERE dataset = ? AND video_id = ?")
-            for video in vanished.videos { try statement.execute(arguments: [vanished.dataset, video]) }
-            try each(
-                vanished.videos,
-                [
-                    """
-                    DELETE FROM sequence WHERE video_id = ?1
-                      AND NOT EXISTS (SELECT 1 FROM sample WHERE video_id = ?1)
-                    """
-                ])
+            try database.run("DELETE FROM sample WHERE dataset = ? AND video_id = ?", each: vanished.videos) {
+                [vanished.dataset, $0]
+            }
+            let isElsewhere = "EXISTS (SELECT 1 FROM sample WHERE video_id = ?1)"
+            try each(vanished.videos, "DELETE FROM sequence WHERE video_id = ?1 AND NOT \(isElsewhere)")
         }
         if pruning.isUnused {
-            try database.execute(
-                sql: "DELETE FROM sequence WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = sequence.video_id)")
+            try database.run(
+                "DELETE FROM sequence WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = sequence.video_id)")
         }
         // Rows without references.
-        try database.execute(
-            sql: """
-                DELETE FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
-                  AND NOT EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
-                  AND NOT EXISTS (SELECT 1 FROM prediction WHERE video_id = video.id)
-                  AND NOT EXISTS (SELECT 1 FROM membership WHERE video_id = video.id)
-                """)
+        try database.run(
+            """
+            DELETE FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
+              AND NOT EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
+              AND NOT EXISTS (SELECT 1 FROM prediction WHERE video_id = video.id)
+              AND NOT EXISTS (SELECT 1 FROM membership WHERE video_id = video.id)
+            """)
     }
 }

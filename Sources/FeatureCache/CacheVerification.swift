@@ -6,7 +6,6 @@ import Threads
 
 /// The result of `cache verify`.
 package struct CacheVerification: Sendable, Encodable {
-    /// An inconsistency in the cache.
     package struct Problem: Sendable, Encodable, Equatable {
         /// Table and description of the row.
         package let place: String
@@ -15,9 +14,7 @@ package struct CacheVerification: Sendable, Encodable {
         package let isDamage: Bool
     }
 
-    package internal(set) var sequences = 0
-    /// Bytes of features that were read.
-    package internal(set) var bytes = 0
+    package internal(set) var sequences = 0, bytes = 0
     /// Damage first, then in the order of the tables.
     package internal(set) var problems: [Problem] = []
 
@@ -27,10 +24,8 @@ package struct CacheVerification: Sendable, Encodable {
 
 extension CacheFile {
     /// Verifies everything: SQLite's integrity, foreign keys, digests of recipes, and of every sequence its checksum,
-    /// mask, length, padding, indices and times.
-    ///
-    /// - `report`: bytes of features read so far, and in total; called from several threads, one at a time.
-    /// - Throws: `CacheError` if the file cannot be read at all.
+    /// mask, length, padding, indices and times. `report`: bytes of features read so far, and in total; called from
+    /// several threads, one at a time. Throws `CacheError` if the file cannot be read at all.
     package func verify(
         workers: Int = ProcessInfo.processInfo.activeProcessorCount,
         report: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -57,9 +52,7 @@ extension CacheFile {
                         report(found.result.bytes, total)
                     }
                 }
-            } catch {
-                found.withLock { $0.error = $0.error ?? error }
-            }
+            } catch { found.withLock { $0.error = $0.error ?? error } }
         }
         return try CacheError.translating(path) {
             var (result, error) = found.withLock { ($0.result, $0.error) }
@@ -85,19 +78,17 @@ extension CacheFile {
     /// A range of rows of `sequence` that is checked in one step.
     struct SequenceChunk: Sendable {
         let rows: ClosedRange<Int64>
-        let count: Int
-        let bytes: Int
+        let count, bytes: Int
     }
 
     /// All sequences in chunks of about 64 MB.
     func sequenceChunks() throws -> [SequenceChunk] {
         try read { database in
-            let found = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT sequence.rowid, max_frames * feature_size * CASE element_type WHEN 'float16' THEN 2 ELSE 4 END
-                    FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id ORDER BY sequence.rowid
-                    """)
+            let found = try database.cursor(
+                """
+                SELECT sequence.rowid, max_frames * feature_size * CASE element_type WHEN 'float16' THEN 2 ELSE 4 END
+                FROM sequence LEFT JOIN extraction ON extraction.id = extraction_id ORDER BY sequence.rowid
+                """)
             var chunks: [SequenceChunk] = []
             // In a damaged file, rows may be in any order and sizes may have any value.
             var (rows, count, bytes) = (ClosedRange<Int64>?.none, 0, 0)
@@ -122,10 +113,8 @@ extension CacheFile {
         func add(_ place: String, _ what: String, isDamage: Bool = true) {
             problems.append(.init(place: place, what: what, isDamage: isDamage))
         }
-        for line in try String.fetchAll(database, sql: "PRAGMA integrity_check") where line != "ok" {
-            add("SQLite", line)
-        }
-        for row in try Row.fetchAll(database, sql: "PRAGMA foreign_key_check") {
+        for line in try String.all(database, "PRAGMA integrity_check") where line != "ok" { add("SQLite", line) }
+        for row in try database.rows("PRAGMA foreign_key_check") {
             let (table, parent) = try (row.get(0) as String, row.get(2) as String)
             try add("\(table), row \((row.get(1) as Int64?) ?? 0)", "refers to a missing row of \(parent)")
         }
@@ -133,43 +122,30 @@ extension CacheFile {
         for (table, column) in try ColumnCheck.problems(database) {
             add(table, "its column \(column) holds an invalid value")
         }
-        for row in try Row.fetchAll(
-            database,
-            sql: "SELECT path FROM failure WHERE extraction_id NOT IN (SELECT id FROM extraction)")
-        {
-            try add("failure of \(row.get("path") ?? "")", "belongs to no recipe")
-        }
-        for row in try Row.fetchAll(
-            database,
-            sql: """
-                SELECT dataset, path, split FROM sample JOIN video ON video.id = video_id
-                WHERE split NOT IN ('train', 'validation', 'test')
-                """)
-        {
-            try add("sample \(row.get("path") ?? "")", "is in the unknown split \(row.get("split") ?? "")")
-        }
-        for row in try Row.fetchAll(
-            database, sql: "SELECT path FROM video WHERE length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'")
-        {
+        for row in try database.rows("SELECT path FROM failure WHERE extraction_id NOT IN (SELECT id FROM extraction)")
+        { try add("failure of \(row.get("path") ?? "")", "belongs to no recipe") }
+        for row in try database.rows(
+            """
+            SELECT dataset, path, split FROM sample JOIN video ON video.id = video_id
+            WHERE split NOT IN ('train', 'validation', 'test')
+            """)
+        { try add("sample \(row.get("path") ?? "")", "is in the unknown split \(row.get("split") ?? "")") }
+        for row in try database.rows("SELECT path FROM video WHERE length(digest) <> 64 OR digest GLOB '*[^0-9a-f]*'") {
             try add("video \(row.get("path") ?? "")", "has a digest that is not a SHA-256")
         }
-        for row in try Row.fetchAll(
-            database,
-            sql: """
-                SELECT path FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
-                  AND EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
-                """)
-        {
-            try add("video \(row.get("path") ?? "")", "has features but belongs to no data set", isDamage: false)
-        }
+        for row in try database.rows(
+            """
+            SELECT path FROM video WHERE NOT EXISTS (SELECT 1 FROM sample WHERE video_id = video.id)
+              AND EXISTS (SELECT 1 FROM sequence WHERE video_id = video.id)
+            """)
+        { try add("video \(row.get("path") ?? "")", "has features but belongs to no data set", isDamage: false) }
         return problems
     }
 
-    /// Reports problems with recipes.
     static func extractionProblems(
         _ database: Database, _ add: (_ place: String, _ what: String, _ isDamage: Bool) throws -> Void
     ) throws {
-        for row in try Row.fetchAll(database, sql: "SELECT * FROM extraction ORDER BY id") {
+        for row in try database.rows("SELECT * FROM extraction ORDER BY id") {
             do { try extractionProblems(row, add) } catch let error as DatabaseError {
                 try add("a row of extraction", error.message ?? "is damaged", true)
             }

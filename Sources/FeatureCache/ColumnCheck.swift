@@ -1,8 +1,7 @@
 import Escaping
 import GRDB
 
-/// Valid values of the tables' columns. SQLite allows any type in any column, and a manipulated schema can leave NULL
-/// despite NOT NULL.
+/// Valid values of the tables' columns: SQLite allows any type, and manipulated schemas allow NULL despite NOT NULL.
 enum ColumnCheck {
     private static let text = "typeof(%) = 'text'"
     private static let integer = "typeof(%) = 'integer'"
@@ -14,13 +13,14 @@ enum ColumnCheck {
     private static let role = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test', 'heldout'))"
     private static func optional(_ rule: String) -> String { "(% IS NULL OR \(rule))" }
 
-    /// SQL conditions by table and column; `%` is the column.
-    private static let rules: [(table: String, columns: [(name: String, rule: String)])] = [
+    /// SQL conditions by table and columns; `%` is the column.
+    private static let rules: [(table: String, columns: [(names: String, rule: String)])] = [
         (
             "video",
-            [("digest", digest), ("path", text), ("codec", optional(text))]
-                + ["width", "height", "frame_count"].map { ($0, optional(count)) }
-                + ["frame_rate", "duration"].map { ($0, optional(number)) }
+            [
+                ("digest", digest), ("path", text), ("codec", optional(text)),
+                ("width height frame_count", optional(count)), ("frame_rate duration", optional(number)),
+            ]
         ),
         (
             "sample",
@@ -31,62 +31,61 @@ enum ColumnCheck {
         ),
         (
             "extraction",
-            [("digest", digest), ("weights_digest", optional(text)), ("image_size", count), ("max_frames", count)]
-                + [("feature_size", count)]
-                + [
-                    "name", "backbone", "weights", "tap", "feature_shape", "element_type", "precision", "recipe",
-                    "version",
-                ]
-                .map { ($0, text) } + [("created_at", text)]
+            [
+                ("digest", digest), ("weights_digest", optional(text)), ("image_size max_frames feature_size", count),
+                ("name backbone weights tap feature_shape element_type precision recipe version created_at", text),
+            ]
         ),
         (
             "sequence",
-            [("extraction_id", integer), ("video_id", integer), ("view", count), ("length", count)]
-                + ["mask", "frame_indices", "frame_times", "checksum"].map { ($0, text) }
-                + [("decode_errors", count), ("features", blob), ("window_ends", optional(text))]
-        ),
-        ("failure", [("extraction_id", integer), ("path", text), ("error", text), ("at", text)]),
+            [
+                ("extraction_id video_id", integer), ("view length", count),
+                ("mask frame_indices frame_times checksum", text), ("decode_errors", count), ("features", blob),
+                ("window_ends", optional(text)),
+            ]
+        ), ("failure", [("extraction_id", integer), ("path error at", text)]),
         (
             "run",
-            [("name", text), ("model", text), ("configuration", text), ("state", text), ("seed", optional(integer))]
-                + ["dataset", "started_at", "finished_at"].map { ($0, optional(text)) }
-                + [("extraction_id", optional(integer))]
+            [
+                ("name model configuration state", text), ("seed", optional(integer)),
+                ("dataset started_at finished_at", optional(text)), ("extraction_id", optional(integer)),
+            ]
         ),
         (
             "epoch",
-            [("run_id", integer), ("epoch", integer)]
-                + [
-                    "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
-                    "seconds",
-                ]
-                .map { ($0, optional(number)) }
+            [
+                ("run_id epoch", integer),
+                (
+                    "learning_rate train_loss train_accuracy validation_loss validation_accuracy seconds",
+                    optional(number)
+                ),
+            ]
         ),
         (
             "prediction",
-            [("run_id", integer), ("video_id", integer), ("split", text), ("label", text), ("predicted", text)]
-                + [("probability", optional(number)), ("probabilities", optional(text))]
-        ),
-        ("membership", [("run_id", integer), ("video_id", integer), ("role", role)]),
-        (
-            "fold",
-            ["run_id", "video_id", "repeat", "fold"].map { ($0, integer) }
-                + [("predicted", text), ("probabilities", text)]
-        ),
+            [
+                ("run_id video_id", integer), ("split label predicted", text), ("probability", optional(number)),
+                ("probabilities", optional(text)),
+            ]
+        ), ("membership", [("run_id video_id", integer), ("role", role)]),
+        ("fold", [("run_id video_id repeat fold", integer), ("predicted probabilities", text)]),
     ]
 
     /// Tables with an invalid value, each with the first such column.
     static func problems(_ database: Database) throws -> [(table: String, column: String)] {
-        try rules.compactMap { table, columns in
+        try rules.compactMap { table, columns -> (table: String, column: String)? in
             guard try database.tableExists(table) else { return nil }
-            let cases = columns.map { name, rule in
-                "WHEN NOT coalesce(\(rule.replacingBytes("%", with: name)), 0) THEN '\(name)'"
+            let cases = columns.flatMap { names, rule in
+                names.splitBytes(" ").map(String.init).map { name in
+                    "WHEN NOT coalesce(\(rule.replacingBytes("%", with: name)), 0) THEN '\(name)'"
+                }
             }
-            let column = try String.fetchOne(
+            let column = try String.one(
                 database,
-                sql: """
-                    SELECT wrong FROM (SELECT CASE \(cases.joined(separator: " ")) END AS wrong FROM "\(table)")
-                      WHERE wrong IS NOT NULL LIMIT 1
-                    """)
+                """
+                SELECT wrong FROM (SELECT CASE \(cases.joined(separator: " ")) END AS wrong FROM "\(table)")
+                  WHERE wrong IS NOT NULL LIMIT 1
+                """)
             return column.map { (table, $0) }
         }
     }

@@ -16,10 +16,7 @@ struct FeatureLoading {
     private(set) var unchecked: [UncheckedSequence] = []
 
     /// Copies all views of the videos to the positions of their spans through one connection per core, because SQLite
-    /// and page faults of fresh memory saturate a core.
-    ///
-    /// - Parameter buffer: `[row, feature]`.
-    /// - Throws: `CacheError`.
+    /// and page faults of fresh memory saturate a core. `buffer`: `[row, feature]`. Throws `CacheError`.
     mutating func fill(
         _ buffer: UnsafeMutableBufferPointer<Float>, with videos: [FeatureSet.Example], featureSize: Int
     ) throws {
@@ -40,11 +37,8 @@ struct FeatureLoading {
         }
     }
 
-    /// Records the checksum result of a copied sequence.
-    ///
-    /// - Parameters:
-    ///   - blob: as stored.
-    ///   - bytes: number of leading bytes that were copied; only zeros should follow.
+    /// Records the checksum result of a copied sequence. `blob`: as stored. `bytes`: number of leading bytes that were
+    /// copied; only zeros should follow.
     mutating func note(
         _ span: FeatureSet.Span, row: Int64, _ blob: Data, bytes: Int, as type: StoredType, _ checksum: String?
     ) {
@@ -71,7 +65,6 @@ struct FeatureLoading {
 
 /// A sequence in memory whose checksum has not been verified.
 struct UncheckedSequence: Sendable {
-    /// Row ID in `sequence`.
     let row: Int64
     let span: FeatureSet.Span
     /// Element type in the cache; in memory it is float32.

@@ -2,7 +2,6 @@
 package struct FeatureSet: Sendable {
     /// The rows of one view of one video.
     package struct Span: Sendable, Equatable {
-        /// Row ID in `video`.
         package let videoID: Int64
         /// 0 is the unaugmented view.
         package let view: Int
@@ -11,10 +10,7 @@ package struct FeatureSet: Sendable {
         package let length: Int
 
         package init(videoID: Int64, view: Int = 0, firstRow: Int, length: Int) {
-            self.videoID = videoID
-            self.view = view
-            self.firstRow = firstRow
-            self.length = length
+            (self.videoID, self.view, self.firstRow, self.length) = (videoID, view, firstRow, length)
         }
 
         /// Each row as a separate span.
@@ -23,11 +19,8 @@ package struct FeatureSet: Sendable {
         }
     }
 
-    /// One video of a data set.
     package struct Example: Sendable, Equatable {
-        /// Row ID in `video`.
         package let videoID: Int64
-        /// Relative to the data set's root.
         package let path: String
         package var label: String
         /// The data set's own split; `sequence` splits a validation set from the training set if there is none.
@@ -38,15 +31,10 @@ package struct FeatureSet: Sendable {
         package let views: [Span]
 
         package init(videoID: Int64, path: String, label: String, split: String, group: String?, views: [Span]) {
-            self.videoID = videoID
-            self.path = path
-            self.label = label
-            self.split = split
-            self.group = group
+            (self.videoID, self.path, self.label, self.split, self.group) = (videoID, path, label, split, group)
             self.views = views
         }
 
-        /// With only the unaugmented view.
         package init(
             videoID: Int64, path: String, label: String, split: String, group: String?, length: Int, firstRow: Int
         ) {
@@ -85,16 +73,11 @@ package struct FeatureSet: Sendable {
     }
 
     /// With rows of `featureSize` values in `storage`; `verification` is nil if their checksums were verified.
-    package init(
-        examples: [Example], featureSize: Int, storage: Storage, verification: FeatureVerification? = nil
-    ) {
-        self.examples = examples
-        self.featureSize = featureSize
-        self.storage = storage
+    package init(examples: [Example], featureSize: Int, storage: Storage, verification: FeatureVerification? = nil) {
+        (self.examples, self.featureSize, self.storage) = (examples, featureSize, storage)
         self.verification = verification
     }
 
-    /// With all rows in memory.
     package init(examples: [Example], featureSize: Int, rows: [Float]) {
         self.init(examples: examples, featureSize: featureSize, storage: .memory(rows))
     }
@@ -105,15 +88,11 @@ package struct FeatureSet: Sendable {
     }
 
     /// Waits until the checksums of the rows in memory are verified. Call it before anything computed from them is
-    /// stored, written or printed.
-    ///
-    /// - Throws: `CacheError.damagedFeatures`.
+    /// stored, written or printed. Throws `CacheError.damagedFeatures`.
     package func requireVerified() throws { try verification?.wait() }
 
     /// The rows `[row, feature]` that contain the spans, and the first row of each span. Rows in memory are not copied.
-    /// May be called from any thread.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed.
+    /// May be called from any thread. Throws `CacheError`, if rows are streamed.
     package func gather(_ spans: [Span]) throws -> (rows: [Float], firstRows: [Int]) {
         switch storage {
         case .memory(let rows): return (rows, spans.map(\.firstRow))

@@ -3,24 +3,17 @@ import Foundation
 import Synchronization
 import Threads
 
-/// Verifies the checksums of features in memory in background threads while the features are used.
-///
-/// The copies in memory are hashed, since the file may have changed. The threads stop when the verification is
-/// released.
+/// Verifies the checksums of features in memory in background threads while the features are used. The copies in memory
+/// are hashed, since the file may have changed. The threads stop when the verification is released.
 package final class FeatureVerification: Sendable {
     private let work: Work
     private let check: RowCheck
-    private let path: String
-    private let recipe: String
+    private let path, recipe: String
     /// For the names of damaged clips.
     private let videos: [FeatureSet.Example]
     private let isRemembered = Atomic<Bool>(false)
 
-    /// Starts one thread per core.
-    ///
-    /// - Parameters:
-    ///   - rows: `[row, feature]` of all sequences.
-    ///   - recipe: its name.
+    /// Starts one thread per core. `rows`: `[row, feature]` of all sequences. `recipe`: its name.
     init(
         _ rows: [Float], featureSize: Int, _ loading: FeatureLoading, of videos: [FeatureSet.Example], recipe: String
     ) {
@@ -31,9 +24,8 @@ package final class FeatureVerification: Sendable {
 
     deinit { work.stop() }
 
-    /// Waits until all sequences are verified. May be called repeatedly and from several threads.
-    ///
-    /// - Throws: `CacheError.damagedFeatures` if checksums differ.
+    /// Waits until all sequences are verified. May be called repeatedly and from several threads. Throws
+    /// `CacheError.damagedFeatures` if checksums differ.
     package func wait() throws {
         work.wait()
         if !isRemembered.exchange(true, ordering: .relaxed) { check.remember() }
@@ -61,7 +53,6 @@ private final class Work: Sendable {
         (self.rows, self.featureSize, self.sequences, self.check) = (rows, featureSize, sequences, check)
     }
 
-    /// Sequences found damaged so far.
     var damaged: [UncheckedSequence] { found.withLock(\.self) }
 
     func start() { threads.withLock { $0.append(Later { [self] in run() }) } }
@@ -77,8 +68,7 @@ private final class Work: Sendable {
                 let first = sequence.span.firstRow * featureSize
                 let own = UnsafeBufferPointer(rebasing: rows[first..<first + sequence.span.length * featureSize])
                 let digest = Self.digest(own, sequence)
-                let fits = check.notes(
-                    sequence.row, fits: digest == sequence.checksum, generation: sequence.generation)
+                let fits = check.notes(sequence.row, fits: digest == sequence.checksum, generation: sequence.generation)
                 if !fits { found.withLock { $0.append(sequence) } }
             }
         }

@@ -7,7 +7,6 @@ package final class FrameStore: Sendable {
     package let path: String
     private let database: DatabaseQueue
 
-    /// - Throws: `CacheError`.
     package init(path: String) throws {
         self.path = path
         try CacheConnection.requireRegular(path)
@@ -17,27 +16,24 @@ package final class FrameStore: Sendable {
             if try queue.read({ try $0.tableExists("clip") }) { try queue.read { try Self.check($0, path: path) } }
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = WAL") }
             try queue.write { database in
-                try database.execute(
-                    sql: """
-                        CREATE TABLE IF NOT EXISTS clip (   -- frames of one video as one pipeline wants them
-                          key TEXT PRIMARY KEY,             -- the video's digest, sampling and size
-                          frames INTEGER NOT NULL, pixels BLOB NOT NULL) WITHOUT ROWID
-                        """)
+                try database.run(
+                    """
+                    CREATE TABLE IF NOT EXISTS clip (   -- frames of one video as one pipeline wants them
+                      key TEXT PRIMARY KEY,             -- the video's digest, sampling and size
+                      frames INTEGER NOT NULL, pixels BLOB NOT NULL) WITHOUT ROWID
+                    """)
             }
             return queue
         }
     }
 
-    /// Checks that `clip` is a plain table and that nothing else is defined.
-    ///
-    /// - Throws: `CacheError`.
+    /// Checks that `clip` is a plain table and that nothing else is defined. Throws `CacheError`.
     private static func check(_ database: Database, path: String) throws {
-        let types = try String.fetchAll(
-            database, sql: "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
+        let types = try String.all(
+            database, "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
         if types != ["table clip"] { throw CacheError.foreignSchema(path: path, what: types.joined(separator: ", ")) }
     }
 
-    /// Which of these clips are stored.
     package func present(_ keys: [String]) throws -> Set<String> {
         try CacheError.translating(path) {
             try database.read { database in
@@ -47,10 +43,7 @@ package final class FrameStore: Sendable {
         }
     }
 
-    /// Stores a clip.
-    ///
-    /// - `frames`: `[row, column, 3]` each, all of one size.
-    /// - Throws: `CacheError`; if the disk is full, nothing of the clip is stored.
+    /// Stores a clip. `frames`: `[row, column, 3]` each, of one size. Throws `CacheError` with nothing of it stored.
     package func store(_ frames: [[UInt8]], key: String) throws {
         var pixels = Data()
         for frame in frames { pixels.append(contentsOf: frame) }
@@ -63,7 +56,6 @@ package final class FrameStore: Sendable {
         }
     }
 
-    /// Number of frames of each stored clip.
     package func counts(_ keys: [String]) throws -> [String: Int] {
         try CacheError.translating(path) {
             try database.read { database in
@@ -73,14 +65,11 @@ package final class FrameStore: Sendable {
         }
     }
 
-    /// The frames of a clip.
-    ///
-    /// - Throws: `CacheError.damagedSequence` if it is not stored.
+    /// The frames of a clip. Throws `CacheError.damagedSequence` if it is not stored.
     package func frames(key: String) throws -> [[UInt8]] {
         try CacheError.translating(path) {
             try database.read { database in
-                let row = try Row.fetchOne(
-                    database, sql: "SELECT frames, pixels FROM clip WHERE key = ?", arguments: [key])
+                let row = try database.row("SELECT frames, pixels FROM clip WHERE key = ?", [key])
                 guard let row, let count = try row.get("frames") as Int?, count > 0 else {
                     throw CacheError.damagedSequence(path: path, video: key)
                 }

@@ -7,7 +7,6 @@ import GRDB
 /// The unaugmented views of one recipe in a separate memory-mapped file with contiguous rows, which is read at memory
 /// bandwidth, faster than SQLite's pages. Created on request, and valid while the cache has the same sequences.
 package struct MappedFeatures: Sendable {
-    /// The beginning of the file.
     private struct Header: Codable, Equatable {
         var version = 1
         /// Identifies the cache's sequences: their number, and which they are.
@@ -30,15 +29,12 @@ package struct MappedFeatures: Sendable {
     }
 
     private let header: Header
-    /// The whole file, memory-mapped.
     private let file: Data
     /// Row IDs in `video`, and their ranges of rows in the file.
     private let clips: [(id: Int64, rows: Range<Int>)]
 
-    /// Size of the file.
     package var bytes: Int { header.fileBytes }
 
-    /// Path of the file for a recipe of a cache.
     static func path(_ cache: CacheFile, _ record: ExtractionRecord, in folder: String) -> String {
         let place = URL(fileURLWithPath: cache.path).standardizedFileURL.resolvingSymlinksInPath().path
         var digest = Digest()
@@ -46,9 +42,7 @@ package struct MappedFeatures: Sendable {
         return folder + "/" + digest.hex() + ".rows"
     }
 
-    /// Opens an existing file; nil if there is none, or if the cache has other sequences now.
-    ///
-    /// - Throws: `CacheError`.
+    /// Opens an existing file; nil if there is none, or if the cache has other sequences now. Throws `CacheError`.
     package static func open(
         _ cache: CacheFile, extraction: StoredExtraction, in folder: String
     ) throws -> MappedFeatures? {
@@ -82,10 +76,8 @@ package struct MappedFeatures: Sendable {
         self.clips = clips
     }
 
-    /// Writes the file atomically.
-    ///
-    /// - `isCancelled`: polled regularly; nil is returned after cancellation.
-    /// - Throws: `CacheError`, also if there is no space.
+    /// Writes the file atomically. `isCancelled`: polled regularly; nil is returned after cancellation. Throws
+    /// `CacheError`, also if there is no space.
     package static func make(
         _ cache: CacheFile, extraction: StoredExtraction, in folder: String,
         isCancelled: () -> Bool = { false }
@@ -108,9 +100,7 @@ package struct MappedFeatures: Sendable {
             guard rename(part, path) == 0 else { throw CocoaError(.fileWriteUnknown) }
         } catch let error as CacheError {
             throw error
-        } catch {
-            throw CacheError.notMapped(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw CacheError.notMapped(path: path, reason: error.localizedDescription) }
         return try open(cache, extraction: extraction, in: folder)
     }
 
@@ -146,10 +136,7 @@ package struct MappedFeatures: Sendable {
         return Header(signature: signature, size: size, type: type, clips: clips, rows: rows)
     }
 
-    /// Cosine similarities of the selected clips' rows.
-    ///
-    /// - `queries`: unit vectors.
-    /// - `part`: of `parts` parts of the rows, which may be read in parallel.
+    /// Cosine similarities of the rows of `part`, of `parts` that may be read in parallel. `queries`: unit vectors.
     package func cosines(
         to queries: [[Float]], videos: Set<Int64>, part: Int = 0, of parts: Int = 1
     ) -> CacheFile.Cosines {
@@ -192,32 +179,28 @@ extension CacheFile {
     /// Identifies a recipe's sequences: changes when one is added, replaced or removed.
     func signature(_ extraction: Int64) throws -> [Int64] {
         try read { database in
-            let row = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT count(*), coalesce(max(rowid), 0), coalesce(sum(rowid), 0), coalesce(sum(video_id), 0)
-                    FROM sequence WHERE extraction_id = ? AND view = 0
-                    """, arguments: [extraction])
+            let row = try database.row(
+                """
+                SELECT count(*), coalesce(max(rowid), 0), coalesce(sum(rowid), 0), coalesce(sum(video_id), 0)
+                FROM sequence WHERE extraction_id = ? AND view = 0
+                """, [extraction])
             return try row.map { row in try (0..<4).map { try row.get($0) } } ?? []
         }
     }
 
-    /// Passes the stored features of each unaugmented view to `body` until it returns false.
-    ///
-    /// - Returns: whether `body` always returned true.
+    /// Passes the stored features of each unaugmented view to `body` until it returns false; whether it never did.
     func forEachStored(
         _ extraction: Int64, _ body: (_ video: Int64, _ length: Int, _ features: Data) throws -> Bool
     ) throws -> Bool {
         check.begin()
         defer { check.remember() }
         return try read { database in
-            try database.execute(sql: "PRAGMA mmap_size = \(1 << 44)")
-            let cursor = try Row.fetchCursor(
-                database,
-                sql: """
-                    SELECT video_id, length, features, checksum, rowid FROM sequence
-                    WHERE extraction_id = ? AND view = 0 AND length > 0 ORDER BY video_id
-                    """, arguments: [extraction])
+            try database.run("PRAGMA mmap_size = \(1 << 44)")
+            let cursor = try database.cursor(
+                """
+                SELECT video_id, length, features, checksum, rowid FROM sequence
+                WHERE extraction_id = ? AND view = 0 AND length > 0 ORDER BY video_id
+                """, [extraction])
             while let row = try cursor.next() {
                 let (checksum, place) = try (row.get(3) as String?, row.get(4) as Int64)
                 let goesOn = try row.withUnsafeData(atIndex: 2) { data in

@@ -12,51 +12,41 @@ package enum ClipRole: String, Sendable, CaseIterable, Codable {
     case heldout
 }
 
-/// A row of the table `membership`.
 package struct MembershipRecord: Sendable, Hashable {
-    /// Row ID in `video`.
     package let videoID: Int64
     package let role: ClipRole
 
     package init(videoID: Int64, role: ClipRole) { (self.videoID, self.role) = (videoID, role) }
 }
 
-/// A clip that a run used, according to the cache.
 package struct MemberClip: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
-    /// SHA-256 of its content, hex.
-    package let digest: String
-    /// Relative to the data set's root.
-    package let path: String
+    package let digest, path: String
     /// Its class in the run's predictions; nil before the run has predicted.
     package let label: String?
     package let role: ClipRole
 }
 
-/// The table `membership`.
 extension CacheFile {
     /// Records the clips of a run, replacing earlier records.
     package func store(_ members: some Sequence<MembershipRecord>, run: Int64) throws {
         try write { database in
-            try database.execute(sql: "DELETE FROM membership WHERE run_id = ?", arguments: [run])
-            let statement = try database.makeStatement(
-                sql: "INSERT OR IGNORE INTO membership (run_id, video_id, role) VALUES (?, ?, ?)")
-            for member in members { try statement.execute(arguments: [run, member.videoID, member.role.rawValue]) }
+            try database.run("DELETE FROM membership WHERE run_id = ?", [run])
+            let sql = "INSERT OR IGNORE INTO membership (run_id, video_id, role) VALUES (?, ?, ?)"
+            try database.run(sql, each: members) { [run, $0.videoID, $0.role.rawValue] }
         }
     }
 
     /// The clips that a run used, ordered by path; empty if none are recorded.
     package func members(run: Int64) throws -> [MemberClip] {
         try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT membership.video_id, digest, path, role, (SELECT label FROM prediction
-                        WHERE prediction.run_id = membership.run_id AND prediction.video_id = membership.video_id LIMIT 1)
-                    FROM membership JOIN video ON video.id = membership.video_id
-                    WHERE membership.run_id = ? ORDER BY path, membership.video_id, role
-                    """, arguments: [run]
+            try database.rows(
+                """
+                SELECT membership.video_id, digest, path, role, (SELECT label FROM prediction
+                    WHERE prediction.run_id = membership.run_id AND prediction.video_id = membership.video_id LIMIT 1)
+                FROM membership JOIN video ON video.id = membership.video_id
+                WHERE membership.run_id = ? ORDER BY path, membership.video_id, role
+                """, [run]
             ).compactMap { row in
                 guard let role = try ClipRole(rawValue: row.get(3)) else { return nil }
                 return try MemberClip(
@@ -65,61 +55,41 @@ extension CacheFile {
         }
     }
 
-    /// Recipe and data set of a run.
-    ///
-    /// - Throws: `PruningError.unknownRun`.
+    /// Recipe and data set of a run. Throws `PruningError.unknownRun`.
     package func source(ofRun name: String) throws -> (run: Int64, extraction: Int64?, dataset: String?) {
-        let row = try read {
-            try Row.fetchOne($0, sql: "SELECT id, extraction_id, dataset FROM run WHERE name = ?", arguments: [name])
-        }
+        let row = try read { try $0.row("SELECT id, extraction_id, dataset FROM run WHERE name = ?", [name]) }
         guard let row else { throw PruningError.unknownRun(name) }
         return try (row.get(0), row.get(1), row.get(2))
     }
 
-    /// Row IDs of videos by digest.
-    package func videoIDs() throws -> [String: Int64] {
-        try read { database in
-            let rows = try Row.fetchAll(database, sql: "SELECT digest, id FROM video")
-            return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
-        }
-    }
+    package func videoIDs() throws -> [String: Int64] { try read { try $0.pairs("SELECT digest, id FROM video") } }
 
-    /// Names of the runs without recorded clips. Older versions recorded clips only with their predictions, which a
-    /// killed run lacks.
+    /// The runs without recorded clips: older versions recorded them only with predictions, which killed runs lack.
     package func runsWithoutMembers() throws -> [String] {
         try read { database in
-            try String.fetchAll(
-                database,
-                sql: """
-                    SELECT name FROM run WHERE NOT EXISTS (SELECT 1 FROM membership WHERE run_id = run.id) ORDER BY id
-                    """)
+            let sql =
+                "SELECT name FROM run WHERE NOT EXISTS (SELECT 1 FROM membership WHERE run_id = run.id) ORDER BY id"
+            return try String.all(database, sql)
         }
     }
 
     /// Every clip of a data set, ordered by path.
     package func placedSamples(dataset: String) throws -> [PlacedSample] {
-        try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT video_id, path, label, split, "group" FROM sample JOIN video ON video.id = video_id
-                    WHERE dataset = ? ORDER BY path, digest
-                    """, arguments: [dataset]
-            ).map { row in
-                try PlacedSample(
-                    videoID: row.get(0), path: row.get(1),
-                    sample: SampleRecord(
-                        dataset: dataset, label: row.get(2), split: row.get(3), group: row.get(4)))
-            }
+        try rows(
+            """
+            SELECT video_id, path, label, split, "group" FROM sample JOIN video ON video.id = video_id
+            WHERE dataset = ? ORDER BY path, digest
+            """, [dataset]
+        ) { row in
+            try PlacedSample(
+                videoID: row.get(0), path: row.get(1),
+                sample: SampleRecord(dataset: dataset, label: row.get(2), split: row.get(3), group: row.get(4)))
         }
     }
 }
 
-/// A clip with its label, split and group in a data set.
 package struct PlacedSample: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
-    /// Relative to the data set's root.
     package let path: String
     package let sample: SampleRecord
 }

@@ -8,18 +8,18 @@ struct MergeConflicts {
         // An empty path is a temporary file that SQLite deletes when it is closed.
         let scratch = try DatabaseQueue(path: "", configuration: CacheConnection.configuration())
         try scratch.inDatabase { database in
-            try database.execute(
-                sql: """
-                    CREATE TABLE known_sequence (recipe, video, view, content, source,
-                      PRIMARY KEY (recipe, video, view)) WITHOUT ROWID;
-                    CREATE TABLE known_sample (dataset, video, content, source,
-                      PRIMARY KEY (dataset, video)) WITHOUT ROWID;
-                    CREATE TABLE known_run (name PRIMARY KEY, content, source) WITHOUT ROWID;
-                    """)
+            try database.run(
+                """
+                CREATE TABLE known_sequence (recipe, video, view, content, source,
+                  PRIMARY KEY (recipe, video, view)) WITHOUT ROWID;
+                CREATE TABLE known_sample (dataset, video, content, source,
+                  PRIMARY KEY (dataset, video)) WITHOUT ROWID;
+                CREATE TABLE known_run (name PRIMARY KEY, content, source) WITHOUT ROWID;
+                """)
             for path in paths where !isCancelled() {
                 report(path)
-                try database.execute(sql: "ATTACH ? AS input", arguments: [absolute(path)])
-                defer { _ = try? database.execute(sql: "DETACH input") }
+                try database.run("ATTACH ? AS input", [absolute(path)])
+                defer { _ = try? database.run("DETACH input") }
                 try CacheError.translating(path) { try compare(path, in: database) }
             }
         }
@@ -52,16 +52,14 @@ struct MergeConflicts {
 
     private static func compare(_ path: String, in database: Database) throws {
         for (table, keys, query) in parts {
-            let conflict = try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT new.*, known.source AS source FROM (\(query)) AS new JOIN \(table) AS known USING (\(keys))
-                    WHERE new.content <> known.content LIMIT 1
-                    """)
+            let conflict = try database.row(
+                """
+                SELECT new.*, known.source AS source FROM (\(query)) AS new JOIN \(table) AS known USING (\(keys))
+                WHERE new.content <> known.content LIMIT 1
+                """)
             if let conflict { throw try error(conflict, table, path, in: database) }
-            try database.execute(
-                sql: "INSERT OR IGNORE INTO \(table) (\(keys), content, source) SELECT *, ? FROM (\(query))",
-                arguments: [path])
+            try database.run(
+                "INSERT OR IGNORE INTO \(table) (\(keys), content, source) SELECT *, ? FROM (\(query))", [path])
         }
     }
 
@@ -70,7 +68,7 @@ struct MergeConflicts {
     ) throws -> CacheConflict {
         let source: String = try row.get("source")
         func text(_ sql: String, _ argument: String) throws -> String {
-            try String.fetchOne(database, sql: sql, arguments: [argument]) ?? argument
+            try String.one(database, sql, [argument]) ?? argument
         }
         if table == "known_run" { return try .run(name: row.get("name"), first: source, second: path) }
         let video = try text("SELECT path FROM input.video WHERE digest = ?", row.get("video"))

@@ -30,7 +30,6 @@ enum NumPyHeader {
 
 /// NumPy's `.npz`: an uncompressed zip archive of arrays, from which `numpy.load` can read single arrays.
 enum NumPyArchive {
-    /// - Throws: `ExportError.writing`.
     static func write(_ table: ExportTable, to path: String) throws {
         let features = path + ".features"
         defer { unlink(features) }
@@ -41,9 +40,7 @@ enum NumPyArchive {
         }
         var isClosed = false
         defer { if !isClosed { zip_discard(archive) } }
-        func failure() -> ExportError {
-            .writing(path: path, reason: String(cString: zip_strerror(archive)))
-        }
+        func failure() -> ExportError { .writing(path: path, reason: String(cString: zip_strerror(archive))) }
         func add(_ name: String, _ source: OpaquePointer?) throws {
             guard let source else { throw failure() }
             let index = zip_file_add(archive, "\(name).npy", source, zip_flags_t(ZIP_FL_ENC_UTF_8))

@@ -1,5 +1,6 @@
 import CElementwise
 import Digests
+import Files
 import Foundation
 
 package struct VideoRecord: Sendable, Equatable {
@@ -7,7 +8,6 @@ package struct VideoRecord: Sendable, Equatable {
     package let digest: String
     /// Relative to the data set's root.
     package let path: String
-    /// Properties from probing, if it succeeded.
     package var details: Details?
 
     /// Properties from probing; unknown for a video that could not be opened.
@@ -20,40 +20,28 @@ package struct VideoRecord: Sendable, Equatable {
         package let frameRate: Double
         /// In seconds.
         package let duration: Double
-        /// Such as `h264`.
         package let codec: String
 
         package init(width: Int, height: Int, frameCount: Int, frameRate: Double, duration: Double, codec: String) {
-            self.width = width
-            self.height = height
-            self.frameCount = frameCount
-            self.frameRate = frameRate
-            self.duration = duration
-            self.codec = codec
+            (self.width, self.height, self.frameCount, self.frameRate) = (width, height, frameCount, frameRate)
+            (self.duration, self.codec) = (duration, codec)
         }
     }
 
     package init(digest: String, path: String, details: Details? = nil) {
-        self.digest = digest
-        self.path = path
-        self.details = details
+        (self.digest, self.path, self.details) = (digest, path, details)
     }
 }
 
 /// A video's label, split and group in a data set.
 package struct SampleRecord: Sendable, Equatable {
-    package let dataset: String
-    package let label: String
+    package let dataset, label: String
     /// `train`, `validation` or `test`, as the data set defines it.
     package let split: String
-    /// Clips of one group have a common source and are never divided between splits.
     package let group: String?
 
     package init(dataset: String, label: String, split: String, group: String?) {
-        self.dataset = dataset
-        self.label = label
-        self.split = split
-        self.group = group
+        (self.dataset, self.label, self.split, self.group) = (dataset, label, split, group)
     }
 }
 
@@ -110,14 +98,10 @@ package struct ExtractionRecord: Sendable, Equatable {
     package let weightsDigest: String?
     /// `pooled` or `spatial`.
     package let tap: String
-    /// Side of the square input image, in pixels.
-    package let imageSize: Int
-    package let maxFrames: Int
+    package let imageSize, maxFrames: Int
     /// Such as `[2048]`, or `[7, 7, 512]`.
     package let featureShape: [Int]
-    /// Element type of the stored features.
     package let elementType: StoredType
-    /// Such as `f32`.
     package let precision: String
     /// The complete recipe as JSON.
     package let recipe: String
@@ -130,19 +114,10 @@ package struct ExtractionRecord: Sendable, Equatable {
         imageSize: Int, maxFrames: Int, featureShape: [Int], elementType: StoredType = .float32, precision: String,
         recipe: String, version: String
     ) {
-        self.digest = digest
-        self.name = name
-        self.backbone = backbone
-        self.weights = weights
-        self.weightsDigest = weightsDigest
-        self.tap = tap
-        self.imageSize = imageSize
-        self.maxFrames = maxFrames
-        self.featureShape = featureShape
-        self.elementType = elementType
-        self.precision = precision
-        self.recipe = recipe
-        self.version = version
+        (self.digest, self.name, self.backbone, self.weights) = (digest, name, backbone, weights)
+        (self.weightsDigest, self.tap, self.imageSize, self.maxFrames) = (weightsDigest, tap, imageSize, maxFrames)
+        (self.featureShape, self.elementType, self.precision) = (featureShape, elementType, precision)
+        (self.recipe, self.version) = (recipe, version)
     }
 }
 
@@ -156,7 +131,6 @@ package struct StoredExtraction: Sendable {
 
 /// The features of one video under one recipe.
 package struct SequenceRecord: Sendable, Equatable {
-    /// 0 is the unaugmented view.
     package let view: Int
     /// Indices of the sampled frames in the clip, ascending; for windows those of their middle frames.
     package let frameIndices: [Int]
@@ -174,12 +148,8 @@ package struct SequenceRecord: Sendable, Equatable {
         view: Int = 0, frameIndices: [Int], frameTimes: [Double], windowEnds: [ClosedRange<Int>]? = nil,
         decodeErrors: Int, features: [Float]
     ) {
-        self.windowEnds = windowEnds
-        self.view = view
-        self.frameIndices = frameIndices
-        self.frameTimes = frameTimes
-        self.decodeErrors = decodeErrors
-        self.features = features
+        (self.windowEnds, self.view, self.frameIndices) = (windowEnds, view, frameIndices)
+        (self.frameTimes, self.decodeErrors, self.features) = (frameTimes, decodeErrors, features)
     }
 
     /// Concatenates at least one part of a view, in order. Each part counts the decode errors up to its end.
@@ -189,5 +159,58 @@ package struct SequenceRecord: Sendable, Equatable {
             windowEnds: parts[0].windowEnds == nil ? nil : parts.flatMap { $0.windowEnds ?? [] },
             decodeErrors: parts.map(\.decodeErrors).max() ?? 0,
             features: parts.count == 1 ? parts[0].features : parts.flatMap(\.features))
+    }
+}
+
+/// Valid sizes in a cache. Sizes in a damaged file are arbitrary and must be checked before allocation or
+/// multiplication.
+enum StoredSize {
+    /// Whether a recipe may have `frames` rows of `numbers` elements.
+    static func isPossible(frames: Int, numbers: Int) -> Bool {
+        (1...1 << 24).contains(frames) && (1...1 << 32).contains(numbers) && frames * numbers <= 1 << 36
+    }
+
+    /// Number of elements of a shape; nil if a size is negative or the product is too large.
+    static func product(_ shape: [Int]) -> Int? { shape.checkedProduct(atMost: 1 << 32) }
+
+    /// Whether a blob of `bytes` bytes contains that many rows and elements.
+    static func fits(_ rows: Int, of numbers: Int, as type: StoredType, in bytes: Int) -> Bool {
+        rows >= 0 && isPossible(frames: 1, numbers: numbers) && rows <= bytes / (numbers * type.bytes)
+    }
+}
+
+/// A video's features under a recipe, ready to be stored.
+package struct NewSequence: Sendable {
+    package let sequence: SequenceRecord
+    let video: VideoRecord
+    let extraction: Int64
+    private let maxFrames, featureSize: Int
+    private let type: StoredType
+
+    /// - Precondition: there are at most `maxFrames` frames, of `featureSize` elements each.
+    package init(
+        _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int,
+        as type: StoredType
+    ) {
+        precondition(sequence.length <= maxFrames && sequence.features.count == sequence.length * featureSize)
+        (self.sequence, self.video, self.extraction) = (sequence, video, extraction)
+        (self.maxFrames, self.featureSize, self.type) = (maxFrames, featureSize, type)
+    }
+
+    /// The features `[maxFrames, featureSize]`, zero-padded after the last frame.
+    var blob: Data {
+        type.data(sequence.features) + Data(count: (maxFrames - sequence.length) * featureSize * type.bytes)
+    }
+
+    /// One character for each of `maxFrames`: 1 for a frame, 0 for padding.
+    var mask: String {
+        String(repeating: "1", count: sequence.length) + String(repeating: "0", count: maxFrames - sequence.length)
+    }
+
+    /// First and last frame of each window as JSON, if the features are of windows.
+    var windowEnds: String? {
+        sequence.windowEnds.map { pairs in
+            "[" + pairs.map { CacheFile.json([$0.lowerBound, $0.upperBound]) }.joined(separator: ",") + "]"
+        }
     }
 }

@@ -4,10 +4,9 @@ import NeuralNetwork
 import Synchronization
 
 /// Verifies checksums of sequences once for each state of the file: results are saved in the user's cache folder with
-/// the file's size and modification time.
-///
-/// Any other writer invalidates all results. Writes of this process that change no verified sequence, such as runs,
-/// update the saved state. If results cannot be saved, sequences are verified again next time.
+/// the file's size and modification time. Any other writer invalidates all results. Writes of this process that change
+/// no verified sequence, such as runs, update the saved state. If results cannot be saved, sequences are verified again
+/// next time.
 final class RowCheck: Sendable {
     private struct State {
         /// The state for which `rows` was verified; nil if unknown.
@@ -36,8 +35,7 @@ final class RowCheck: Sendable {
         let rows: RowSet
     }
 
-    private let path: String
-    private let recordPath: String
+    private let path, recordPath: String
     private let state = Mutex(State())
     /// Held while this process writes to the file: concurrent writes would each be mistaken for another process's.
     private let writer = NSRecursiveLock()
@@ -45,9 +43,7 @@ final class RowCheck: Sendable {
     /// Maximum number of caches with saved results.
     private static let maximumRecords = 100
 
-    private struct Reference: Sendable {
-        weak var check: RowCheck?
-    }
+    private struct Reference: Sendable { weak var check: RowCheck? }
 
     /// All connections of this process to a file share its results.
     private static let known = Mutex<[String: Reference]>([:])
@@ -70,10 +66,9 @@ final class RowCheck: Sendable {
     /// Number of sequences hashed so far.
     var compared: Int { state.withLock(\.compared) }
 
-    /// Must be called before rows are read; invalidates results if another process wrote to the file.
-    ///
-    /// - Returns: the generation of the rows to be read. Checksums that are verified later must carry it, because the
-    ///   file may have changed by then.
+    /// Must be called before rows are read; invalidates results if another process wrote to the file. Returns the
+    /// generation of the rows to be read. Checksums that are verified later must carry it, because the file may have
+    /// changed by then.
     @discardableResult func begin() -> Int {
         let now = FileState(path: path)
         return state.withLock { state in
@@ -86,22 +81,17 @@ final class RowCheck: Sendable {
         }
     }
 
-    /// Whether a row's checksum has been verified.
-    ///
-    /// - Parameter generation: of the load; nil means the current one.
+    /// Whether a row's checksum has been verified. `generation`: of the load; nil means the current one.
     func knows(_ row: Int64, generation: Int? = nil) -> Bool {
         state.withLock { $0.isCurrent(generation) && $0.rows.contains(row) }
     }
 
     /// Whether a row's features match their checksum, from earlier results or by hashing them now.
     func accepts(_ row: Int64, _ features: Data, _ checksum: String?, generation: Int? = nil) -> Bool {
-        knows(row, generation: generation)
-            || notes(row, fits: hexDigest(features) == checksum, generation: generation)
+        knows(row, generation: generation) || notes(row, fits: hexDigest(features) == checksum, generation: generation)
     }
 
-    /// Records a verified row, unless the file changed after the row was read.
-    ///
-    /// - Returns: `fits`.
+    /// Records a verified row, unless the file changed after the row was read. Returns `fits`.
     func notes(_ row: Int64, fits: Bool, generation: Int?) -> Bool {
         state.withLock { state in
             state.compared += 1

@@ -1,22 +1,17 @@
 import Foundation
 import GRDB
 
-package enum RunState: String, Sendable {
-    case running, finished, interrupted, failed, diverged
-}
+package enum RunState: String, Sendable { case running, finished, interrupted, failed, diverged }
 
 package struct EpochRecord: Sendable, Equatable, Codable {
     /// From 1.
     package let epoch: Int
-    /// Learning rate during the epoch.
     package let learningRate: Double
     /// Mean cross-entropy over the epoch in nats, with dropout.
     package let trainLoss: Double
-    /// Accuracy on the training clips during training.
     package let trainAccuracy: Double
     /// Nil without a validation set.
     package let validationLoss: Double?
-    /// Nil without a validation set.
     package let validationAccuracy: Double?
     /// Wall-clock time of the epoch, validation included.
     package let seconds: Double
@@ -25,19 +20,13 @@ package struct EpochRecord: Sendable, Equatable, Codable {
         epoch: Int, learningRate: Double, trainLoss: Double, trainAccuracy: Double, validationLoss: Double?,
         validationAccuracy: Double?, seconds: Double
     ) {
-        self.epoch = epoch
-        self.learningRate = learningRate
-        self.trainLoss = trainLoss
-        self.trainAccuracy = trainAccuracy
-        self.validationLoss = validationLoss
-        self.validationAccuracy = validationAccuracy
-        self.seconds = seconds
+        (self.epoch, self.learningRate, self.trainLoss) = (epoch, learningRate, trainLoss)
+        (self.trainAccuracy, self.validationLoss) = (trainAccuracy, validationLoss)
+        (self.validationAccuracy, self.seconds) = (validationAccuracy, seconds)
     }
 }
 
-/// The prediction of a head for one video.
 package struct PredictionRecord: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
     /// `train`, `validation` or `test`, as used by the run.
     package let split: String
@@ -51,12 +40,8 @@ package struct PredictionRecord: Sendable, Equatable {
     package init(
         videoID: Int64, split: String, label: String, predicted: String, probability: Double, probabilities: [Double]
     ) {
-        self.videoID = videoID
-        self.split = split
-        self.label = label
-        self.predicted = predicted
-        self.probability = probability
-        self.probabilities = probabilities
+        (self.videoID, self.split, self.label, self.predicted) = (videoID, split, label, predicted)
+        (self.probability, self.probabilities) = (probability, probabilities)
     }
 
     /// A clip for which a head returned NaN or infinity: counted as an error, stored without class and probabilities.
@@ -70,131 +55,141 @@ package struct PredictionRecord: Sendable, Equatable {
 }
 
 extension CacheFile {
-    /// Creates a run; a fine-tuning run has no extraction yet.
-    ///
-    /// - Throws: `CacheError.runExists`.
+    /// Creates a run; a fine-tuning run has no extraction yet. Throws `CacheError.runExists`.
     package func addRun(
         name: String, extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int
     ) throws -> Int64 {
         try write { database in
-            if try Int64.fetchOne(database, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) != nil {
+            if try Int64.one(database, "SELECT id FROM run WHERE name = ?", [name]) != nil {
                 throw CacheError.runExists(name: name)
             }
-            try database.execute(
-                sql: """
-                    INSERT INTO run (name, extraction_id, dataset, model, configuration, seed, state, started_at)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                    """,
-                arguments: [
+            try database.run(
+                """
+                INSERT INTO run (name, extraction_id, dataset, model, configuration, seed, state, started_at)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
                     name, extraction, dataset, model, configuration, seed, RunState.running.rawValue, Self.now(),
                 ])
             return database.lastInsertedRowID
         }
     }
 
-    /// Removes a run with its epochs and predictions, unless it has finished.
-    ///
-    /// - Throws: `CacheError.runExists` for a finished run.
+    /// Removes a run with its epochs and predictions, unless it has finished. Throws `CacheError.runExists` for a
+    /// finished run.
     package func removeRun(named name: String) throws {
         try write { database in
-            let row = try Row.fetchOne(database, sql: "SELECT id, state FROM run WHERE name = ?", arguments: [name])
+            let row = try database.row("SELECT id, state FROM run WHERE name = ?", [name])
             guard let row else { return }
             if try row.get("state") == RunState.finished.rawValue { throw CacheError.runExists(name: name) }
             for table in ["epoch", "prediction", "membership"] {
-                try database.execute(sql: "DELETE FROM \(table) WHERE run_id = ?", arguments: [row.get("id") as Int64])
+                try database.run("DELETE FROM \(table) WHERE run_id = ?", [row.get("id") as Int64])
             }
-            try database.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [row.get("id") as Int64])
+            try database.run("DELETE FROM run WHERE id = ?", [row.get("id") as Int64])
         }
     }
 
-    /// Sets the extraction of a run.
     package func setExtraction(_ extraction: Int64, run: Int64) throws {
-        try write { database in
-            try database.execute(
-                sql: "UPDATE run SET extraction_id = ? WHERE id = ?", arguments: [extraction, run])
-        }
+        try write("UPDATE run SET extraction_id = ? WHERE id = ?", [extraction, run])
     }
 
-    /// Marks a run as running again.
     package func resumeRun(_ run: Int64) throws {
-        try write { database in
-            try database.execute(
-                sql: "UPDATE run SET state = ?, finished_at = NULL WHERE id = ?",
-                arguments: [RunState.running.rawValue, run])
-        }
+        try write("UPDATE run SET state = ?, finished_at = NULL WHERE id = ?", [RunState.running.rawValue, run])
     }
 
     /// Stores the metrics of an epoch, replacing earlier ones of the same number.
     package func addEpoch(_ epoch: EpochRecord, run: Int64) throws {
-        try write { database in
-            try database.execute(
-                sql: "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                arguments: [
-                    run, epoch.epoch, epoch.learningRate, epoch.trainLoss, epoch.trainAccuracy, epoch.validationLoss,
-                    epoch.validationAccuracy, epoch.seconds,
-                ])
-        }
+        try write(
+            "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                run, epoch.epoch, epoch.learningRate, epoch.trainLoss, epoch.trainAccuracy, epoch.validationLoss,
+                epoch.validationAccuracy, epoch.seconds,
+            ])
     }
 
     package func epochs(run: Int64) throws -> [EpochRecord] {
-        try read { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM epoch WHERE run_id = ? ORDER BY epoch", arguments: [run]).map
-            {
-                try EpochRecord(
-                    epoch: $0.get("epoch"), learningRate: $0.get("learning_rate"), trainLoss: $0.get("train_loss"),
-                    trainAccuracy: $0.get("train_accuracy"), validationLoss: $0.get("validation_loss"),
-                    validationAccuracy: $0.get("validation_accuracy"), seconds: $0.get("seconds"))
-            }
+        try rows("SELECT * FROM epoch WHERE run_id = ? ORDER BY epoch", [run]) {
+            try EpochRecord(
+                epoch: $0.get("epoch"), learningRate: $0.get("learning_rate"), trainLoss: $0.get("train_loss"),
+                trainAccuracy: $0.get("train_accuracy"), validationLoss: $0.get("validation_loss"),
+                validationAccuracy: $0.get("validation_accuracy"), seconds: $0.get("seconds"))
         }
     }
 
     /// Stores predictions, replacing earlier ones of the same run, video and split.
     package func store(_ predictions: [PredictionRecord], run: Int64) throws {
         try write { database in
-            let statement = try database.makeStatement(
-                sql: "INSERT OR REPLACE INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?)")
-            for prediction in predictions {
-                try statement.execute(arguments: [
-                    run, prediction.videoID, prediction.split, prediction.label, prediction.predicted,
-                    prediction.isScored ? prediction.probability : nil,
-                    prediction.isScored ? Self.json(prediction.probabilities) : nil,
-                ])
+            try database.run("INSERT OR REPLACE INTO prediction VALUES (?, ?, ?, ?, ?, ?, ?)", each: predictions) {
+                [
+                    run, $0.videoID, $0.split, $0.label, $0.predicted, $0.isScored ? $0.probability : nil,
+                    $0.isScored ? Self.json($0.probabilities) : nil,
+                ]
             }
         }
     }
 
-    /// Records the final state of a run, and its time.
     package func finishRun(_ run: Int64, state: RunState) throws {
-        try write { database in
-            try database.execute(
-                sql: "UPDATE run SET state = ?, finished_at = ? WHERE id = ?",
-                arguments: [state.rawValue, Self.now(), run])
-        }
+        try write("UPDATE run SET state = ?, finished_at = ? WHERE id = ?", [state.rawValue, Self.now(), run])
     }
 
-    /// The row ID of the run with that name, or nil.
     package func run(named name: String) throws -> Int64? {
-        try read { try Int64.fetchOne($0, sql: "SELECT id FROM run WHERE name = ?", arguments: [name]) }
+        try read { try Int64.one($0, "SELECT id FROM run WHERE name = ?", [name]) }
     }
 
     /// Predictions of a run for one split, ordered by video.
     package func predictions(run: Int64, split: String) throws -> [PredictionRecord] {
-        try read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT * FROM prediction WHERE run_id = ? AND split = ? ORDER BY video_id",
-                arguments: [run, split]
-            ).map { row in
-                let text: String = try row.get("probabilities") ?? ""
-                // Older versions wrote NaN, which is not valid JSON.
-                let probabilities = (try? JSONDecoder().decode([Double].self, from: Data(text.utf8))) ?? []
-                let (video, label): (Int64, String) = try (row.get("video_id"), row.get("label"))
-                guard let probability: Double = try row.get("probability"), !probabilities.isEmpty else {
-                    return .unscored(videoID: video, split: split, label: label)
-                }
-                return try PredictionRecord(
-                    videoID: video, split: split, label: label, predicted: row.get("predicted"),
-                    probability: probability, probabilities: probabilities)
+        try rows("SELECT * FROM prediction WHERE run_id = ? AND split = ? ORDER BY video_id", [run, split]) { row in
+            let text: String = try row.get("probabilities") ?? ""
+            // Older versions wrote NaN, which is not valid JSON.
+            let probabilities = (try? JSONDecoder().decode([Double].self, from: Data(text.utf8))) ?? []
+            let (video, label): (Int64, String) = try (row.get("video_id"), row.get("label"))
+            guard let probability: Double = try row.get("probability"), !probabilities.isEmpty else {
+                return .unscored(videoID: video, split: split, label: label)
             }
+            return try PredictionRecord(
+                videoID: video, split: split, label: label, predicted: row.get("predicted"),
+                probability: probability, probabilities: probabilities)
+        }
+    }
+}
+
+/// The prediction of one cross-validation model for a clip that it was not trained on.
+package struct FoldRecord: Sendable, Equatable {
+    package let videoID: Int64
+    /// The repetition, from 1.
+    package let number: Int
+    /// The fold, from 1.
+    package let fold: Int
+    package let predicted: String
+    /// In the order of the run's labels.
+    package let probabilities: [Double]
+
+    package init(videoID: Int64, number: Int, fold: Int, predicted: String, probabilities: [Double]) {
+        (self.videoID, self.number, self.fold, self.predicted) = (videoID, number, fold, predicted)
+        self.probabilities = probabilities
+    }
+}
+
+/// The table `fold`, which exists only in caches with cross-validated runs.
+extension CacheFile {
+    /// Stores a run's out-of-fold predictions, replacing earlier ones.
+    package func store(_ folds: [FoldRecord], run: Int64) throws {
+        try write { database in
+            try database.run(Schema.folds)
+            try database.run("DELETE FROM fold WHERE run_id = ?", [run])
+            try database.run("INSERT INTO fold VALUES (?, ?, ?, ?, ?, ?)", each: folds) {
+                [run, $0.videoID, $0.number, $0.fold, $0.predicted, Self.json($0.probabilities)]
+            }
+        }
+    }
+
+    /// The held-out clips of each model of a run, by repetition and fold, both from 1.
+    package func heldOutClips(run: Int64) throws -> [(repeat: Int, fold: Int, videoID: Int64)] {
+        try read { database in
+            guard try database.tableExists("fold") else { return [] }
+            return try database.rows(
+                "SELECT repeat, fold, video_id FROM fold WHERE run_id = ? ORDER BY repeat, fold, video_id", [run]
+            ).map { try ($0.get(0), $0.get(1), $0.get(2)) }
         }
     }
 }

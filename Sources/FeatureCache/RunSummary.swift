@@ -1,14 +1,11 @@
 import Foundation
 import GRDB
 
-/// A one-line summary of a run.
 package struct RunSummary: Sendable, Equatable, Encodable {
     package let name: String
     /// One-line description of its head.
     package let model: String
-    package let dataset: String
-    /// The backbone of the features.
-    package let backbone: String
+    package let dataset, backbone: String
     /// Seed of initial weights, shuffling, dropout and the validation split.
     package let seed: Int
     /// `running`, `finished`, `interrupted`, `failed` or `diverged`.
@@ -25,29 +22,9 @@ package struct RunSummary: Sendable, Equatable, Encodable {
     /// Of the selected weights; nil without test clips.
     package let testAccuracy: Double?
 
-    package init(
-        name: String, model: String, dataset: String, backbone: String, seed: Int, state: String, startedAt: String,
-        epochs: Int, seconds: Double, validationLoss: Double?, validationAccuracy: Double?, testAccuracy: Double?
-    ) {
-        self.name = name
-        self.model = model
-        self.dataset = dataset
-        self.backbone = backbone
-        self.seed = seed
-        self.state = state
-        self.startedAt = startedAt
-        self.epochs = epochs
-        self.seconds = seconds
-        self.validationLoss = validationLoss
-        self.validationAccuracy = validationAccuracy
-        self.testAccuracy = testAccuracy
-    }
-
     enum CodingKeys: String, CodingKey {
-        case name, model, dataset, backbone, seed, state, epochs, seconds
-        case startedAt = "started_at"
-        case validationLoss = "validation_loss"
-        case validationAccuracy = "validation_accuracy"
+        case name, model, dataset, backbone, seed, state, epochs, seconds, startedAt = "started_at"
+        case validationLoss = "validation_loss", validationAccuracy = "validation_accuracy"
         case testAccuracy = "test_accuracy"
     }
 }
@@ -55,81 +32,59 @@ package struct RunSummary: Sendable, Equatable, Encodable {
 extension CacheFile {
     /// All runs, oldest first.
     package func runs() throws -> [RunSummary] {
-        try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT run.name, model, dataset, backbone, seed, state, started_at,
-                      (SELECT count(*) FROM epoch WHERE run_id = run.id) AS epochs,
-                      (SELECT coalesce(sum(seconds), 0) FROM epoch WHERE run_id = run.id) AS seconds,
-                      (SELECT min(validation_loss) FROM epoch WHERE run_id = run.id) AS validation_loss,
-                      (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'validation')
-                        AS validation_accuracy,
-                      (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'test')
-                        AS test_accuracy
-                    FROM run LEFT JOIN extraction ON extraction.id = run.extraction_id ORDER BY run.id
-                    """
-            ).map { row in
-                try RunSummary(
-                    name: row.get("name"), model: row.get("model"), dataset: row.get("dataset") ?? "",
-                    backbone: row.get("backbone") ?? "", seed: row.get("seed") ?? 0, state: row.get("state"),
-                    startedAt: row.get("started_at") ?? "", epochs: row.get("epochs"), seconds: row.get("seconds"),
-                    validationLoss: row.get("validation_loss"), validationAccuracy: row.get("validation_accuracy"),
-                    testAccuracy: row.get("test_accuracy"))
-            }
+        try rows(
+            """
+            SELECT run.name, model, dataset, backbone, seed, state, started_at,
+              (SELECT count(*) FROM epoch WHERE run_id = run.id) AS epochs,
+              (SELECT coalesce(sum(seconds), 0) FROM epoch WHERE run_id = run.id) AS seconds,
+              (SELECT min(validation_loss) FROM epoch WHERE run_id = run.id) AS validation_loss,
+              (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'validation')
+                AS validation_accuracy,
+              (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'test')
+                AS test_accuracy
+            FROM run LEFT JOIN extraction ON extraction.id = run.extraction_id ORDER BY run.id
+            """
+        ) { row in
+            try RunSummary(
+                name: row.get("name"), model: row.get("model"), dataset: row.get("dataset") ?? "",
+                backbone: row.get("backbone") ?? "", seed: row.get("seed") ?? 0, state: row.get("state"),
+                startedAt: row.get("started_at") ?? "", epochs: row.get("epochs"), seconds: row.get("seconds"),
+                validationLoss: row.get("validation_loss"), validationAccuracy: row.get("validation_accuracy"),
+                testAccuracy: row.get("test_accuracy"))
         }
     }
 
     /// The source of each video of a data set that has one, by row ID.
     package func groups(dataset: String) throws -> [Int64: String] {
-        try read { database in
-            let rows = try Row.fetchAll(
-                database, sql: "SELECT video_id, \"group\" FROM sample WHERE dataset = ? AND \"group\" IS NOT NULL",
-                arguments: [dataset])
-            return try Dictionary(rows.map { try ($0.get(0), $0.get(1)) }, uniquingKeysWith: { first, _ in first })
-        }
+        let sql = "SELECT video_id, \"group\" FROM sample WHERE dataset = ? AND \"group\" IS NOT NULL"
+        return try read { try $0.pairs(sql, [dataset]) }
     }
 }
 
-/// A clip and its split in a run.
 package struct UsedClip: Sendable, Equatable {
-    /// Row ID in `video`.
     package let videoID: Int64
-    /// SHA-256 of its content, hex.
-    package let digest: String
-    /// Relative to the data set's root.
-    package let path: String
-    package let label: String
-    /// `train`, `validation` or `test`, as used by the run.
-    package let split: String
+    package let digest, path, label, split: String
 }
 
 extension CacheFile {
     /// The clips that a run predicted, which are all it used, ordered by path.
     package func clips(run: Int64) throws -> [UsedClip] {
-        try read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT video_id, digest, path, label, split FROM prediction JOIN video ON video.id = video_id
-                    WHERE run_id = ? ORDER BY path, video_id
-                    """,
-                arguments: [run]
-            ).map {
-                try UsedClip(videoID: $0.get(0), digest: $0.get(1), path: $0.get(2), label: $0.get(3), split: $0.get(4))
-            }
-        }
+        try rows(
+            """
+            SELECT video_id, digest, path, label, split FROM prediction JOIN video ON video.id = video_id
+            WHERE run_id = ? ORDER BY path, video_id
+            """, [run]
+        ) { try UsedClip(videoID: $0.get(0), digest: $0.get(1), path: $0.get(2), label: $0.get(3), split: $0.get(4)) }
     }
 
     /// The rows of one clip's unaugmented view and the times of its frames in seconds, or nil.
     package func sequence(extraction: Int64, video: Int64) throws -> (rows: [Float], times: [Double])? {
         let found = try read { database in
-            try Row.fetchOne(
-                database,
-                sql: """
-                    SELECT length, frame_times, length(features) AS bytes FROM sequence
-                    WHERE extraction_id = ? AND video_id = ? AND view = 0
-                    """, arguments: [extraction, video]
+            try database.row(
+                """
+                SELECT length, frame_times, length(features) AS bytes FROM sequence
+                WHERE extraction_id = ? AND video_id = ? AND view = 0
+                """, [extraction, video]
             ).map {
                 try (
                     length: $0.get("length") as Int, times: $0.get("frame_times") as String,
@@ -139,8 +94,7 @@ extension CacheFile {
         }
         guard let found, found.length > 0 else { return nil }
         let size = try read { database in
-            try Int.fetchOne(
-                database, sql: "SELECT feature_size FROM extraction WHERE id = ?", arguments: [extraction]) ?? 0
+            try Int.one(database, "SELECT feature_size FROM extraction WHERE id = ?", [extraction]) ?? 0
         }
         guard StoredSize.fits(found.length, of: size, as: .float16, in: found.bytes) else {
             throw CacheError.damagedSequence(path: path, video: "number \(video)")

@@ -1,14 +1,13 @@
+import Foundation
+
 /// Validation of user-written conditions before they are embedded in a statement.
 enum SQLCondition {
     /// Maximum length in bytes.
     private static let mostBytes = 10_000
 
     /// Rejects a condition that closes its enclosing parentheses or the statement, so that the remainder would be
-    /// another query, or that uses the statement's parameters.
-    ///
-    /// Follows SQLite's tokens: strings in `'`, names in `"`, backquotes or brackets, comments of both kinds.
-    ///
-    /// - Throws: `ScanError.condition`.
+    /// another query, or that uses the statement's parameters. Follows SQLite's tokens: strings in `'`, names in `"`,
+    /// backquotes or brackets, comments of both kinds. Throws `ScanError.condition`.
     static func check(_ condition: String) throws(ScanError) {
         guard condition.utf8.count <= mostBytes else {
             throw .condition(condition, reason: "it has more than \(mostBytes) bytes")
@@ -47,5 +46,20 @@ enum SQLCondition {
             }
         }
         if depth > 0 { throw .condition(condition, reason: "a parenthesis is not closed") }
+    }
+}
+
+package enum ScanError: LocalizedError, Equatable {
+    case condition(String, reason: String), otherSize(path: String, stored: Int, question: Int)
+
+    package var errorDescription: String? {
+        switch self {
+        case .otherSize(let path, let stored, let question):
+            "The features in \(path) have \(stored) values, but the query has \(question): they are from different "
+                + "backbones. Name the weights that the features were extracted with."
+        case .condition(let condition, let reason):
+            "--where \"\(condition.prefix(200))\" cannot be used: \(reason). It is SQL over the columns of `video` and "
+                + "`sample`, such as label = 'dive' AND duration > 10."
+        }
     }
 }

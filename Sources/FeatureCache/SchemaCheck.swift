@@ -6,9 +6,7 @@ import GRDB
 /// program's tables must therefore have exactly its own definitions; other tables are allowed but never used.
 enum SchemaCheck {
     /// One entry of `sqlite_master`, with comments and whitespace removed from its SQL.
-    private struct Entry: Equatable {
-        let type, sql: String
-    }
+    private struct Entry: Equatable { let type, sql: String }
 
     private static let required = [
         "video", "sample", "extraction", "sequence", "failure", "run", "epoch", "prediction",
@@ -17,12 +15,11 @@ enum SchemaCheck {
     /// Tables and views that are created on first use.
     private static let optional = ["file", "fold", "twin_pair", "phrase"]
 
-    /// - Parameter version: of the file's schema, which may be an older one.
-    /// - Throws: `CacheError.foreignSchema`.
+    /// `version`: of the file's schema, which may be an older one. Throws `CacheError.foreignSchema`.
     static func check(_ database: Database, path: String, version: Int = Schema.version) throws {
         let known = try reference(version)
         let found = try entries(database)
-        if let trigger = try String.fetchOne(database, sql: "SELECT name FROM sqlite_master WHERE type = 'trigger'") {
+        if let trigger = try String.one(database, "SELECT name FROM sqlite_master WHERE type = 'trigger'") {
             throw CacheError.foreignSchema(path: path, what: "the trigger \(trigger)")
         }
         for name in required(version) + optional {
@@ -43,15 +40,14 @@ enum SchemaCheck {
 
     /// An index may contain an expression, which is evaluated for each row that is written.
     private static func checkIndexes(_ database: Database, path: String) throws {
-        let indexes = try Row.fetchAll(
-            database, sql: "SELECT name, lower(tbl_name) FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
+        let indexes = try database.rows(
+            "SELECT name, lower(tbl_name) FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
         for index in indexes {
             let (name, table): (String, String) = try (index.get(0), index.get(1))
             guard (required(Schema.version) + optional).contains(table) else { continue }
-            let columns = try Int.fetchAll(
-                database, sql: "SELECT cid FROM pragma_index_xinfo(?)", arguments: [name])
-            let isPartial = try Int.fetchOne(
-                database, sql: "SELECT partial FROM pragma_index_list(?) WHERE name = ?", arguments: [table, name])
+            let columns = try Int.all(database, "SELECT cid FROM pragma_index_xinfo(?)", [name])
+            let isPartial = try Int.one(
+                database, "SELECT partial FROM pragma_index_list(?) WHERE name = ?", [table, name])
             if columns.contains(where: { $0 < -1 }) || isPartial != 0 {
                 throw CacheError.foreignSchema(path: path, what: "the index \(name)")
             }
@@ -60,8 +56,7 @@ enum SchemaCheck {
 
     /// Keys are lower case, because SQLite compares names without case.
     private static func entries(_ database: Database) throws -> [String: Entry] {
-        let rows = try Row.fetchAll(
-            database, sql: "SELECT lower(name), type, sql FROM sqlite_master WHERE type IN ('table', 'view')")
+        let rows = try database.rows("SELECT lower(name), type, sql FROM sqlite_master WHERE type IN ('table', 'view')")
         return try rows.reduce(into: [:]) { entries, row in
             let sql: String? = try row.get(2)
             entries[try row.get(0)] = Entry(type: try row.get(1), sql: normalized(sql ?? ""))
@@ -75,7 +70,7 @@ enum SchemaCheck {
             if version >= 3 { parts.append(Schema.windows) }
             if version >= 4 { parts.append(Schema.membership) }
             parts += [Schema.files, Schema.folds, Schema.twins, Schema.phrases, Schema.views]
-            for part in parts { try database.execute(sql: part) }
+            for part in parts { try database.run(part) }
             return try entries(database)
         }
     }

@@ -8,25 +8,19 @@ package final class SequenceReader: Sendable {
     private let database: DatabaseQueue
     private let check: RowCheck
 
-    /// - Throws: `CacheError`.
     init(path: String, extraction: Int64, check: RowCheck) throws {
         let configuration = CacheConnection.configuration(readonly: true)
-        self.path = path
-        self.extraction = extraction
-        self.check = check
+        (self.path, self.extraction, self.check) = (path, extraction, check)
         (database, type) = try CacheError.translating(path) {
             let queue = try CacheConnection.open(path, configuration)
             let type = try queue.read {
-                try String.fetchOne(
-                    $0, sql: "SELECT element_type FROM extraction WHERE id = ?", arguments: [extraction])
+                try String.one($0, "SELECT element_type FROM extraction WHERE id = ?", [extraction])
             }
             return (queue, type.flatMap(StoredType.init) ?? .float32)
         }
     }
 
-    /// The concatenated rows of spans `[row, feature]`, and the first row of each.
-    ///
-    /// - Throws: `CacheError`.
+    /// The concatenated rows of spans `[row, feature]`, and the first row of each. Throws `CacheError`.
     func read(_ spans: [FeatureSet.Span], featureSize: Int) throws -> (rows: [Float], firstRows: [Int]) {
         var firstRows: [Int] = []
         let count = spans.reduce(0) { $0 + $1.length }
@@ -41,9 +35,7 @@ package final class SequenceReader: Sendable {
                         var damaged: Int64?
                         let isWhole = try CacheFile.copyBlob(
                             statement, extraction, span, as: type, from: span.firstRow * featureSize, into: target
-                        ) { row, blob, checksum in
-                            if !check.accepts(row, blob, checksum) { damaged = row }
-                        }
+                        ) { row, blob, checksum in if !check.accepts(row, blob, checksum) { damaged = row } }
                         guard isWhole else {
                             throw CacheError.damagedSequence(path: path, video: "number \(span.videoID)")
                         }
@@ -58,9 +50,7 @@ package final class SequenceReader: Sendable {
         return (rows, firstRows)
     }
 
-    /// Copies the views of videos to the positions of their spans and reports each to `loading`.
-    ///
-    /// - Throws: `CacheError`.
+    /// Copies the views of videos to the positions of their spans and reports each to `loading`. Throws `CacheError`.
     func read(
         _ videos: ArraySlice<FeatureSet.Example>, featureSize: Int, into buffer: UnsafeMutableBufferPointer<Float>,
         for loading: inout FeatureLoading

@@ -17,9 +17,7 @@ package struct FolderEntry: Sendable, Equatable {
     package let kind: Kind
     package let isLink: Bool
 
-    /// The entries of a folder in file-system order, without `isIgnored` ones.
-    ///
-    /// - Throws: `FileError`.
+    /// The entries of a folder in file-system order, without `isIgnored` ones. Throws `FileError`.
     package static func entries(of path: String) throws(FileError) -> [FolderEntry] {
         guard !path.utf8.contains(0), let folder = opendir(path) else {
             let reason: FileError.Problem = path.utf8.contains(0) ? .missing : RegularFile.problem(errno)
@@ -58,7 +56,6 @@ package struct FolderEntry: Sendable, Equatable {
         }
     }
 
-    /// Follows links.
     private static func kind(of name: UnsafePointer<CChar>, in folder: OpaquePointer) -> Kind {
         var status = stat()
         guard fstatat(dirfd(folder), name, &status, 0) == 0 else {

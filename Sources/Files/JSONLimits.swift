@@ -64,9 +64,7 @@ package enum JSONLimits {
 }
 
 extension RegularFile {
-    /// Reads a JSON file with limits on size, depth and number of values.
-    ///
-    /// - Throws: `FileError`.
+    /// Reads a JSON file with limits on size, depth and number of values. Throws `FileError`.
     package static func json(
         _ path: String, limit: Int = JSONLimits.fileBytes, values: Int = JSONLimits.values
     ) throws(FileError) -> Data {

@@ -1,12 +1,9 @@
 import Foundation
 
-/// Why an output path is unusable.
 package enum OutputError: LocalizedError, Equatable {
-    case empty(option: String)
-    case missingFolder(option: String, path: String, folder: String)
+    case empty(option: String), missingFolder(option: String, path: String, folder: String)
     /// Such as `a folder` in place of a file, or `a regular file` in place of a folder.
     case occupied(option: String, path: String, by: String)
-    /// The system's error.
     case notWritable(option: String, path: String, reason: String)
 
     package var errorDescription: String? {
@@ -14,7 +11,8 @@ package enum OutputError: LocalizedError, Equatable {
         case .empty(let option):
             "\(option) is empty; perhaps a shell variable is not set. Name a file or folder, or leave it out."
         case .missingFolder(let option, let path, let folder):
-            "\(option): \(path) cannot be written, since the folder \(folder) does not exist. Make it with `mkdir -p`, or name another path."
+            "\(option): \(path) cannot be written, since the folder \(folder) does not exist. Make it with `mkdir -p`, "
+                + "or name another path."
         case .occupied(let option, let path, let what):
             "\(option): \(path) cannot be written, since it is \(what). Name another path; this one was not changed."
         case .notWritable(let option, let path, let reason):
@@ -25,10 +23,8 @@ package enum OutputError: LocalizedError, Equatable {
 
 /// Checks output paths before any work begins. Nothing is created.
 package enum OutputPath {
-    /// Checks that a regular file can be written at `path`, whose folder must exist; nil passes.
-    ///
-    /// - Parameter option: the option on the command line, such as `--report`.
-    /// - Throws: `OutputError`.
+    /// Checks that a regular file can be written at `path`, whose folder must exist; nil passes. `option`: the option
+    /// on the command line, such as `--report`. Throws `OutputError`.
     package static func requireFile(_ path: String?, _ option: String) throws(OutputError) {
         guard let path else { return }
         if path.isEmpty { throw .empty(option: option) }
@@ -45,10 +41,8 @@ package enum OutputPath {
         }
     }
 
-    /// Checks that files can be written into the folder `path`, which may not exist yet; nil passes.
-    ///
-    /// - Parameter option: the option on the command line, such as `--runs`.
-    /// - Throws: `OutputError`.
+    /// Checks that files can be written into the folder `path`, which may not exist yet; nil passes. `option`: the
+    /// option on the command line, such as `--runs`. Throws `OutputError`.
     package static func requireFolder(_ path: String?, _ option: String) throws(OutputError) {
         guard let path else { return }
         if path.isEmpty { throw .empty(option: option) }
@@ -68,8 +62,7 @@ package enum OutputPath {
         }
     }
 
-    /// The folder of `path`; "." for a bare name. Foundation's `deletingLastPathComponent` traps for a name of one
-    /// character.
+    /// The folder of `path`; "." for a bare name. Foundation's `deletingLastPathComponent` traps for one character.
     package static func parent(of path: String) -> String {
         var parts = path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }
         if !parts.isEmpty { parts.removeLast() }

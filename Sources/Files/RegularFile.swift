@@ -32,8 +32,7 @@ package struct FileError: LocalizedError, Equatable {
 /// Opens regular files only. Named pipes, sockets and devices are rejected immediately: opening a pipe would block
 /// until there is a writer, and reading `/dev/zero` never ends.
 package enum RegularFile {
-    /// - Returns: a descriptor for reading, which the caller closes.
-    /// - Throws: `FileError`.
+    /// Returns a descriptor for reading, which the caller closes. Throws `FileError`.
     package static func open(_ path: String) throws(FileError) -> (descriptor: Int32, bytes: Int) {
         if path.utf8.contains(0) { throw FileError(path: path, problem: .missing) }
         // O_NONBLOCK prevents the open from waiting for a pipe's writer; it has no effect on regular files.
@@ -57,15 +56,11 @@ package enum RegularFile {
         return (descriptor, Int(status.st_size))
     }
 
-    /// Checks that `path` is a regular file that can be opened for reading.
-    ///
-    /// - Throws: `FileError`.
+    /// Checks that `path` is a regular file that can be opened for reading. Throws `FileError`.
     package static func check(_ path: String) throws(FileError) { close(try open(path).descriptor) }
 
     /// Checks that `path` is a regular file or does not exist. Does not open it: closing another descriptor of an
-    /// SQLite file would release this process's locks on it.
-    ///
-    /// - Throws: `FileError`.
+    /// SQLite file would release this process's locks on it. Throws `FileError`.
     package static func checkUnopened(_ path: String) throws(FileError) {
         var status = stat()
         guard stat(path, &status) == 0 else { return }
@@ -81,10 +76,7 @@ package enum RegularFile {
         }
     }
 
-    /// Reads the whole file.
-    ///
-    /// - Parameter limit: maximum size in bytes.
-    /// - Throws: `FileError`.
+    /// Reads the whole file. `limit`: maximum size in bytes. Throws `FileError`.
     package static func contents(_ path: String, limit: Int = 1 << 30) throws(FileError) -> Data {
         let (descriptor, bytes) = try open(path)
         defer { close(descriptor) }
@@ -100,23 +92,17 @@ package enum RegularFile {
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { throw FileError(path: path, problem: problem(errno)) }
             data.append(contentsOf: UnsafeRawBufferPointer(rebasing: piece[..<count]))
-            guard data.count <= limit else {
-                throw FileError(path: path, problem: .tooLarge(data.count, limit: limit))
-            }
+            guard data.count <= limit else { throw FileError(path: path, problem: .tooLarge(data.count, limit: limit)) }
         }
     }
 
-    /// Reads a file that belongs to this process's user or to root.
-    ///
-    /// - Throws: `FileError`.
+    /// Reads a file that belongs to this process's user or to root. Throws `FileError`.
     package static func owned(_ path: String, limit: Int = 1 << 30) throws(FileError) -> Data {
         try checkOwner(path)
         return try contents(path, limit: limit)
     }
 
     /// Checks that a file belongs to this process's user or to root and that nobody else may write to it.
-    ///
-    /// - Throws: `FileError`.
     package static func checkOwner(_ path: String) throws(FileError) {
         let descriptor = try open(path).descriptor
         defer { close(descriptor) }
@@ -130,9 +116,7 @@ package enum RegularFile {
         }
     }
 
-    /// Reads the whole file as UTF-8.
-    ///
-    /// - Throws: `FileError`.
+    /// Reads the whole file as UTF-8. Throws `FileError`.
     package static func text(_ path: String, limit: Int = 1 << 30) throws(FileError) -> String {
         guard let text = String(validating: try contents(path, limit: limit), as: UTF8.self) else {
             throw FileError(path: path, problem: .unreadable("it is not UTF-8 text"))
@@ -140,17 +124,13 @@ package enum RegularFile {
         return text
     }
 
-    /// Reads the first bytes, at most `count`.
-    ///
-    /// - Throws: `FileError`.
+    /// Reads the first bytes, at most `count`. Throws `FileError`.
     package static func start(of path: String, count: Int) throws(FileError) -> Data {
         let handle = FileHandle(fileDescriptor: try open(path).descriptor, closeOnDealloc: true)
         return (try? handle.read(upToCount: count)) ?? Data()
     }
 
-    /// Maps the file into memory.
-    ///
-    /// - Throws: `FileError`.
+    /// Maps the file into memory. Throws `FileError`.
     package static func mapped(_ path: String) throws(FileError) -> Data {
         let (descriptor, bytes) = try open(path)
         defer { close(descriptor) }
@@ -174,5 +154,21 @@ package enum RegularFile {
         case S_IFCHR, S_IFBLK: "a device"
         default: "a special file"
         }
+    }
+}
+
+/// Files that are written under a temporary name and then renamed.
+package enum NewFile {
+    /// A temporary path beside `path` with an unpredictable name.
+    package static func partialPath(of path: String) -> String { "\(path).\(UUID().uuidString).partial" }
+
+    /// Creates a file that does not exist yet; an existing file or link is never written to. Returns a handle for
+    /// writing, closed with its last reference. Throws `FileError`, also if the path exists.
+    package static func create(_ path: String, permissions: mode_t = 0o644) throws(FileError) -> FileHandle {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, permissions)
+        guard descriptor >= 0 else {
+            throw FileError(path: path, problem: .unreadable(String(cString: strerror(errno))))
+        }
+        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 }

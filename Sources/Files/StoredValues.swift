@@ -8,9 +8,7 @@ package struct NumberRange: Sendable, Equatable, CustomStringConvertible {
     /// Such as "from 0 to below 1".
     package let description: String
 
-    private init(
-        _ lower: Double, _ upper: Double, includesLower: Bool, includesUpper: Bool, _ description: String
-    ) {
+    private init(_ lower: Double, _ upper: Double, includesLower: Bool, includesUpper: Bool, _ description: String) {
         (self.lower, self.upper, self.includesLower, self.includesUpper) = (lower, upper, includesLower, includesUpper)
         self.description = description
     }
@@ -21,17 +19,11 @@ package struct NumberRange: Sendable, Equatable, CustomStringConvertible {
             && (includesUpper ? value <= upper : value < upper)
     }
 
-    /// Any finite number above 0.
-    package static let positive = NumberRange(
-        0, .infinity, includesLower: false, includesUpper: false, "above 0")
-    /// Any finite number of at least 0.
+    package static let positive = NumberRange(0, .infinity, includesLower: false, includesUpper: false, "above 0")
     package static let nonNegative = NumberRange(
         0, .infinity, includesLower: true, includesUpper: false, "of at least 0")
-    /// From 0 to below 1.
     package static let share = NumberRange(0, 1, includesLower: true, includesUpper: false, "from 0 to below 1")
-    /// Between 0 and 1, exclusive.
     package static let factor = NumberRange(0, 1, includesLower: false, includesUpper: false, "between 0 and 1")
-    /// From 0 to 1.
     package static let probability = NumberRange(0, 1, includesLower: true, includesUpper: true, "from 0 to 1")
 
     /// Above 0 and at most `most`.
@@ -95,14 +87,11 @@ package struct InvalidValue: Error, Equatable {
     package var words: String { key.isEmpty ? "it \(problem)" : "`\(key)` \(problem)" }
 
     /// - Throws: `InvalidValue` if a number is outside its range; nil is valid.
-    package static func check(
-        _ value: Int?, _ key: String, in range: ClosedRange<Int>
-    ) throws(InvalidValue) {
+    package static func check(_ value: Int?, _ key: String, in range: ClosedRange<Int>) throws(InvalidValue) {
         guard let value, !range.contains(value) else { return }
         throw InvalidValue(key, "is \(value), not \(range.words)")
     }
 
-    /// - Throws: `InvalidValue` if a number is outside its range; nil is valid.
     package static func check(_ value: Double?, _ key: String, in range: NumberRange) throws(InvalidValue) {
         guard let value, !range.contains(value) else { return }
         throw InvalidValue(key, "is \(value), not \(range)")

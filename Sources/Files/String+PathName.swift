@@ -4,8 +4,7 @@ extension String {
     /// The part after the last slash, ignoring trailing slashes: `b.mp4` of `a/b.mp4`.
     package var fileName: String { String(utf8Part(lastPart.range)) }
 
-    /// The part after the last dot of the file name: `mp4` of `a/b.mp4`; empty without one, or for names such as
-    /// `.hidden`.
+    /// The part after the last dot of the file name: `mp4` of `a/b.mp4`; empty without one, or for `.hidden`.
     package var fileExtension: String {
         guard let dot = lastPart.dot else { return "" }
         return String(utf8Part(utf8.index(after: dot)..<lastPart.range.upperBound))

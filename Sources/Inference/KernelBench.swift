@@ -75,6 +75,9 @@ extension AlignedBuffer {
         self.init(bytes: bytes)
         let words = pointer.assumingMemoryBound(to: UInt32.self)
         // Each half-word is a small number as float32, as bfloat16 and as bytes.
-        for index in 0..<self.bytes / 4 { words[index] = 0x3c01_3c01 &+ UInt32(index & 0x3f) }
+        let pattern = (0..<64).map { 0x3c01_3c01 &+ $0 as UInt32 }
+        for first in stride(from: 0, to: self.bytes / 4, by: 64) {
+            (words + first).update(from: pattern, count: min(64, self.bytes / 4 - first))
+        }
     }
 }

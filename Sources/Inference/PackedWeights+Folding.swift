@@ -1,3 +1,4 @@
+import CElementwise
 import NeuralNetwork
 
 /// A layer's weights before they are packed for the kernels.
@@ -12,7 +13,7 @@ extension PackedWeights {
         let stride = weights.count / channels
         func scale(_ channel: Int, by factor: Float) {
             weights.values.withUnsafeMutableBufferPointer { values in
-                for index in channel * stride..<(channel + 1) * stride { values[index] *= factor }
+                elementwise_scale(stride, factor, values.baseAddress.map { $0 + channel * stride })
             }
         }
         if bias.isEmpty { bias = Array(repeating: 0, count: channels) }

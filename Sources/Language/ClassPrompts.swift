@@ -11,14 +11,12 @@ package struct ClassPrompts: Sendable {
     private let prompts: [String: [String]]
     private let templates: [String]?
 
-    /// - Parameters:
-    ///   - prompts: prompts of classes; the default is the class name.
-    ///   - templates: sentences whose `{}` is replaced with a name or prompt.
+    /// `prompts`: prompts of classes; the default is the class name. `templates`: sentences whose `{}` is replaced with
+    /// a name or prompt.
     package init(prompts: [String: [String]] = [:], templates: [String]? = nil) {
         (self.prompts, self.templates) = (prompts, templates)
     }
 
-    /// The sentences of a class.
     package func sentences(_ label: String) -> [String] {
         guard let own = prompts[label] else {
             return (templates ?? [Self.template]).map { $0.replacingBytes("{}", with: Self.words(label)) }
@@ -42,12 +40,9 @@ package struct ClassPrompts: Sendable {
         return words.count > 1 && !label.contains(" ") ? words.joined(separator: " ").lowercased() : text
     }
 
-    /// A unit vector for each class: the mean of its sentences' vectors, normalised.
-    ///
-    /// - `record`: the recipe of the features.
-    /// - `model`: a head that starts from class names.
-    /// - Throws: `TextError`, `TextWeightsError`, `TokenizerError`, `WeightsError`; `SequenceError.unknownClass` for
-    ///   prompts of an unknown class.
+    /// A unit vector for each class: the mean of its sentences' vectors, normalised. `record`: the recipe of the
+    /// features. `model`: a head that starts from class names. Throws `TextError`, `TextWeightsError`,
+    /// `TokenizerError`, `WeightsError`; `SequenceError.unknownClass` for prompts of an unknown class.
     package static func texts(
         _ labels: [String], for model: HeadConfiguration, _ record: ExtractionRecord
     ) throws -> ClassTexts {

@@ -41,9 +41,7 @@ package struct ScoreCalibration: Sendable {
 package struct PhraseSearch: Sendable {
     /// A clip, or a segment of it.
     package struct Match: Sendable, Encodable, Equatable {
-        /// Relative to the data set's root.
-        package let path: String
-        package let label: String
+        package let path, label: String
         /// First and last time, in seconds.
         package let start, end: Double
         package let time: Double
@@ -60,7 +58,6 @@ package struct PhraseSearch: Sendable {
     /// The memory-mapped features, if they were created.
     private let mapped: MappedFeatures?
 
-    /// Folder of the memory-mapped features.
     package static var mapFolder: String { UserCache.folder + "/frames" }
 
     /// - `calibration`: nil for image queries, for which no probability is defined.
@@ -90,10 +87,7 @@ package struct PhraseSearch: Sendable {
         let place: Int
     }
 
-    /// The best frame of each clip, the best clip first.
-    ///
-    /// - `condition`: SQL condition on clips.
-    /// - Throws: `CacheError`, `ScanError`.
+    /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips.
     package func clips(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)
         let best = scores.clips.map { clip in
@@ -107,9 +101,7 @@ package struct PhraseSearch: Sendable {
 
     /// Segments of consecutive frames, the best first. A segment contains the frames whose scores are nearer to that of
     /// its best frame than to the collection's median, and scores nearer to the median than to the best are not listed.
-    ///
-    /// - `condition`: SQL condition on clips.
-    /// - Throws: `CacheError`, `ScanError`.
+    /// `condition`: SQL condition on clips. Throws `CacheError`, `ScanError`.
     package func moments(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
         let scores = try scores(question, condition)
         guard let largest = scores.values.max() else { return [] }
@@ -127,8 +119,7 @@ package struct PhraseSearch: Sendable {
         of clip: (id: Int64, frames: Range<Int>), _ scores: [Float], usual: Float, least: Float
     ) -> [Stretch] {
         let begin = clip.frames.lowerBound
-        var taken: Set<Int> = []
-        var found: [Stretch] = []
+        var taken: Set<Int> = [], found: [Stretch] = []
         for peak in clip.frames.sorted(by: { (scores[$1], $0) < (scores[$0], $1) }) {
             if scores[peak] < least || scores[peak] <= usual { break }
             if taken.contains(peak) { continue }
@@ -144,7 +135,6 @@ package struct PhraseSearch: Sendable {
         return found
     }
 
-    /// The best segments with their paths.
     private func matches(_ stretches: [Stretch], _ scores: Scores, _ count: Int) throws -> [Match] {
         let ranked = stretches.sorted { scores.values[$0.place] > scores.values[$1.place] }
         guard count > 0, !ranked.isEmpty else { return [] }
@@ -162,8 +152,7 @@ package struct PhraseSearch: Sendable {
                 probability: calibration?.probability(
                     scores.cosines[0][stretch.place], scores.cosines.dropFirst().map { $0[stretch.place] }))
         }
-        return Array(
-            matches.sorted { ($1.score, $0.path, $0.start) < ($0.score, $1.path, $1.start) }.prefix(count))
+        return Array(matches.sorted { ($1.score, $0.path, $0.start) < ($0.score, $1.path, $1.start) }.prefix(count))
     }
 
     /// Scores of all clips, divided among the cores.
@@ -194,5 +183,40 @@ package struct PhraseSearch: Sendable {
         // Non-finite scores must not be ranked.
         for place in values.indices where !values[place].isFinite { values[place] = -.infinity }
         return Scores(clips: clips, cosines: all.values, values: values)
+    }
+}
+
+/// Order statistics without sorting.
+enum OrderStatistic {
+    /// The median, the upper one of two; 0 for no values.
+    static func median(_ values: [Float]) -> Float {
+        guard !values.isEmpty else { return 0 }
+        // Radix selection on order-preserving bits: the upper half first, then the lower.
+        var rank = values.count / 2
+        var counts = [Int](repeating: 0, count: 1 << 16)
+        for value in values { counts[Int(ordered(value) >> 16)] += 1 }
+        let upper = place(of: &rank, in: counts)
+        counts = [Int](repeating: 0, count: 1 << 16)
+        for value in values {
+            let bits = ordered(value)
+            if Int(bits >> 16) == upper { counts[Int(bits & 0xffff)] += 1 }
+        }
+        let bits = UInt32(upper) << 16 | UInt32(place(of: &rank, in: counts))
+        return Float(bitPattern: bits & 0x8000_0000 != 0 ? bits & 0x7fff_ffff : ~bits)
+    }
+
+    /// Maps a float to an integer with the same order; negative values come first.
+    private static func ordered(_ value: Float) -> UInt32 {
+        let bits = value.bitPattern
+        return bits & 0x8000_0000 != 0 ? ~bits : bits | 0x8000_0000
+    }
+
+    /// The bucket that contains the value of that rank; the rank becomes relative to the bucket.
+    private static func place(of rank: inout Int, in counts: [Int]) -> Int {
+        for (place, count) in counts.enumerated() {
+            if rank < count { return place }
+            rank -= count
+        }
+        return counts.count - 1
     }
 }

@@ -1,4 +1,6 @@
 import Backbones
+import Extraction
+import FeatureCache
 import Foundation
 import NeuralNetwork
 import Tokenizers
@@ -13,14 +15,12 @@ package final class TextEncoder {
     private let parameters: NetworkParameters
     private var plans: [Int: DifferentiablePlan] = [:]
 
-    /// Texts per batch.
     private static let batch = 32
     /// Lengths are rounded up to a multiple of this number of tokens, so that few plans are created.
     private static let step = 8
 
-    /// - `weights`: of the tower.
-    /// - `vocabularySize`: number of token embeddings in the weights.
-    /// - Throws: `TextError.otherVocabulary`, or the weights' errors.
+    /// `weights`: of the tower. `vocabularySize`: number of token embeddings in the weights. Throws
+    /// `TextError.otherVocabulary`, or the weights' errors.
     package init(
         _ tower: TextTower, weights: any ParameterSource, vocabularySize: Int, tokenizer: any Tokenizer
     ) throws {
@@ -34,8 +34,7 @@ package final class TextEncoder {
         parameters = try NetworkParameters(tower.graph(tokens: tower.contextLength), from: weights) { _ in false }
     }
 
-    /// - Returns: a unit vector for each phrase.
-    /// - Throws: `TextError.empty`, `ArithmeticError`.
+    /// Returns a unit vector for each phrase. Throws `TextError.empty`, `ArithmeticError`.
     package func encode(_ phrases: [String]) throws -> [[Float]] {
         let tokens = try phrases.map { phrase in
             guard phrase.contains(where: { !$0.isWhitespace }) else { throw TextError.empty }
@@ -55,7 +54,6 @@ package final class TextEncoder {
         return result
     }
 
-    /// Whether a phrase is truncated.
     package func isTooLong(_ phrase: String) -> Bool { tokenizer.isTooLong(phrase, limit: tower.contextLength) }
 
     /// Vectors of texts that have `count` tokens, or are padded to it.
@@ -86,7 +84,6 @@ package final class TextEncoder {
         return made
     }
 
-    /// The vector scaled to length 1.
     static func normalized(_ vector: [Float]) -> [Float] {
         let length = vector.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
         return length > 0 ? vector.map { Float(Double($0) / length) } : vector
@@ -94,28 +91,55 @@ package final class TextEncoder {
 }
 
 package enum TextError: LocalizedError, Equatable {
-    case empty
-    case otherVocabulary(tokens: Int, rows: Int)
-    case noTextTower(backbone: String)
-    case otherTap(backbone: String, tap: String)
-    case untrained(backbone: String)
+    case empty, otherVocabulary(tokens: Int, rows: Int), noTextTower(backbone: String)
+    case otherTap(backbone: String, tap: String), untrained(backbone: String)
     case otherWeights(file: String, recipe: String)
 
     package var errorDescription: String? {
         switch self {
         case .empty: "A phrase is empty. Write a description, such as \"a person rides a horse\"."
         case .otherVocabulary(let tokens, let rows):
-            "The vocabulary has \(tokens) tokens, but the text tower has \(rows) embeddings, so they belong to different models. Name the vocabulary published with the text tower with --vocabulary."
+            "The vocabulary has \(tokens) tokens, but the text tower has \(rows) embeddings, so they belong to "
+                + "different models. Name the vocabulary published with the text tower with --vocabulary."
         case .noTextTower(let backbone):
             "\(backbone) has no text tower: text search needs features of CLIP or SigLIP. Extract with "
                 + "`backbone: clip_vitb32` (or siglip_b16, …) and `tap: projected`."
         case .untrained(let backbone):
-            "The features come from an untrained (random) \(backbone), so text cannot be compared with them. Extract with published weights, "
-                + "or name a file with --text."
+            "The features come from an untrained (random) \(backbone), so text cannot be compared with them. Extract "
+                + "with published weights, or name a file with --text."
         case .otherWeights(let file, let recipe):
             "\(file) does not hold the weights that \(recipe) was extracted with. Name the right file with --weights."
         case .otherTap(let backbone, let tap):
-            "The features are from the tap \(tap) of \(backbone), which text embeddings cannot be compared with. Extract with `tap: projected`."
+            "The features are from the tap \(tap) of \(backbone), which text embeddings cannot be compared with. "
+                + "Extract with `tap: projected`."
         }
+    }
+}
+
+/// Computes unit vectors of videos and images in the space of the searched features.
+package struct ImageEncoder {
+    private let extractor: FeatureExtractor
+
+    /// `record`: the recipe of the features. `path`: of the image tower's weight file; nil uses the recipe's. Throws
+    /// `WeightsError`, `RecipeError`; `TextError.otherWeights`.
+    package init(_ record: ExtractionRecord, weights path: String?) throws {
+        let recipe = try record.checkedRecipe()
+        let name = path ?? record.weights
+        let weights = try LoadedWeights(of: recipe, file: name)
+        guard weights.digest ?? "random" == recipe.weights else {
+            throw TextError.otherWeights(file: name, recipe: record.name)
+        }
+        extractor = try FeatureExtractor(
+            [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
+    }
+
+    /// The normalised mean of a video's frame vectors, or an image's vector. Throws `VideoError`.
+    package func encode(_ path: String) throws -> [Float] {
+        let sequence = try extractor.extract(path: path, digest: extractor.digest(of: path)).sequences[0]
+        let size = sequence.features.count / max(1, sequence.length)
+        let rows = (0..<sequence.length).map { row in
+            TextEncoder.normalized(Array(sequence.features[row * size..<(row + 1) * size]))
+        }
+        return Question(wanted: rows).wanted
     }
 }

@@ -10,8 +10,7 @@ package struct Tensor: Sendable, Equatable {
     /// - Precondition: `values` holds exactly as many elements as `shape` requires.
     package init(shape: [Int], values: [Float]) {
         precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
-        self.shape = shape
-        self.values = values
+        (self.shape, self.values) = (shape, values)
     }
 
     package init(shape: [Int], repeating value: Float = 0) {
@@ -21,17 +20,11 @@ package struct Tensor: Sendable, Equatable {
     package var count: Int { values.count }
 }
 
-extension [Float] {
-    /// Whether no element is NaN or infinite.
-    package var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) }
-}
+extension [Float] { package var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) } }
 
 extension [Float] {
     /// The largest magnitude of finite values; 0 if there are none.
     package var largestMagnitude: Float { withUnsafeBufferPointer { elementwise_largest($0.count, $0.baseAddress) } }
 }
 
-extension UnsafeBufferPointer<Float> {
-    /// Whether no element is NaN or infinite.
-    package var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 }
-}
+extension UnsafeBufferPointer<Float> { package var areFinite: Bool { elementwise_are_finite(count, baseAddress) != 0 } }

@@ -13,8 +13,7 @@ package enum UserCache {
     /// Returns a file of the cache, or nil if it is missing, not a regular file, or owned by another user.
     package static func contents(_ path: String) -> Data? { try? RegularFile.owned(path, limit: 256 << 20) }
 
-    /// Writes a file atomically into a folder that only the user can access. Does nothing on failure, since the content
-    /// can be recomputed.
+    /// Writes a file atomically into a folder of the user alone. Ignores failures: the content can be recomputed.
     package static func write(_ data: Data, to path: String) {
         let folder = OutputPath.parent(of: path)
         try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

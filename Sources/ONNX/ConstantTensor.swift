@@ -1,12 +1,8 @@
 import Foundation
 import ONNXMessages
 
-/// A constant of an ONNX file, stored or computed.
 struct ConstantTensor: Sendable {
-    enum Values: Sendable {
-        case numbers([Float])
-        case integers([Int])
-    }
+    enum Values: Sendable { case numbers([Float]), integers([Int]) }
 
     var shape: [Int]
     var values: Values

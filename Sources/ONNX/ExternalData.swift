@@ -18,9 +18,7 @@ final class ExternalData {
         temporaryPath = NewFile.partialPath(of: path)
         do throws(FileError) {
             handle = try NewFile.create(temporaryPath)
-        } catch {
-            throw ExportError.notWritable(path: path, reason: error.reason)
-        }
+        } catch { throw ExportError.notWritable(path: path, reason: error.reason) }
     }
 
     deinit {
@@ -36,18 +34,14 @@ final class ExternalData {
             try handle.write(contentsOf: bytes)
             offset = start + bytes.count
             return start
-        } catch {
-            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw ExportError.notWritable(path: path, reason: error.localizedDescription) }
     }
 
     func finish() throws {
         do {
             try handle.synchronize()
             try handle.close()
-        } catch {
-            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw ExportError.notWritable(path: path, reason: error.localizedDescription) }
         guard rename(temporaryPath, path) == 0 else {
             throw ExportError.notWritable(path: path, reason: String(cString: strerror(errno)))
         }

@@ -16,7 +16,6 @@ extension GraphImporter {
         return try gatheredChannels(node, view)
     }
 
-    /// A name for a node that has none in the file.
     private func name(_ node: Graph.NodeID, _ view: TensorView) -> String {
         "\(node.index).\(view.dimensions.map { $0.map { "\($0.axis.rawValue)/\($0.stride)/\($0.size)" }.joined(separator: "+") }.joined(separator: ",")).\(view.offsets)"
     }
@@ -29,8 +28,7 @@ extension GraphImporter {
                 TensorView.axis(.row, height) + TensorView.axis(.column, width) + TensorView.axis(.channel, channels)
             let order = view.dimensions.flatMap { $0 }
             return view.offsets == [0, 0, 0] && order == wanted
-                && view.dimensions.last == TensorView.axis(.channel, channels)
-                ? true : nil
+                && view.dimensions.last == TensorView.axis(.channel, channels) ? true : nil
         case .tokens(_, let size):
             guard view.squeezed.first == TensorView.axis(.channel, size), view.offsets[0] == 0 else { return nil }
             let rows = view.squeezed.dropFirst()
@@ -47,9 +45,7 @@ extension GraphImporter {
         let sides = view.squeezed.dropFirst().map { $0.reduce(1) { $0 * $1.size } }
         let first = view.offsets[1]
         guard view.places(.row) == Array(first..<first + sides[0] * sides[1]), first + sides[0] * sides[1] == count
-        else {
-            throw Refused("it mixes tokens")
-        }
+        else { throw Refused("it mixes tokens") }
         return builder.node(
             name(node, view), .tokenMap(skipping: first), [node],
             .image(channels: size, height: sides[0], width: sides[1]))

@@ -1,7 +1,6 @@
 import ONNXMessages
 
 extension GraphImporter {
-    /// A node of the file with its inputs.
     struct Call {
         let node: NodeProto
         let inputs: [Value?]
@@ -21,7 +20,6 @@ extension GraphImporter {
         func number(_ name: String, _ standard: Double) -> Double { attribute(name).map { Double($0.f) } ?? standard }
         func integers(_ name: String) -> [Int]? { attribute(name)?.ints.prefix(4096).map { Int(clamping: $0) } }
 
-        /// The arguments of `Slice`: for each axis, start, end and step.
         func slices() throws -> [(axis: Int, start: Int, end: Int, step: Int)] {
             guard let starts = try integers("starts", input: 1), let ends = try integers("ends", input: 2) else {
                 throw Refused("it has no bounds")
@@ -40,9 +38,7 @@ extension GraphImporter {
             guard inputs.indices.contains(index), let input = inputs[index] else { return nil }
             guard case .constant(let constant) = input, constant.count <= 4096,
                 let integers = try constant.load().integers
-            else {
-                throw Refused("its \(name) depend on the input")
-            }
+            else { throw Refused("its \(name) depend on the input") }
             return integers
         }
     }

@@ -1,7 +1,6 @@
 import NeuralNetwork
 import ONNXMessages
 
-/// Reshapes and reorders constants.
 extension GraphImporter {
     mutating func reshapedConstant(_ call: Call) throws -> ConstantTensor {
         let tensor = try loaded(call, 0)
@@ -43,9 +42,7 @@ extension GraphImporter {
         for part in parts {
             guard part.shape.count == shape.count,
                 part.shape.indices.allSatisfy({ $0 == axis || part.shape[$0] == shape[$0] })
-            else {
-                throw Refused("it concatenates constants of different sizes")
-            }
+            else { throw Refused("it concatenates constants of different sizes") }
             shape[axis] += part.shape[axis]
         }
         try spend(shape)
@@ -124,8 +121,7 @@ extension GraphImporter {
         guard axis < tensor.shape.count else { throw Refused("it slices a scalar") }
         let length = tensor.shape[axis]
         let share = (length + count - 1) / max(1, count)
-        let parts =
-            try call.integers("split", input: 1) ?? (0..<count).map { min(share, length - $0 * share) }
+        let parts = try call.integers("split", input: 1) ?? (0..<count).map { min(share, length - $0 * share) }
         guard parts.count == count, parts.allSatisfy({ (0...length).contains($0) }), parts.reduce(0, +) == length else {
             throw Refused("its parts do not add up")
         }

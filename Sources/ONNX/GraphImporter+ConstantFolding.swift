@@ -22,17 +22,12 @@ extension GraphImporter {
             let tensor = try loaded(call, 0)
             try spend(tensor.shape)
             return [
-                Self.eager(
-                    ConstantTensor(
-                        shape: tensor.shape,
-                        integers: tensor.numbers.map { Self.place(Double($0)) }))
+                Self.eager(ConstantTensor(shape: tensor.shape, integers: tensor.numbers.map { Self.place(Double($0)) }))
             ]
         case "Transpose":
             let constant = try constant(call)
             let order = call.integers("perm") ?? constant.shape.indices.reversed()
-            guard order.sorted() == Array(constant.shape.indices) else {
-                throw Refused("its permutation is invalid")
-            }
+            guard order.sorted() == Array(constant.shape.indices) else { throw Refused("its permutation is invalid") }
             guard constant.depth < ImportBudget.constantDepth else {
                 throw Refused("it transposes a constant too often")
             }
@@ -172,7 +167,6 @@ extension GraphImporter {
         return integers
     }
 
-    /// Checks that a shape is within the limits.
     static func checked(_ shape: [Int]) throws -> [Int] {
         // Lengths beside a 0 are limited too, because partial products of a shape are computed.
         guard ShapeLimits.elements(of: shape) != nil,

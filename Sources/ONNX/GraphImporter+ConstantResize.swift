@@ -22,9 +22,7 @@ extension GraphImporter {
             ?? scales.map { zip(tensor.shape, $0).map { Self.place(Double(Float($0) * $1)) } }
         guard let sizes, sizes.count == rank, scales.map({ $0.count == rank }) ?? true,
             call.integer("antialias", 0) == 0, call.integer("exclude_outside", 0) == 0
-        else {
-            throw Refused("its resize options are not supported")
-        }
+        else { throw Refused("its resize options are not supported") }
         _ = try Self.checked(sizes)
         let resampling = Resampling(
             mode: text("mode", "nearest"), coordinates: text("coordinate_transformation_mode", "half_pixel"),
@@ -73,9 +71,7 @@ extension GraphImporter {
 
 /// The coordinate of an output index in the input, with interpolation weights.
 private struct Resampling {
-    let mode: String
-    let coordinates: String
-    let rounding: String
+    let mode, coordinates, rounding: String
     let a: Double
 
     func weights(_ place: Int, of old: Int, to new: Int, scale: Double) throws -> [(place: Int, weight: Double)] {

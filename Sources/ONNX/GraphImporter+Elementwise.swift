@@ -1,13 +1,11 @@
 import Foundation
 import NeuralNetwork
 
-/// Element-wise functions, sums, products, and per-channel constants.
 extension GraphImporter {
     /// channel · scale + shift, which may absorb further scales and shifts.
     struct Affine {
         let input: Graph.NodeID
-        let scale: Constant?
-        let shift: Constant?
+        let scale, shift: Constant?
         /// Number of combined operations.
         var depth = 1
     }
@@ -67,9 +65,7 @@ extension GraphImporter {
         let type = call.type
         switch (first, second) {
         case (.value(let a, let viewA, let f)?, .value(let b, let viewB, let g)?):
-            if a == b, viewA == viewB {
-                return .value(a, viewA, try f.with(g) { Self.join(type, $0, $1) })
-            }
+            if a == b, viewA == viewB { return .value(a, viewA, try f.with(g) { Self.join(type, $0, $1) }) }
             return try joined(call)
         case (.value(let node, let view, let function)?, .constant(let constant)?):
             return try with(constant, call, node, view, function, isFirst: false)
@@ -125,14 +121,12 @@ extension GraphImporter {
             return try laidOut(made, like: layout)
         }
         guard call.type == "Mul", case .image(let channels, _, _) = shape, other.size == channels,
-            other.rowSize == channels,
-            viewA.dimensions.count == viewB.dimensions.count
+            other.rowSize == channels, viewA.dimensions.count == viewB.dimensions.count
         else { throw Refused("it combines \(shape) and \(other)") }
         let made = try self.node(call.name, .scaleChannels, [a, b], shape)
         return try laidOut(made, like: layout)
     }
 
-    /// Division as a product with the reciprocal.
     private mutating func quotient(_ call: Call) throws -> Value {
         let name = call.node.input[1]
         guard case .value(let node, let view, let function)? = values[name] else { throw Refused("it is not an image") }
@@ -186,7 +180,6 @@ extension GraphImporter {
         return try laidOut(result, like: layout)
     }
 
-    /// Whether the constant varies only along the channels.
     static func isPerChannel(_ constant: Constant, _ view: TensorView) -> Bool {
         guard constant.shape.count <= view.dimensions.count else { return false }
         let own = [Int](repeating: 1, count: view.dimensions.count - constant.shape.count) + constant.shape
@@ -249,7 +242,6 @@ extension GraphImporter {
         return node
     }
 
-    /// Applies a view's pending scalar function.
     mutating func applied(
         _ function: ScalarFunction, _ node: Graph.NodeID, _ view: TensorView, name: String
     ) throws -> (Graph.NodeID, TensorView) {

@@ -1,7 +1,6 @@
 import Escaping
 import NeuralNetwork
 
-/// Operators with a direct counterpart in a graph.
 extension GraphImporter {
     mutating func layer(_ call: Call) throws -> Value {
         switch call.type {
@@ -24,7 +23,6 @@ extension GraphImporter {
 
     // MARK: - Windows
 
-    /// The window of a convolution or pooling over an image.
     private func window(_ call: Call, kernel: [Int], height: Int, width: Int, extra: [Int]) throws -> Window {
         let strides = call.integers("strides") ?? [1, 1]
         let dilations = call.integers("dilations") ?? [1, 1]

@@ -3,8 +3,7 @@ import ONNXMessages
 
 /// Normalisations that exporters decompose into sums and roots.
 extension GraphImporter {
-    /// Layer normalisation that ends in a division by the standard deviation, or in a product with its reciprocal; nil
-    /// for other patterns.
+    /// Layer normalisation that ends in a division by the standard deviation or a product with its reciprocal, or nil.
     mutating func normalizationPattern(_ call: Call) throws -> Value? {
         guard call.type == "Div" || call.type == "Mul", call.node.input.count == 2 else { return nil }
         for (place, other) in [(0, 1), (1, 0)] where call.type == "Mul" || place == 0 {
@@ -31,9 +30,7 @@ extension GraphImporter {
             root = producers[last]
         }
         guard let root, root.opType == "Sqrt" || root.opType == "Pow", let summed = root.input.first,
-            let sum = producers[summed],
-            sum.opType == "Add",
-            sum.input.count == 2
+            let sum = producers[summed], sum.opType == "Add", sum.input.count == 2
         else { return nil }
         for (variance, constant) in [(sum.input[0], sum.input[1]), (sum.input[1], sum.input[0])] {
             guard case .constant(let epsilon)? = values[constant], epsilon.count == 1, let mean = producers[variance],
@@ -56,9 +53,7 @@ extension GraphImporter {
         }
         guard let axes, axes.count == 1, let input = node.input.first,
             case .value(_, let view, _)? = values[input] ?? values[producers[input]?.input.first ?? ""]
-        else {
-            return axes == [-1]
-        }
+        else { return axes == [-1] }
         return axes[0] == -1 || axes[0] == view.dimensions.count - 1
     }
 }

@@ -1,13 +1,10 @@
 import NeuralNetwork
 
-/// Normalisations as single operators.
 extension GraphImporter {
-    /// A normalisation with its input and parameters.
     struct Normalization {
         let input: Graph.NodeID
         let epsilon: Double
-        let weight: Constant?
-        let bias: Constant?
+        let weight, bias: Constant?
         /// Number of channel groups for group normalisation; nil for layer normalisation.
         var groups: Int?
         /// Number of combined scales and shifts.
@@ -19,9 +16,7 @@ extension GraphImporter {
         let size = builder.shape(of: input).rowSize
         let constants = (1...4).compactMap(call.constant)
         guard constants.count == 4, constants.allSatisfy({ $0.count == size }), call.integer("training_mode", 0) == 0
-        else {
-            throw Refused("its parameters depend on the input, or do not fit \(size) channels")
-        }
+        else { throw Refused("its parameters depend on the input, or do not fit \(size) channels") }
         let (_, view) = try realized(call.node.input[0])
         guard view.dimensions.count > 1, view.dimensions[1].allSatisfy({ $0.axis == .channel }) else {
             throw Refused("it normalises an axis other than channels")

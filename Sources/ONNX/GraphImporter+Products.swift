@@ -2,12 +2,10 @@ import Foundation
 import NeuralNetwork
 import ONNXMessages
 
-/// Products with weights, attention, and tokens.
 extension GraphImporter {
     /// Attention scores: query-key products per head.
     struct AttentionScores {
-        let query: (node: Graph.NodeID, view: TensorView)
-        let key: (node: Graph.NodeID, view: TensorView)
+        let query, key: (node: Graph.NodeID, view: TensorView)
         var factor: Double
     }
 
@@ -44,9 +42,7 @@ extension GraphImporter {
             throw Refused("the shape of its bias does not fit")
         }
         let load = weight.load
-        let turned = Constant(shape: [columns, rows]) {
-            isTransposed ? try load() : try load().transposed([1, 0])
-        }
+        let turned = Constant(shape: [columns, rows]) { isTransposed ? try load() : try load().transposed([1, 0]) }
         let (node, view) = try realized(call.node.input[0])
         guard view.dimensions.last?.reduce(1, { $0 * $1.size }) == rows else {
             throw Refused("its weights of \(weight.shape) do not fit \(view.shape)")
@@ -65,9 +61,7 @@ extension GraphImporter {
         let shape = builder.shape(of: input)
         guard shape.rowSize == rows,
             view.dimensions.last == nil || view.dimensions.last!.allSatisfy({ $0.axis == .channel })
-        else {
-            throw Refused("it multiplies along an axis other than channels")
-        }
+        else { throw Refused("it multiplies along an axis other than channels") }
         var own = [parameter(call.name + ".weight", turned)]
         if let bias { own.append(parameter(call.name + ".bias", bias)) }
         let result: Graph.Shape =
@@ -119,8 +113,7 @@ extension GraphImporter {
     /// A value without a constant factor, which is returned separately.
     private mutating func scaled(_ name: String) throws -> (Graph.NodeID, TensorView, Double) {
         if case .value(let node, let view, let function)? = values[name], let known = try known(function),
-            known.activation == nil,
-            known.summand == 0
+            known.activation == nil, known.summand == 0
         {
             return (node, view, known.factor)
         }
@@ -146,9 +139,7 @@ extension GraphImporter {
         let parts = [scores.query, scores.key, (value, valueView)]
         guard let heads = parts[0].1.dimensions[1].first.map({ $0.size }) ?? 1 as Int?,
             parts.allSatisfy({ $0.1.dimensions.count == 4 })
-        else {
-            throw Refused("it is not attention")
-        }
+        else { throw Refused("it is not attention") }
         let width = parts[0].1.shape[3]
         guard abs(scores.factor * Double(width).squareRoot() - 1) < 1e-4 else {
             throw Refused("attention is scaled by \(scores.factor), not by 1/√\(width)")
@@ -195,9 +186,7 @@ extension GraphImporter {
         }
         guard nodes.allSatisfy({ builder.shape(of: $0).rowSize == size }),
             case .tokens(let count, _) = builder.shape(of: nodes[0])
-        else {
-            throw Refused("query, key and value come from different inputs")
-        }
+        else { throw Refused("query, key and value come from different inputs") }
         return try self.node(name + ".joined", .concatenation, nodes, .tokens(count: count, size: 3 * size))
     }
 
@@ -225,9 +214,7 @@ extension GraphImporter {
         let (node, view) = try realized(last)
         guard call.integer("axis", 0) == 1 || call.integer("axis", 0) == -2, var parts = rows(node, view),
             parts.front.isEmpty
-        else {
-            throw Refused("it prepends learned tokens to a value that is not a sequence of patches")
-        }
+        else { throw Refused("it prepends learned tokens to a value that is not a sequence of patches") }
         parts.front = front
         let made = try tokens(parts, call.name)
         return plain(made)

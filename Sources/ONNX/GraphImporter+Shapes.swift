@@ -1,7 +1,6 @@
 import NeuralNetwork
 import ONNXMessages
 
-/// Operators that only rearrange elements.
 extension GraphImporter {
     /// Nil for other operators.
     mutating func arrangement(_ call: Call) throws -> [Value]? {
@@ -113,9 +112,7 @@ extension GraphImporter {
         for slice in try call.slices() {
             let own = try Self.axis(slice.axis, rank: view.shape.count)
             let range = Self.bounds(slice.start, slice.end, length: view.shape[own])
-            guard slice.step == 1, let next = view.sliced(own, range) else {
-                throw Refused("its steps are not 1")
-            }
+            guard slice.step == 1, let next = view.sliced(own, range) else { throw Refused("its steps are not 1") }
             view = next
         }
         return .value(node, view, function)
@@ -131,9 +128,7 @@ extension GraphImporter {
         let (node, view, function) = try viewed(call)
         guard let constant = call.constant(1), constant.count <= ImportBudget.channels,
             let indices = try constant.load().integers
-        else {
-            throw Refused("its indices depend on the input")
-        }
+        else { throw Refused("its indices depend on the input") }
         let axis = try Self.axis(call.integer("axis", 0), rank: view.shape.count)
         let length = view.shape[axis]
         let places = indices.map { $0 < 0 ? $0 + length : $0 }
@@ -187,9 +182,7 @@ extension GraphImporter {
         }
         guard let parts, parts.count == count, parts.allSatisfy({ (1...max(1, length)).contains($0) }),
             parts.reduce(0, +) == length
-        else {
-            throw Refused("its parts do not add up to \(length)")
-        }
+        else { throw Refused("its parts do not add up to \(length)") }
         var first = 0
         return try parts.map { part in
             defer { first += part }
@@ -264,9 +257,7 @@ extension GraphImporter {
         }
         let result = TensorView(dimensions: dimensions)
         guard result.flat.count == TensorView(shape).flat.count || isImage, result.shape.reduce(1, *) == shape.size
-        else {
-            return plain(node)
-        }
+        else { return plain(node) }
         return .value(node, result, .identity)
     }
 

@@ -1,7 +1,6 @@
 import Foundation
 import NeuralNetwork
 
-/// Unary element-wise operators.
 extension GraphImporter {
     /// Nil for other operators.
     static func unary(_ call: Call) throws -> (@Sendable (Double) -> Double)? {

@@ -3,15 +3,12 @@ import NeuralNetwork
 import ONNXMessages
 
 /// Converts the nodes of an ONNX model to a graph for one image: the file's batch dimension is treated as 1, and plans
-/// choose their own batch size.
-///
-/// Rearrangements become views; scalar functions are collected until another operator reads them; other operators
-/// become nodes. Unsupported nodes are recorded, and are an error only if a requested output depends on them.
+/// choose their own batch size. Rearrangements become views; scalar functions are collected until another operator
+/// reads them; other operators become nodes. Unsupported nodes are recorded, and are an error only if a requested
+/// output depends on them.
 struct GraphImporter {
-    /// The value of a name in the file.
     enum Value {
-        case constant(Constant)
-        case value(Graph.NodeID, TensorView, ScalarFunction)
+        case constant(Constant), value(Graph.NodeID, TensorView, ScalarFunction)
         /// Attention scores before or after softmax.
         case scores(AttentionScores, isSoft: Bool)
         case refused([ImportError.Refusal])
@@ -32,7 +29,6 @@ struct GraphImporter {
             (self.shape, self.load) = (shape, load)
         }
 
-        /// One element for each of `count` channels.
         init(repeating value: Double, count: Int) {
             self.init(shape: [count]) {
                 ConstantTensor(shape: [count], numbers: [Float](repeating: Float(value), count: count))
@@ -46,7 +42,6 @@ struct GraphImporter {
         let load: @Sendable () throws -> Tensor
     }
 
-    /// Thrown for unsupported nodes.
     struct Refused: Error {
         let reason: String
         var inherited: [ImportError.Refusal] = []
@@ -57,8 +52,7 @@ struct GraphImporter {
 
     let file: ModelFile
     var builder = GraphBuilder()
-    var values: [String: Value] = [:]
-    var parameters: [String: Parameter] = [:]
+    var values: [String: Value] = [:], parameters: [String: Parameter] = [:]
     /// Number of readers of each value.
     var consumers: [String: Int] = [:]
     /// The node of the file that computes each value.
@@ -68,7 +62,6 @@ struct GraphImporter {
     var bareProducts: [Graph.NodeID: BareProduct] = [:]
     /// Normalisations that may absorb following scales and shifts.
     var normalizations: [Graph.NodeID: Normalization] = [:]
-    /// Partially recognised token embeddings.
     var tokenParts: [Graph.NodeID: TokenParts] = [:]
     /// Zero padding of images, to be absorbed by the convolution that reads it.
     var paddings: [Graph.NodeID: (of: Graph.NodeID, pads: [Int])] = [:]
@@ -78,7 +71,6 @@ struct GraphImporter {
     var isBlueFirst = false
     private var pixels: Graph.NodeID?
 
-    /// Remaining resources for the import.
     let budget: ImportBudget
 
     init(_ file: ModelFile) {
@@ -89,9 +81,7 @@ struct GraphImporter {
     /// Whether a node is the file's integer input before its scale and shift.
     func isPixels(_ node: Graph.NodeID) -> Bool { node == pixels }
 
-    /// The graph, with every accessible value of the file among its outputs.
-    ///
-    /// - Parameter imageSize: image side in pixels, if the file leaves it open.
+    /// The graph; all accessible values are outputs. `imageSize`: side in pixels, if the file leaves it open.
     mutating func graph(imageSize: Int) throws -> Graph {
         guard (1...ImportBudget.imageSize).contains(imageSize) else {
             throw ImportError.malformed(file: file.path, reason: "it cannot take images of \(imageSize) pixels")
@@ -123,9 +113,7 @@ struct GraphImporter {
         var outputs: [String: Graph.NodeID] = [:]
         for (name, value) in values {
             guard case .value(let node, let view, let function) = value, function.isIdentity, paddings[node] == nil
-            else {
-                continue
-            }
+            else { continue }
             let own = TensorView(builder.shape(of: node))
             if view == own || view.squeezed == own.squeezed || pixels(view, of: builder.shape(of: node)) == true {
                 outputs[name] = node
@@ -231,10 +219,7 @@ struct GraphImporter {
         .init(node: Self.name(node), type: node.opType, reason: reason)
     }
 
-    /// The node's name, or that of its output.
-    static func name(_ node: NodeProto) -> String {
-        node.name.isEmpty ? node.output.first ?? node.opType : node.name
-    }
+    static func name(_ node: NodeProto) -> String { node.name.isEmpty ? node.output.first ?? node.opType : node.name }
 
     private mutating func converted(_ node: NodeProto) throws -> [Value] {
         guard node.domain.isEmpty || node.domain == "ai.onnx" else {

@@ -1,8 +1,7 @@
 import Foundation
 import NeuralNetwork
 
-/// GPU operations: ONNX Runtime's contrib operators, and this program's own where standard operators need several
-/// passes over memory.
+/// GPU operations: ONNX Runtime's contrib operators, and own ones where standard operators pass over memory repeatedly.
 extension GraphWriter {
     /// Nil if the standard operator is a single pass already.
     func fusedActivation(_ node: Graph.Node, _ activation: Activation, _ x: Value, _ name: String) -> Value? {
@@ -24,7 +23,6 @@ extension GraphWriter {
         return false
     }
 
-    /// An image in channels first, for operators that need it.
     func channelsFirst(_ shape: Graph.Shape, _ x: Value, _ name: String) -> Value {
         guard hasChannelsLast(shape) else { return x }
         return model.node("Transpose", [x], [.integers("perm", [0, 3, 1, 2])], name: name)
@@ -37,9 +35,7 @@ extension GraphWriter {
 
     // MARK: - Layers
 
-    /// Writes a layer with its fused operations.
-    ///
-    /// - Returns: the value of the chain's end, and of its normalisation if there is one.
+    /// Writes a layer with its fused operations. Returns the value of the chain's end and, if any, its normalisation.
     func write(
         _ chain: LayerFolding.Chain, _ values: [Graph.NodeID: Value]
     ) throws -> (value: Value, normalized: Value?) {
@@ -75,8 +71,7 @@ extension GraphWriter {
             annotate(result, node.shape)
             return (result[0], nil)
         }
-        let results = try normalized(
-            graph.nodes[normalization.index], rows, summands, residual, node.shape, outputs: 2)
+        let results = try normalized(graph.nodes[normalization.index], rows, summands, residual, node.shape, outputs: 2)
         return (results[1], results[0])
     }
 
@@ -135,8 +130,7 @@ extension GraphWriter {
             name: name + ".apart")
         let turned = model.node("Transpose", [apart], [.integers("perm", [0, 1, 3, 2, 4])], name: name + ".turned")
         let size = kernel.height * kernel.width * channels
-        return model.node(
-            "Reshape", [turned, model.integers([0, rows, columns, size])], name: name + ".patches")
+        return model.node("Reshape", [turned, model.integers([0, rows, columns, size])], name: name + ".patches")
     }
 
     /// Adds shapes that ONNX Runtime cannot infer for this program's operators.
@@ -144,19 +138,15 @@ extension GraphWriter {
         guard let batch else { return }
         for result in results {
             switch shape {
-            case .image(let channels, let height, let width):
-                model.annotate(result, [batch, height, width, channels])
+            case .image(let channels, let height, let width): model.annotate(result, [batch, height, width, channels])
             case .tokens(let count, let size): model.annotate(result, [batch, count, size])
             default: break
             }
         }
     }
 
-    /// Global average pooling as a matrix product, which reads the image once at memory bandwidth.
-    ///
-    /// - Parameter shape: of the input.
-    /// - Returns: an image of one pixel, or a vector, as the node requires; nil if the node is not global average
-    ///   pooling.
+    /// Global average pooling of an image of `shape` as a matrix product, which reads the image once at memory
+    /// bandwidth. Returns an image of one pixel or a vector, as the node requires; nil for other nodes.
     func fusedMean(_ node: Graph.Node, of shape: Graph.Shape, _ x: Value) throws -> Value? {
         guard case .image(let channels, let height, let width) = shape, node.shape.size == channels else { return nil }
         let (name, pixels) = (prefix + node.name, height * width)
@@ -175,9 +165,7 @@ extension GraphWriter {
 
     // MARK: - Attention
 
-    /// Attention without materialised scores.
-    ///
-    /// - Parameter x: the input of the projection layer if that is fused; otherwise query, key and value concatenated.
+    /// Attention without materialised scores. `x`: the fused projection's input, or query, key and value together.
     func fusedAttention(_ node: Graph.Node, _ heads: Int, _ x: Value) throws -> Value {
         let (name, size) = (prefix + node.name, node.shape.rowSize)
         let made = graph.nodes[node.inputs[0].index]
@@ -205,17 +193,14 @@ extension GraphWriter {
         }
         // The keys' bias shifts all scores of a query equally and has no effect; the values' bias is moved to the next
         // layer: see `mixedBias`.
-        let bias = try model.weight(
-            name + ".query.bias", shape: [size], Array(try values(made, 1).values.prefix(size)))
+        let bias = try model.weight(name + ".query.bias", shape: [size], Array(try values(made, 1).values.prefix(size)))
         let query = model.pass(
             "Epilogue", [parts[0], bias], [.integer("activation", 0)], name: name + ".query.biased", outputs: 1)
         annotate(query, node.shape)
-        return model.fused(
-            "MultiHeadAttention", query + parts.dropFirst(), [.integer("num_heads", heads)], name: name)
+        return model.fused("MultiHeadAttention", query + parts.dropFirst(), [.integer("num_heads", heads)], name: name)
     }
 
-    /// The contribution of the attention values' bias after the next layer: attention weights sum to one, so it is the
-    /// same for every token.
+    /// The attention values' bias after the next layer: the same for every token, as attention weights sum to one.
     private func mixedBias(behind node: Graph.Node, _ weight: Tensor) throws -> [Float]? {
         let attention = graph.nodes[node.inputs[0].index]
         guard case .selfAttention = attention.operation, folding.isProjection(attention.inputs[0]) else { return nil }

@@ -2,7 +2,6 @@ import NeuralNetwork
 
 /// Convolutions, linear layers and pooling as this program's operators, channels last, with fused epilogues.
 extension GraphWriter {
-    /// The arguments of this program's product operator.
     struct Product {
         /// The input: images, or rows.
         let x: Value
@@ -43,9 +42,7 @@ extension GraphWriter {
             layer, bias ?? zeros, chain.residual.map { values[$0]! }, chain.activation, node.shape,
             name: prefix + node.name)
         guard let normalization = chain.normalization else { return (result, nil) }
-        return (
-            result, try normalized(graph.nodes[normalization.index], result, zeros, [], node.shape, outputs: 1)[0]
-        )
+        return (result, try normalized(graph.nodes[normalization.index], result, zeros, [], node.shape, outputs: 1)[0])
     }
 
     private func write(

@@ -34,7 +34,6 @@ final class SequenceMask {
         }
     }
 
-    /// As `int64`.
     func longLengths(_ model: ModelWriter) -> ModelWriter.Value {
         once("long") { model.node("Cast", [lengths(model)], [.integer("to", 7)], name: "mask.long") }
     }
@@ -129,8 +128,7 @@ extension GraphWriter {
             states.append(self.reversed(backward, steps, name + ".restored"))
         }
         let joined =
-            states.count == 1
-            ? states[0] : model.node("Concat", states, [.integer("axis", 2)], name: name + ".joined")
+            states.count == 1 ? states[0] : model.node("Concat", states, [.integer("axis", 2)], name: name + ".joined")
         return model.node("Transpose", [joined], [.integers("perm", [1, 0, 2])], name: name)
     }
 
@@ -200,9 +198,7 @@ extension GraphWriter {
         return model.node("Reshape", [rows, model.integers([0, 0, height * width * hidden])], name: name)
     }
 
-    /// State and cell after one step of a convolutional LSTM.
-    ///
-    /// - Parameter values: state, cell, map, validity.
+    /// State and cell after one step of a convolutional LSTM. `values`: state, cell, map, validity.
     private func step(_ values: [Value], _ weights: [Value], padding: Int, _ name: String) -> (Value, Value) {
         let (state, cell, map, counts) = (values[0], values[1], values[2], values[3])
         let joined = model.node("Concat", [map, state], [.integer("axis", 1)], name: name + ".joined")

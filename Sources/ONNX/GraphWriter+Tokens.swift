@@ -1,7 +1,6 @@
 import Inference
 import NeuralNetwork
 
-/// The layers of vision transformers.
 extension GraphWriter {
     func tokens(_ node: Graph.Node, _ embedding: TokenEmbedding, _ x: Value) throws -> Value {
         let name = prefix + node.name
@@ -22,8 +21,7 @@ extension GraphWriter {
         guard front > 0 else { return placed }
         let first = try model.weight(name + ".front", shape: [1, embedding.prefix, size], Array(table[..<front]))
         let shape = model.node("Shape", [x], name: name + ".shape")
-        let batch = model.node(
-            "Slice", [shape, model.integers([0]), model.integers([1])], name: name + ".batch")
+        let batch = model.node("Slice", [shape, model.integers([0]), model.integers([1])], name: name + ".batch")
         let target = model.node(
             "Concat", [batch, model.integers([embedding.prefix, size])], [.integer("axis", 0)], name: name + ".target")
         let repeated = model.node("Expand", [first, target], name: name + ".repeated")

@@ -14,14 +14,12 @@ struct GraphWriter {
     let model: ModelWriter
     /// Whether each step is an example of its own, so that means over time are the identity.
     var isFramewise = false
-    /// The fusions, if the target supports them.
     var folding = LayerFolding()
     /// The fixed batch size, if there is one.
     var batch: Int?
     /// Channels of the padded input image, if it has more than the original.
     var inputWidth: Int?
 
-    /// - Returns: the value of the output.
     func write(input: Value, output: Graph.NodeID) throws -> Value {
         var writer = self
         if model.target.isFused {
@@ -85,13 +83,11 @@ struct GraphWriter {
         case .dropout: return x
         case .layerNormalization(let epsilon): return try layerNormalization(node, epsilon, x)
         case .groupNormalization(let groups, let epsilon): return try groupNormalization(node, groups, epsilon, x)
-        case .channelScale:
-            return model.node("Mul", [x, try channels(node, 0)], name: name)
+        case .channelScale: return model.node("Mul", [x, try channels(node, 0)], name: name)
         case .responseNormalization(let epsilon): return try responseNormalization(node, epsilon, x)
         case .tokens(let embedding): return try tokens(node, embedding, x)
         case .selfAttention(let heads):
-            return model.target.isFused
-                ? try fusedAttention(node, heads, x) : selfAttention(node, heads, x)
+            return model.target.isFused ? try fusedAttention(node, heads, x) : selfAttention(node, heads, x)
         case .latentAttention(let heads): return try latentAttention(node, heads, x)
         case .classToken:
             let token = model.node(
@@ -154,7 +150,6 @@ struct GraphWriter {
         try source.tensor(for: graph.parameters[node.parameters[index]])
     }
 
-    /// A parameter, optionally reshaped.
     func parameter(_ node: Graph.Node, _ index: Int, shape: [Int]? = nil) throws -> Value {
         let tensor = try values(node, index)
         let name = prefix + graph.parameters[node.parameters[index]].name
@@ -181,15 +176,13 @@ struct GraphWriter {
         if !hasScale {
             let count = graph.parameters[node.parameters[0]].count
             inputs.append(
-                try model.weight(
-                    prefix + node.name + ".weight", shape: [count], [Float](repeating: 1, count: count)))
+                try model.weight(prefix + node.name + ".weight", shape: [count], [Float](repeating: 1, count: count)))
         }
         for index in node.parameters.indices { inputs.append(try parameter(node, index)) }
         return model.node("BatchNormalization", inputs, [.number("epsilon", epsilon)], name: prefix + node.name)
     }
 
-    /// Batch normalisation of tokens, whose elements are the last dimension, while ONNX' operator uses the second: a
-    /// product and a sum.
+    /// Batch normalisation of tokens (elements last; ONNX' operator has them second): a product and a sum.
     private func scaled(_ node: Graph.Node, _ epsilon: Float, _ hasScale: Bool, _ x: Value) throws -> Value {
         let numbers = try node.parameters.indices.map { try values(node, $0).values }
         let (bias, mean, variance) = (
@@ -255,15 +248,13 @@ struct GraphWriter {
             return try [x, first] + (bias.map { [try model.weight(biasName, shape: [$0.count], $0)] } ?? [])
         }
         if case .convolution(let options) = node.operation {
-            return model.node(
-                "Conv", try inputs(), options.attributes(overFrames: isClip(node.inputs[0])), name: name)
+            return model.node("Conv", try inputs(), options.attributes(overFrames: isClip(node.inputs[0])), name: name)
         }
         switch node.shape {
         case .image, .clip:
             let ones = [Int](repeating: 1, count: isClip(node.inputs[0]) ? 3 : 2)
             return model.node("Conv", try inputs(shape: weight.shape + ones), name: name)
-        case .vector where !isFramewise:
-            return model.node("Gemm", try inputs(), [.integer("transB", 1)], name: name)
+        case .vector where !isFramewise: return model.node("Gemm", try inputs(), [.integer("transB", 1)], name: name)
         case .sequence, .tokens, .vector:
             let inputs = try inputs()
             let turned = model.node("Transpose", [inputs[1]], [.integers("perm", [1, 0])], name: name + ".turned")
@@ -320,8 +311,7 @@ extension Convolution {
     /// Attributes of the standard operator, with frames first if there are any.
     func attributes(overFrames: Bool = false) -> [Attribute] {
         let dilation = window.dilation
-        let apart =
-            dilation == Extent(1) ? [] : [Attribute.integers("dilations", [dilation.height, dilation.width])]
+        let apart = dilation == Extent(1) ? [] : [Attribute.integers("dilations", [dilation.height, dilation.width])]
         return window.attributes(overFrames: overFrames) + [.integer("group", groups)] + apart
     }
 }
@@ -335,8 +325,7 @@ extension Window {
             (overFrames ? [frames] : []) + [extent.height, extent.width]
         }
         return [
-            .integers("kernel_shape", sizes(time.kernel, kernel)),
-            .integers("strides", sizes(time.stride, stride)),
+            .integers("kernel_shape", sizes(time.kernel, kernel)), .integers("strides", sizes(time.stride, stride)),
             .integers("pads", sizes(time.leading, leading) + sizes(time.trailing, trailing)),
         ]
     }

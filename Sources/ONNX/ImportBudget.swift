@@ -1,14 +1,11 @@
 import NeuralNetwork
 
-/// Limits on the resources for reading an ONNX file: a file of a few bytes can describe constants, functions and values
-/// of any size.
+/// Limits on resources: an ONNX file of a few bytes can describe constants, functions and values of any size.
 final class ImportBudget {
     /// Maximum number of nodes, and of inputs and outputs of each.
     static let nodes = 50_000
     static let nodeValues = 4096
-    /// Maximum number of initialisers.
     static let initializers = 200_000
-    /// Maximum number of outputs of a file.
     static let outputs = 4096
     /// Maximum elements of all computed constants, plus four for each stored element.
     static let folded = 1 << 24
@@ -16,9 +13,7 @@ final class ImportBudget {
     static let functionOperations = 256
     /// Maximum number of operations for identifying scalar functions, in total.
     static let evaluations = 60_000_000
-    /// Maximum nesting depth of computed constants.
     static let constantDepth = 32
-    /// Maximum channels of a value.
     static let channels = 1 << 24
     /// Maximum image side in pixels.
     static let imageSize = 8192
@@ -26,13 +21,11 @@ final class ImportBudget {
     private var elementsLeft: Int
     private var evaluationsLeft = ImportBudget.evaluations
 
-    /// - Parameter stored: number of elements in the file.
     init(stored: Int) {
         elementsLeft = max(Self.folded, min(Self.folded + 4 * min(stored, 1 << 48), MemoryLimit.bytes / 32))
     }
 
-    /// - Throws: `GraphImporter.Refused` if all constants together exceed the limit. Call it before memory is
-    ///   allocated.
+    /// Throws `GraphImporter.Refused` if all constants together exceed the limit. Call it before memory is allocated.
     func spend(elements: Int) throws {
         guard elements <= elementsLeft else {
             throw GraphImporter.Refused("the constants computed by the file take too much memory")
@@ -51,14 +44,12 @@ final class ImportBudget {
 
 extension GraphImporter {
     /// A constant's shape, whose elements count `times` towards the limit for temporary memory.
-    @discardableResult
-    func spend(_ shape: [Int], times: Int = 1) throws -> [Int] {
+    @discardableResult func spend(_ shape: [Int], times: Int = 1) throws -> [Int] {
         let count = try Self.checked(shape).reduce(1, *)
         try budget.spend(elements: count * times)
         return shape
     }
 
-    /// A node whose value is within the size limit.
     mutating func node(
         _ name: String, _ operation: NeuralNetwork.Operation, _ inputs: [Graph.NodeID], _ shape: Graph.Shape,
         parameters: [(name: String, shape: [Int])] = []
@@ -81,7 +72,6 @@ extension GraphImporter {
         else { throw Refused("its output has \(lengths.map(String.init).joined(separator: "×")) elements") }
     }
 
-    /// Identifies a scalar function; nil if it is unknown.
     func known(_ function: ScalarFunction) throws -> ScalarFunction.Known? {
         try budget.spend(evaluations: function.evaluations)
         return function.known

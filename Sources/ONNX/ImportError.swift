@@ -1,19 +1,10 @@
 import Foundation
 
-/// Why an ONNX file cannot be used as a network.
 package enum ImportError: LocalizedError, Equatable {
-    case unreadable(file: String, reason: String)
-    case malformed(file: String, reason: String)
+    case unreadable(file: String, reason: String), malformed(file: String, reason: String)
     case unsupported(file: String, nodes: [Refusal])
 
-    /// An unsupported node.
-    package struct Refusal: Sendable, Equatable {
-        /// Its name in the file.
-        package let node: String
-        package let type: String
-        /// What is unsupported.
-        package let reason: String
-    }
+    package struct Refusal: Sendable, Equatable { package let node, type, reason: String }
 
     package var errorDescription: String? {
         switch self {
@@ -26,6 +17,24 @@ package enum ImportError: LocalizedError, Equatable {
             let rest = nodes.count > 4 ? "; and \(nodes.count - 4) more" : ""
             return "\(file) has unsupported operations: \(first)\(rest). Name an earlier value as `tap`, or "
                 + "export the network without these nodes."
+        }
+    }
+}
+
+package enum ExportError: LocalizedError, Equatable {
+    case notWritable(path: String, reason: String), unknownOutput(String, available: [String])
+    case unknownFunction(node: String)
+
+    package var errorDescription: String? {
+        switch self {
+        case .notWritable(let path, let reason):
+            "\(path) cannot be written: \(reason). Name a file in a writable folder with enough disk space for the "
+                + "weights."
+        case .unknownFunction(let node):
+            "The network computes a function in \(node) that ONNX has no operator for. Export the original model "
+                + "instead."
+        case .unknownOutput(let name, let available):
+            "The network has no output \(name); it has \(available.joined(separator: ", ")). Name one of these."
         }
     }
 }

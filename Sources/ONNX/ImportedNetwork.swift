@@ -3,9 +3,8 @@ import NeuralNetwork
 import Synchronization
 import Threads
 
-/// A network from an ONNX file: its graph for an image size, and its weights.
-///
-/// `@unchecked Sendable`: graphs that were built are kept behind a lock; the file does not change.
+/// A network from an ONNX file: its graph for an image size, and its weights. `@unchecked Sendable`: graphs that were
+/// built are kept behind a lock; the file does not change.
 package final class ImportedNetwork: @unchecked Sendable {
     package let path: String
     private let file: ModelFile
@@ -18,9 +17,7 @@ package final class ImportedNetwork: @unchecked Sendable {
         let importer: GraphImporter
     }
 
-    /// Reads the file's structure; weights are read on demand.
-    ///
-    /// - Throws: `ImportError`.
+    /// Reads the file's structure; weights are read on demand. Throws `ImportError`.
     package init(path: String) throws {
         self.path = path
         file = try ModelFile(path: path)
@@ -32,7 +29,6 @@ package final class ImportedNetwork: @unchecked Sendable {
     /// Fixed image side in pixels; nil if it is variable.
     package var imageSize: Int? { file.graph.input.lazy.compactMap(GraphImporter.picture).first?.size }
 
-    /// The file's metadata.
     package var metadata: [String: String] { file.metadata }
 
     /// Per-channel scale and offset for pixels from 0 to 255, if the network contains them.
@@ -44,7 +40,6 @@ package final class ImportedNetwork: @unchecked Sendable {
         return (scale, offset)
     }
 
-    /// Whether the network expects BGR.
     package var isBlueFirst: Bool {
         (try? reading(imageSize: imageSize ?? Self.usualSize))?.importer.isBlueFirst ?? false
     }
@@ -54,14 +49,10 @@ package final class ImportedNetwork: @unchecked Sendable {
     /// Files with the weights: the model, and external data beside it.
     package var files: [String] { [path] + file.externalFiles }
 
-    /// The network for square images, with all accessible values among its outputs.
-    ///
-    /// - Throws: `ImportError`.
+    /// The network for square images, with all accessible values among its outputs. Throws `ImportError`.
     package func graph(imageSize: Int) throws -> Graph { try reading(imageSize: imageSize).graph }
 
-    /// Reports why a value is not among the graph's outputs.
-    ///
-    /// - Throws: `ImportError`, always if it is not.
+    /// Reports why a value is not among the graph's outputs. Throws `ImportError`, always if it is not.
     package func check(output: String, imageSize: Int) throws {
         let reading = try reading(imageSize: imageSize)
         if reading.graph.outputs[output] != nil { return }
@@ -93,16 +84,13 @@ package final class ImportedNetwork: @unchecked Sendable {
 extension ImportedNetwork: Checkpoint {
     package var format: String { "onnx" }
 
-    /// Shapes of all parameters of its graphs.
     package var shapes: [String: [Int]] { parameters.mapValues(\.shape) }
 
-    /// - Throws: `ImportError` if the file has changed.
     package func tensor(named name: String) throws -> Tensor? {
         let parameter = lock.withLock { _ in read.values.lazy.compactMap { try? $0.get().parameters[name] }.first }
         return try parameter?.load()
     }
 
-    /// - Throws: `WeightsError.mismatch` if it is missing or has another shape.
     package func tensor(for parameter: Graph.Parameter) throws -> Tensor {
         guard let tensor = try tensor(named: parameter.name), tensor.shape == parameter.shape else {
             throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))

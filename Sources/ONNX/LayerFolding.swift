@@ -1,30 +1,21 @@
 import NeuralNetwork
 
-/// Operator fusion for GPUs, to save passes over memory.
-///
-/// Batch normalisation and layer scale are folded into the weights of the preceding layer; its bias, a residual sum,
-/// and an activation or a layer normalisation are one pass over its output; the query, key and value projection is
-/// fused into the attention.
+/// Operator fusion for GPUs, to save passes over memory. Batch normalisation and layer scale are folded into the
+/// weights of the preceding layer; its bias, a residual sum, and an activation or a layer normalisation are one pass
+/// over its output; the query, key and value projection is fused into the attention.
 struct LayerFolding {
-    /// A layer with its fused operations.
     struct Chain {
         /// A convolution or a linear layer.
         let layer: Graph.NodeID
-        /// Per-channel scales and shifts.
         var factors: [Graph.Node] = []
-        /// The residual that is added.
         var residual: Graph.NodeID?
         var activation: Activation?
-        /// A layer normalisation of the result.
         var normalization: Graph.NodeID?
     }
 
     /// By the node whose value a chain computes; a normalisation's value is an additional output.
     private var chains: [Graph.NodeID: Chain] = [:]
-    /// Nodes that are part of a chain.
-    private var absorbed: Set<Graph.NodeID> = []
-    /// Projections that are fused into their attention.
-    private var projections: Set<Graph.NodeID> = []
+    private var absorbed: Set<Graph.NodeID> = [], projections: Set<Graph.NodeID> = []
 
     init() {}
 
@@ -53,9 +44,8 @@ struct LayerFolding {
                 take(next.id)
             }
             if hasPasses, graph.nodes[id.index].shape.hasPasses {
-                if let next = reader(end), next.node.operation == .add,
-                    !absorbed.contains(next.id), chains[next.id] == nil,
-                    let other = next.node.inputs.first(where: { $0 != end }),
+                if let next = reader(end), next.node.operation == .add, !absorbed.contains(next.id),
+                    chains[next.id] == nil, let other = next.node.inputs.first(where: { $0 != end }),
                     graph.nodes[other.index].shape == next.node.shape
                 {
                     chain.residual = other
@@ -77,13 +67,10 @@ struct LayerFolding {
         }
     }
 
-    /// The chain that computes the node's value.
     func chain(endingAt id: Graph.NodeID) -> Chain? { chains[id] }
 
-    /// Whether the node is part of another's chain.
     func isAbsorbed(_ id: Graph.NodeID) -> Bool { absorbed.contains(id) }
 
-    /// Whether the node is fused into the attention that reads it.
     func isProjection(_ id: Graph.NodeID) -> Bool { projections.contains(id) }
 
     /// Weight and bias of a layer with scales and shifts folded in.

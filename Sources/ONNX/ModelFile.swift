@@ -12,7 +12,6 @@ struct ModelFile: Sendable {
     let tensors: [String: TensorProto]
     let operatorSet: Int
     let metadata: [String: String]
-    /// External data files.
     let externalFiles: [String]
     let storedElements: Int
 
@@ -33,9 +32,7 @@ struct ModelFile: Sendable {
             model = try ModelProto(serializedBytes: data)
         } catch ProtobufError.tooManyFields(let limit) {
             throw ImportError.malformed(file: path, reason: "it has more than \(limit) messages and strings")
-        } catch {
-            throw ImportError.malformed(file: path, reason: "its messages are cut off or damaged")
-        }
+        } catch { throw ImportError.malformed(file: path, reason: "its messages are cut off or damaged") }
         try self.init(model, path: path)
     }
 
@@ -66,7 +63,6 @@ struct ModelFile: Sendable {
         }
     }
 
-    /// Checks the limits on sizes.
     private static func checkSizes(_ graph: GraphProto, _ path: String) throws {
         let nodes = graph.node
         func large(_ what: String, _ most: Int) -> ImportError {
@@ -119,9 +115,7 @@ struct ModelFile: Sendable {
     /// The shape, if it agrees with the tensor's number of elements.
     private static func check(_ tensor: TensorProto, _ path: String) throws -> [Int] {
         func malformed(_ reason: String) -> ImportError { .malformed(file: path, reason: "\(tensor.name) \(reason)") }
-        guard let size = bytesPerElement(tensor.dataType) else {
-            throw malformed("has an unsupported element type")
-        }
+        guard let size = bytesPerElement(tensor.dataType) else { throw malformed("has an unsupported element type") }
         let shape = tensor.dims.map { Int(clamping: $0) }
         guard let count = ShapeLimits.elements(of: shape), count < 1 << 40 else {
             throw malformed("has an invalid shape")
@@ -161,8 +155,7 @@ struct ModelFile: Sendable {
         } catch {
             let isMissing = error.problem == .missing
             throw ImportError.unreadable(
-                file: file,
-                reason: isMissing ? "it does not exist, but \(model) stores weights in it" : error.reason)
+                file: file, reason: isMissing ? "it does not exist, but \(model) stores weights in it" : error.reason)
         }
     }
 
@@ -176,18 +169,13 @@ struct ModelFile: Sendable {
         do {
             try handle.seek(toOffset: UInt64(entries["offset"].flatMap(Int.init).map { max(0, $0) } ?? 0))
             data = try handle.read(upToCount: count) ?? Data()
-        } catch {
-            throw ImportError.unreadable(file: file, reason: error.localizedDescription)
-        }
+        } catch { throw ImportError.unreadable(file: file, reason: error.localizedDescription) }
         guard data.count == count else {
             throw ImportError.unreadable(file: file, reason: "it was truncated while it was read")
         }
         return data
     }
 
-    /// The elements of a tensor.
-    ///
-    /// - Throws: `ImportError`.
     func values(of tensor: TensorProto) throws -> ConstantTensor {
         let shape = try Self.check(tensor, path)
         let size = Self.bytesPerElement(tensor.dataType) ?? 0
@@ -230,7 +218,6 @@ struct ModelFile: Sendable {
         }
     }
 
-    /// The shape of a tensor in a node's attribute.
     func checkedShape(of tensor: TensorProto) throws -> [Int] {
         guard tensor.dataLocation != .external else {
             throw ImportError.malformed(file: path, reason: "a constant of a node is stored in another file")
@@ -238,7 +225,6 @@ struct ModelFile: Sendable {
         return try Self.check(tensor, path)
     }
 
-    /// The elements of a tensor in a node's attribute.
     func checkedValues(of tensor: TensorProto) throws -> ConstantTensor {
         guard tensor.dataLocation != .external else {
             throw ImportError.malformed(file: path, reason: "a constant of a node is stored in another file")

@@ -13,14 +13,12 @@ extension ModelWriter {
         package static func < (lhs: Self, rhs: Self) -> Bool { lhs.rawValue < rhs.rawValue }
     }
 
-    /// The runtime that a model is written for.
     package enum Target: Sendable, Equatable {
         /// Any runtime: standard operators only, in `f32`.
         case anyone
         /// ONNX Runtime with an element type: its contrib operators, and some of this program's.
         case onnxRuntime(Element, OwnOperators)
 
-        /// The element type of computations.
         var element: Element {
             switch self {
             case .anyone: .float32
@@ -28,16 +26,13 @@ extension ModelWriter {
             }
         }
 
-        /// Whether operations are fused.
         var isFused: Bool { self != .anyone }
 
-        /// Whether layers use this program's operators.
         var hasProducts: Bool {
             if case .onnxRuntime(_, let operators) = self { return operators >= .products }
             return false
         }
 
-        /// Whether attention uses this program's operator.
         var hasAttention: Bool {
             if case .onnxRuntime(_, let operators) = self { return operators >= .attention }
             return false
@@ -78,9 +73,7 @@ extension ModelWriter {
     }
 
     /// One of this program's operators, in the model's element type.
-    func pass(
-        _ type: String, _ inputs: [Value], _ attributes: [Attribute], name: String, outputs: Int
-    ) -> [Value] {
+    func pass(_ type: String, _ inputs: [Value], _ attributes: [Attribute], name: String, outputs: Int) -> [Value] {
         nodes("\(type)_\(target.element)", inputs, attributes, name: name, outputs: outputs, domain: Target.passes)
     }
 
@@ -88,9 +81,7 @@ extension ModelWriter {
         nodes("Cast", [x], [.integer("to", Int(element.code))], name: name, outputs: 1)[0]
     }
 
-    /// One node with one output.
-    ///
-    /// - Parameter numbers: how many of the inputs, from the first, have the model's element type; nil for all.
+    /// One node with one output. `numbers`: how many of the first inputs have the model's element type; nil for all.
     func node(
         _ type: String, _ inputs: [Value], _ attributes: [Attribute] = [], name: String, numbers: Int? = nil
     ) -> Value {
@@ -123,10 +114,8 @@ extension ModelWriter.Element {
     /// The stored bytes, rounded to nearest if the type is narrower.
     func bytes(_ values: [Float]) -> Data {
         switch self {
-        case .float16:
-            values.map { Float16(max(-65504, min(65504, $0))) }.withUnsafeBytes { Data($0) }
-        case .bfloat16:
-            values.map(Self.bfloat16).withUnsafeBytes { Data($0) }
+        case .float16: values.map { Float16(max(-65504, min(65504, $0))) }.withUnsafeBytes { Data($0) }
+        case .bfloat16: values.map(Self.bfloat16).withUnsafeBytes { Data($0) }
         case .float32, .uint8, .bool: values.withUnsafeBytes { Data($0) }
         }
     }
@@ -141,8 +130,6 @@ extension ModelWriter.Element {
 
 extension ModelWriter {
     /// Writes a model that converts one byte, `frames` `[1]`, to a float, `features` `[1]`, to test a device.
-    ///
-    /// - Throws: `ExportError.notWritable`.
     package static func writeTrial(to path: String) throws {
         let model = try ModelWriter(path: path, weights: .f32, weightBytes: 0)
         let number = model.cast(model.input("frames", .uint8, [1]), to: .float32, name: "number")

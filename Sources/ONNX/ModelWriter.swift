@@ -1,10 +1,9 @@
 import Foundation
 import ONNXMessages
 
-/// Builds an ONNX model node by node, and writes it with its weights.
-///
-/// Weights are written as they are added, so that memory is limited to the largest layer: inside the model if it stays
-/// below 2 GB, protobuf's limit, otherwise to a second file beside it.
+/// Builds an ONNX model node by node, and writes it with its weights. Weights are written as they are added, so that
+/// memory is limited to the largest layer: inside the model if it stays below 2 GB, protobuf's limit, otherwise to a
+/// second file beside it.
 package final class ModelWriter {
     /// The operator set of exported files; onnxruntime supports it since 1.12, OpenVINO since 2022.2.
     static let operatorSet = 17
@@ -12,11 +11,8 @@ package final class ModelWriter {
     package static let inlineLimit = 1_900_000_000
 
     /// The name of an input, a weight, or a node's output.
-    package struct Value: Sendable, Hashable {
-        let name: String
-    }
+    package struct Value: Sendable, Hashable { let name: String }
 
-    /// Element type of an input or output.
     package enum Element: Sendable {
         case uint8, bool, float32, float16, bfloat16
 
@@ -39,13 +35,10 @@ package final class ModelWriter {
         case f16
     }
 
-    /// A fixed or symbolic dimension of an input or output.
     package enum Dimension: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
-        case fixed(Int)
-        case named(String)
+        case fixed(Int), named(String)
 
         package init(integerLiteral value: Int) { self = .fixed(value) }
-        /// A symbolic dimension.
         package init(stringLiteral value: String) { self = .named(value) }
     }
 
@@ -55,39 +48,30 @@ package final class ModelWriter {
     private var model = ModelProto()
     private let format: WeightFormat
     private let externalData: ExternalData?
-    private var names: Set<String> = []
-    private var constants: [[Int]: Value] = [:]
+    private var names: Set<String> = [], constants: [[Int]: Value] = [:]
 
-    /// - `path`: of the file, which is replaced when `write` ends.
-    /// - `weightBytes`: approximate size of the weights.
-    /// - `inlineLimit`: size in bytes above which weights go to a separate file, `path.data`.
-    /// - `target`: the runtime.
-    /// - Throws: `ExportError.notWritable`.
+    /// `path`: of the file, which is replaced when `write` ends. `weightBytes`: approximate size of the weights.
+    /// `inlineLimit`: size in bytes above which weights go to a separate file, `path.data`. `target`: the runtime.
     package init(
         path: String, weights format: WeightFormat, weightBytes: Int, inlineLimit: Int = ModelWriter.inlineLimit,
         target: Target = .anyone
     ) throws {
-        self.format = format
-        self.target = target
-        self.path = path
+        (self.format, self.target, self.path) = (format, target, path)
         externalData = weightBytes > inlineLimit ? try ExternalData(path: path + ".data") : nil
         model.irVersion = 8
         model.producerName = "zoetrope"
         model.opsetImport = target.operatorSets
     }
 
-    /// The final path of the model.
     package let path: String
 
     // MARK: - Values
 
-    /// Adds an input.
     package func input(_ name: String, _ element: Element, _ shape: [Dimension]) -> Value {
         graph.input.append(Self.information(unique(name), element, shape))
         return Value(name: name)
     }
 
-    /// Adds an output.
     package func output(_ name: String, _ value: Value, _ element: Element, _ shape: [Dimension]) {
         var node = NodeProto()
         (node.opType, node.name, node.input, node.output) = ("Identity", name + ".output", [value.name], [name])
@@ -156,23 +140,16 @@ package final class ModelWriter {
 
     // MARK: - Weights
 
-    /// Trained parameters, in the model's weight format.
-    ///
-    /// - Throws: `ExportError.notWritable`.
+    /// Trained parameters, in the model's weight format. Throws `ExportError.notWritable`.
     func weight(_ name: String, shape: [Int], _ values: [Float]) throws -> Value {
         guard format == .f16 else { return try constant(name, shape: shape, values, target.element) }
         let halves = values.map { Float16(max(-65504, min(65504, $0))) }
-        let stored = try store(
-            unique(name + ".f16"), .float16, shape, halves.withUnsafeBytes { Data($0) })
+        let stored = try store(unique(name + ".f16"), .float16, shape, halves.withUnsafeBytes { Data($0) })
         return node("Cast", [stored], [.integer("to", Int(Element.float32.code))], name: name)
     }
 
-    /// A constant in the given type.
-    ///
-    /// - Throws: `ExportError.notWritable`.
-    func constant(
-        _ name: String, shape: [Int], _ values: [Float], _ element: Element = .float32
-    ) throws -> Value {
+    /// A constant in the given type. Throws `ExportError.notWritable`.
+    func constant(_ name: String, shape: [Int], _ values: [Float], _ element: Element = .float32) throws -> Value {
         try store(unique(name), element.type, shape, element.bytes(values))
     }
 
@@ -199,9 +176,7 @@ package final class ModelWriter {
         return Value(name: tensor.name)
     }
 
-    private func store(
-        _ name: String, _ type: TensorProto.DataType, _ shape: [Int], _ bytes: Data
-    ) throws -> Value {
+    private func store(_ name: String, _ type: TensorProto.DataType, _ shape: [Int], _ bytes: Data) throws -> Value {
         var tensor = TensorProto()
         tensor.name = name
         tensor.dataType = Int32(type.rawValue)
@@ -227,13 +202,8 @@ package final class ModelWriter {
 
     // MARK: - Writing
 
-    /// Writes the model, and its weight file if there is one, atomically.
-    ///
-    /// - Parameters:
-    ///   - name: of the graph.
-    ///   - version: of this program.
-    ///   - metadata: the model's `metadata_props`.
-    /// - Throws: `ExportError.notWritable`.
+    /// Writes the model, and its weight file if there is one, atomically. `name`: of the graph. `version`: of this
+    /// program. `metadata`: the model's `metadata_props`. Throws `ExportError.notWritable`.
     package func write(name: String, version: String, metadata: [String: String]) throws {
         graph.name = name
         graph.initializer = initializers
@@ -243,36 +213,26 @@ package final class ModelWriter {
         try externalData?.finish()
         do {
             try model.serializedData().write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw ExportError.notWritable(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw ExportError.notWritable(path: path, reason: error.localizedDescription) }
         if externalData == nil { try? FileManager.default.removeItem(atPath: path + ".data") }
     }
 }
 
 enum Attribute: Sendable {
-    case integer(String, Int)
-    case integers(String, [Int])
-    case number(String, Float)
-    case text(String, String)
-    case texts(String, [String])
-    case graph(String, GraphProto)
+    case integer(String, Int), integers(String, [Int]), number(String, Float), text(String, String)
+    case texts(String, [String]), graph(String, GraphProto)
 
     var message: AttributeProto {
         var message = AttributeProto()
         switch self {
-        case .integer(let name, let value):
-            (message.name, message.type, message.i) = (name, .int, Int64(value))
+        case .integer(let name, let value): (message.name, message.type, message.i) = (name, .int, Int64(value))
         case .integers(let name, let values):
             (message.name, message.type, message.ints) = (name, .ints, values.map(Int64.init))
-        case .number(let name, let value):
-            (message.name, message.type, message.f) = (name, .float, value)
-        case .text(let name, let value):
-            (message.name, message.type, message.s) = (name, .string, Data(value.utf8))
+        case .number(let name, let value): (message.name, message.type, message.f) = (name, .float, value)
+        case .text(let name, let value): (message.name, message.type, message.s) = (name, .string, Data(value.utf8))
         case .texts(let name, let values):
             (message.name, message.type, message.strings) = (name, .strings, values.map { Data($0.utf8) })
-        case .graph(let name, let body):
-            (message.name, message.type, message.g) = (name, .graph, body)
+        case .graph(let name, let body): (message.name, message.type, message.g) = (name, .graph, body)
         }
         return message
     }

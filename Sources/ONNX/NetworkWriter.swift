@@ -5,7 +5,6 @@ import NeuralNetwork
 package struct NetworkWriter {
     private let model: ModelWriter
 
-    /// Which part the model contains.
     package enum Part: String, Sendable, CaseIterable {
         /// Frames → probabilities.
         case all
@@ -15,7 +14,6 @@ package struct NetworkWriter {
         case head
     }
 
-    /// The backbone, from frames to features.
     package struct Encoder {
         let graph: Graph
         let source: any ParameterSource
@@ -24,23 +22,17 @@ package struct NetworkWriter {
         let normalization: PixelNormalization
         let storesHalves: Bool
 
-        /// - `tap`: the output of `graph` with the features.
-        /// - `imageSize`: image side in pixels.
-        /// - `storesHalves`: whether features are rounded to half precision.
+        /// `tap`: the output of `graph` with the features. `imageSize`: image side in pixels. `storesHalves`: whether
+        /// features are rounded to half precision.
         package init(
             graph: Graph, source: any ParameterSource, tap: String, imageSize: Int, normalization: PixelNormalization,
             storesHalves: Bool
         ) {
-            self.graph = graph
-            self.source = source
-            self.tap = tap
-            self.imageSize = imageSize
-            self.normalization = normalization
-            self.storesHalves = storesHalves
+            (self.graph, self.source, self.tap, self.imageSize) = (graph, source, tap, imageSize)
+            (self.normalization, self.storesHalves) = (normalization, storesHalves)
         }
     }
 
-    /// The head, from features to probabilities.
     package struct Classifier {
         let graph: Graph
         let source: any ParameterSource
@@ -48,37 +40,28 @@ package struct NetworkWriter {
         let isFramewise: Bool
         let classes: Int
 
-        /// - `graph`: a sequence of features → `logits`.
-        /// - `scaling`: of the features: (x − mean) · scale.
-        /// - `isFramewise`: whether frames are classified separately and probabilities averaged.
+        /// `graph`: a sequence of features → `logits`. `scaling`: of the features: (x − mean) · scale. `isFramewise`:
+        /// whether frames are classified separately and probabilities averaged.
         package init(
             graph: Graph, source: any ParameterSource, scaling: (mean: [Float], scale: [Float])?, isFramewise: Bool,
             classes: Int
         ) {
-            self.graph = graph
-            self.source = source
-            self.scaling = scaling
-            self.isFramewise = isFramewise
+            (self.graph, self.source, self.scaling, self.isFramewise) = (graph, source, scaling, isFramewise)
             self.classes = classes
         }
     }
 
-    /// - Parameter model: an empty model.
     package init(_ model: ModelWriter) { self.model = model }
 
     /// Adds `frames` `uint8 [batch, frames, height, width, 3]`, for a video encoder `[batch, windows, frames, height,
     /// width, 3]`, and `mask` `bool [batch, frames]` → `probabilities` `[batch, classes]`.
-    ///
-    /// - Throws: `WeightsError`, `ExportError`.
     package func write(_ encoder: Encoder, _ classifier: Classifier) throws {
         let frames = input(encoder)
         let steps = mask(of: encoder.clipLength == nil ? "frames" : "windows")
         try probabilities(classifier, features(encoder, of: frames), steps)
     }
 
-    /// Adds `frames` → `features` `[batch, frames, feature]`.
-    ///
-    /// - Throws: `WeightsError`, `ExportError`.
+    /// Adds `frames` → `features` `[batch, frames, feature]`. Throws `WeightsError`, `ExportError`.
     package func write(_ encoder: Encoder) throws {
         let rows = try features(encoder, of: input(encoder))
         let size = try encoder.output.shape.size
@@ -87,8 +70,6 @@ package struct NetworkWriter {
     }
 
     /// Adds `frames` → `features` with a fixed number of frames or windows: `[1, count, …]` → `[1, count, feature]`.
-    ///
-    /// - Throws: `WeightsError`, `ExportError`.
     package func write(_ encoder: Encoder, count: Int) throws {
         let shape = [1, count] + encoder.pictureShape
         let frames = model.input("frames", .uint8, shape.map { .fixed($0) })
@@ -96,9 +77,7 @@ package struct NetworkWriter {
         model.output("features", rows, .float32, [1, .fixed(count), .fixed(try encoder.output.shape.size)])
     }
 
-    /// Adds `features` `[batch, frames, feature]` and `mask` → `probabilities`.
-    ///
-    /// - Throws: `WeightsError`, `ExportError`.
+    /// Adds `features` `[batch, frames, feature]` and `mask` → `probabilities`. Throws `WeightsError`, `ExportError`.
     package func write(_ classifier: Classifier) throws {
         let size = classifier.graph.nodes[0].shape.size
         let features = model.input("features", .float32, ["batch", "frames", .fixed(size)])
@@ -125,8 +104,7 @@ package struct NetworkWriter {
         let (size, node) = (encoder.imageSize, try encoder.output)
         let length = encoder.clipLength
         let pictures = model.node(
-            "Reshape", [frames, model.integers([-1] + (length.map { [$0] } ?? []) + [size, size, 3])],
-            name: "pictures")
+            "Reshape", [frames, model.integers([-1] + (length.map { [$0] } ?? []) + [size, size, 3])], name: "pictures")
         var graph = GraphWriter(
             graph: encoder.graph, source: encoder.source, prefix: "backbone.", steps: nil, model: model)
         graph.batch = count
@@ -190,9 +168,7 @@ package struct NetworkWriter {
 
     // MARK: - Probabilities
 
-    private func probabilities(
-        _ classifier: Classifier, _ features: ModelWriter.Value, _ steps: SequenceMask
-    ) throws {
+    private func probabilities(_ classifier: Classifier, _ features: ModelWriter.Value, _ steps: SequenceMask) throws {
         var rows = features
         if let (mean, scale) = classifier.scaling {
             let shift = try model.constant("standardization.mean", shape: [mean.count], mean)
@@ -232,8 +208,7 @@ extension NetworkWriter.Encoder {
     /// Shape of one input: `[height, width, 3]`, for a video encoder with frames first.
     package var pictureShape: [Int] { (clipLength.map { [$0] } ?? []) + [imageSize, imageSize, 3] }
 
-    /// Channels that the image is padded to, for aligned loads on the GPU: if only one convolution, not one of patches,
-    /// reads it.
+    /// Channels that the image is padded to for aligned GPU loads, if read by one convolution only, not of patches.
     fileprivate var inputWidth: Int {
         get throws {
             let needed = graph.ancestry(of: try outputID)

@@ -1,8 +1,7 @@
 import Foundation
 import NeuralNetwork
 
-/// A scalar function as a composition of ONNX operators. It is identified by evaluating it, because exporters write one
-/// activation in many ways.
+/// A scalar function composed of ONNX operators, identified by evaluating it: exporters write activations in many ways.
 struct ScalarFunction: Sendable {
     let apply: @Sendable (Double) -> Double
     let isIdentity: Bool
@@ -14,19 +13,16 @@ struct ScalarFunction: Sendable {
     static let identity = ScalarFunction(isIdentity: true) { $0 }
 
     init(isIdentity: Bool = false, _ apply: @escaping @Sendable (Double) -> Double) {
-        self.apply = apply
-        self.isIdentity = isIdentity
+        (self.apply, self.isIdentity) = (apply, isIdentity)
         operations = isIdentity ? 0 : 1
     }
 
-    /// A function of others. Evaluating and releasing it recurses to the depth of its operations.
-    ///
-    /// - Throws: `GraphImporter.Refused` if it has too many operations.
+    /// A function of others. Evaluating and releasing it recurses to the depth of its operations. Throws
+    /// `GraphImporter.Refused` if it has too many operations.
     init(of parts: [ScalarFunction], _ apply: @escaping @Sendable (Double) -> Double) throws {
         operations = parts.reduce(1) { $0 + $1.operations }
         guard operations <= ImportBudget.functionOperations else {
-            throw GraphImporter.Refused(
-                "it chains more than \(ImportBudget.functionOperations) element-wise functions")
+            throw GraphImporter.Refused("it chains more than \(ImportBudget.functionOperations) element-wise functions")
         }
         self.apply = apply
         isIdentity = false
@@ -60,8 +56,7 @@ struct ScalarFunction: Sendable {
     /// factor · activation(x) + summand; an affine function without activation.
     struct Known: Equatable {
         let activation: Activation?
-        let factor: Double
-        let summand: Double
+        let factor, summand: Double
     }
 
     /// The slope for negative numbers of a leaky ReLU; nil for other functions.
@@ -74,7 +69,6 @@ struct ScalarFunction: Sendable {
 
     private static let probes: [Double] = (-60...60).map { Double($0) / 7 + 0.013 } + [-30, 30]
 
-    /// The identified function; nil if it is unknown.
     var known: Known? {
         if isIdentity { return Known(activation: nil, factor: 1, summand: 0) }
         let values = Self.probes.map(apply)

@@ -1,16 +1,13 @@
 import NeuralNetwork
 
-/// Maps the dimensions of an ONNX tensor for one image to a graph's value: reshapes and transpositions only change the
-/// view.
+/// Maps the dimensions of an ONNX tensor for one image to a graph's value; reshapes and transpositions change only it.
 struct TensorView: Equatable {
     /// A digit of the index along one axis of a value, in a mixed radix: `index / stride % size`.
     struct Digit: Hashable {
         let axis: Axis
-        let stride: Int
-        let size: Int
+        let stride, size: Int
     }
 
-    /// Axes of a graph's value.
     enum Axis: Int, Comparable {
         case channel, row, column
 

@@ -3,25 +3,21 @@ import Foundation
 /// A protocol buffers message, as far as ONNX needs them. Unknown fields are skipped.
 package protocol ProtobufMessage: Sendable {
     init()
-    /// Reads a field; unknown ones are ignored.
-    mutating func read(_ field: ProtobufField) throws
-    /// Writes non-empty fields.
-    func write(to writer: inout ProtobufWriter)
+    /// Passes each field with its number, in the order in which they are written.
+    mutating func code(_ fields: inout ProtobufFields)
 }
 
 extension ProtobufMessage {
-    /// Parses a message. Large byte fields share memory with `data`.
-    ///
-    /// - Throws: `ProtobufError`.
+    /// Parses a message. Large byte fields share memory with `data`. Throws `ProtobufError`.
     package init(serializedBytes data: Data) throws {
         self.init()
         try merge(data, depth: 0, ProtobufCount())
     }
 
     package func serializedData() -> Data {
-        var writer = ProtobufWriter()
-        write(to: &writer)
-        return writer.data
+        var (message, fields) = (self, ProtobufFields())
+        message.code(&fields)
+        return fields.writer.data
     }
 
     fileprivate mutating func merge(_ data: Data, depth: Int, _ count: ProtobufCount) throws {
@@ -30,7 +26,9 @@ extension ProtobufMessage {
         var reader = ProtobufReader(data)
         while let (number, value) = try reader.field() {
             if case .bytes = value { try count.increase() }
-            try read(ProtobufField(number: number, value: value, depth: depth, count: count))
+            var fields = ProtobufFields(ProtobufField(number: number, value: value, depth: depth, count: count))
+            code(&fields)
+            if let failure = fields.failure { throw failure }
         }
     }
 }
@@ -42,7 +40,7 @@ package enum ProtobufError: Error {
 }
 
 /// Counts nested messages and strings: an empty message takes two bytes in a file and a hundred in memory.
-fileprivate final class ProtobufCount {
+final class ProtobufCount {
     /// Maximum number of messages, strings and byte fields.
     private static let most = 2_000_000
     private var count = 0
@@ -53,8 +51,7 @@ fileprivate final class ProtobufCount {
     }
 }
 
-/// A field of a message.
-package struct ProtobufField {
+struct ProtobufField {
     enum Value {
         case integer(UInt64)
         /// A 64-bit value, such as a `double`.
@@ -64,68 +61,64 @@ package struct ProtobufField {
         case bytes(Data)
     }
 
-    /// From 1.
-    package let number: Int
+    let number: Int
     let value: Value
     let depth: Int
-    fileprivate let count: ProtobufCount
+    let count: ProtobufCount
 
-    package func integer() throws -> Int64 {
+    func integer() throws -> Int64 {
         guard case .integer(let bits) = value else { throw ProtobufError.malformed }
         return Int64(bitPattern: bits)
     }
 
     /// A 32-bit integer; larger ones are truncated, as in Google's parsers.
-    package func integer32() throws -> Int32 { Int32(truncatingIfNeeded: try integer()) }
+    func integer32() throws -> Int32 { Int32(truncatingIfNeeded: try integer()) }
 
-    package func float() throws -> Float {
+    func float() throws -> Float {
         guard case .four(let bits) = value else { throw ProtobufError.malformed }
         return Float(bitPattern: bits)
     }
 
-    package func bytes() throws -> Data {
+    func bytes() throws -> Data {
         guard case .bytes(let data) = value else { throw ProtobufError.malformed }
         return data
     }
 
-    package func text() throws -> String {
+    func text() throws -> String {
         guard let text = String(data: try bytes(), encoding: .utf8) else { throw ProtobufError.malformed }
         return text
     }
 
-    package func message<Message: ProtobufMessage>(_: Message.Type = Message.self) throws -> Message {
+    func message<Message: ProtobufMessage>(_: Message.Type = Message.self) throws -> Message {
         var message = Message()
         try merge(into: &message)
         return message
     }
 
     /// Merges into a message of which a part may have been read before.
-    package func merge(into message: inout some ProtobufMessage) throws {
+    func merge(into message: inout some ProtobufMessage) throws {
         try message.merge(try bytes(), depth: depth + 1, count)
     }
 
     /// One integer, or a packed list.
-    package func append(to list: inout [Int64]) throws {
+    func append(to list: inout [Int64]) throws {
         if case .integer = value { return list.append(try integer()) }
         var reader = ProtobufReader(try bytes())
         while !reader.isAtEnd { list.append(Int64(bitPattern: try reader.varint())) }
     }
 
-    /// One 32-bit integer, or a packed list.
-    package func append(to list: inout [Int32]) throws {
+    func append(to list: inout [Int32]) throws {
         var wide: [Int64] = []
         try append(to: &wide)
         list += wide.map { Int32(truncatingIfNeeded: $0) }
     }
 
-    /// One float, or a packed list.
-    package func append(to list: inout [Float]) throws {
+    func append(to list: inout [Float]) throws {
         if case .four = value { return list.append(try float()) }
         list += try packed(UInt32.self).map { Float(bitPattern: UInt32(littleEndian: $0)) }
     }
 
-    /// One double, or a packed list.
-    package func append(to list: inout [Double]) throws {
+    func append(to list: inout [Double]) throws {
         if case .eight(let bits) = value { return list.append(Double(bitPattern: bits)) }
         list += try packed(UInt64.self).map { Double(bitPattern: UInt64(littleEndian: $0)) }
     }
@@ -140,7 +133,6 @@ package struct ProtobufField {
     }
 }
 
-/// Parses the fields of a message.
 private struct ProtobufReader {
     private let data: Data
     private var position: Data.Index
@@ -192,94 +184,90 @@ private struct ProtobufReader {
     }
 }
 
-/// Serialises fields. Empty and zero values are omitted, because they are the defaults.
-package struct ProtobufWriter {
-    fileprivate var data = Data()
+/// Reads one field of a message, or writes all of them.
+package struct ProtobufFields {
+    var writer = ProtobufWriter()
+    fileprivate private(set) var failure: (any Error)?
+    /// The field that is read; nil while fields are written.
+    private let field: ProtobufField?
 
-    package mutating func write(_ number: Int, _ value: some BinaryInteger, always: Bool = false) {
-        if value == 0 && !always { return }
-        tag(number, 0)
-        varint(UInt64(bitPattern: Int64(value)))
+    init(_ field: ProtobufField? = nil) { self.field = field }
+
+    package func reads(_ number: Int) -> Bool { field?.number == number }
+
+    private mutating func code(
+        _ number: Int, _ read: (ProtobufField) throws -> Void, _ write: (inout ProtobufWriter) -> Void
+    ) {
+        guard let field else { return write(&writer) }
+        if field.number != number { return }
+        do { try read(field) } catch { failure = error }
     }
 
-    package mutating func write(_ number: Int, _ value: Float) {
-        if value.bitPattern == 0 { return }
-        tag(number, 5)
-        fixed(value.bitPattern)
+    /// `always`: whether 0 is written too.
+    package mutating func callAsFunction(_ number: Int, _ value: inout Int64, always: Bool = false) {
+        code(number, { value = try $0.integer() }, { $0.write(number, value, always: always) })
     }
 
-    package mutating func write(_ number: Int, _ value: String) {
-        if !value.isEmpty { bytes(number, Data(value.utf8)) }
+    /// `unknown`: what numbers without a case are read as.
+    package mutating func callAsFunction<E: RawRepresentable<Int32>>(_ number: Int, _ value: inout E, unknown: E) {
+        code(number, { value = E(rawValue: try $0.integer32()) ?? unknown }, { $0.write(number, value.rawValue) })
     }
 
-    package mutating func write(_ number: Int, _ value: Data) {
-        if !value.isEmpty { bytes(number, value) }
+    /// At most one message; the last one counts.
+    package mutating func callAsFunction<M: ProtobufMessage>(_ number: Int, only messages: inout [M]) {
+        code(number, { messages = [try $0.message()] }, { for message in messages { $0.write(number, message) } })
     }
 
-    /// Strings including empty ones, whose positions matter.
-    package mutating func write(_ number: Int, _ values: [String]) {
-        for value in values { bytes(number, Data(value.utf8)) }
+    package mutating func callAsFunction<M: ProtobufMessage>(_ number: Int, _ messages: inout [M]) {
+        code(number, { messages.append(try $0.message()) }, { for message in messages { $0.write(number, message) } })
     }
 
-    /// Byte fields including empty ones.
-    package mutating func write(_ number: Int, _ values: [Data]) {
-        for value in values { bytes(number, value) }
+    package mutating func callAsFunction(_ n: Int, _ message: inout some ProtobufMessage) {
+        code(n, { try $0.merge(into: &message) }, { $0.write(n, message) })
     }
 
-    /// A message, even if it is empty.
-    package mutating func write(_ number: Int, _ message: some ProtobufMessage) {
-        tag(number, 2)
-        // The length is inserted afterwards: weights are moved, but not held twice.
-        let start = data.count
-        message.write(to: &self)
-        var length = ProtobufWriter()
-        length.varint(UInt64(data.count - start))
-        data.insert(contentsOf: length.data, at: start)
+    package mutating func callAsFunction(_ n: Int, _ value: inout Int32) {
+        code(n, { value = try $0.integer32() }, { $0.write(n, value) })
     }
 
-    package mutating func write<Message: ProtobufMessage>(_ number: Int, _ messages: [Message]) {
-        for message in messages { write(number, message) }
+    package mutating func callAsFunction(_ n: Int, _ value: inout Bool) {
+        code(n, { value = try $0.integer() != 0 }, { $0.write(n, value ? 1 : 0) })
     }
 
-    package mutating func write(_ number: Int, _ values: [some BinaryInteger]) {
-        packed(number, values) { $0.varint(UInt64(bitPattern: Int64($1))) }
+    package mutating func callAsFunction(_ n: Int, _ value: inout Float) {
+        code(n, { value = try $0.float() }, { $0.write(n, value) })
     }
 
-    /// Packed floats.
-    package mutating func write(_ number: Int, _ values: [Float]) {
-        packed(number, values) { $0.fixed($1.bitPattern) }
+    package mutating func callAsFunction(_ n: Int, _ value: inout String) {
+        code(n, { value = try $0.text() }, { if !value.isEmpty { $0.bytes(n, Data(value.utf8)) } })
     }
 
-    /// Packed doubles.
-    package mutating func write(_ number: Int, _ values: [Double]) {
-        packed(number, values) { $0.fixed($1.bitPattern) }
+    package mutating func callAsFunction(_ n: Int, _ value: inout Data) {
+        code(n, { value = try $0.bytes() }, { if !value.isEmpty { $0.bytes(n, value) } })
     }
 
-    private mutating func packed<Value>(_ number: Int, _ values: [Value], _ write: (inout Self, Value) -> Void) {
-        if values.isEmpty { return }
-        var inner = ProtobufWriter()
-        for value in values { write(&inner, value) }
-        bytes(number, inner.data)
+    // Empty strings and byte fields of a list are written: their positions matter.
+    package mutating func callAsFunction(_ n: Int, _ values: inout [String]) {
+        code(n, { values.append(try $0.text()) }, { for value in values { $0.bytes(n, Data(value.utf8)) } })
     }
 
-    private mutating func tag(_ number: Int, _ type: UInt64) { varint(UInt64(number) << 3 | type) }
-
-    private mutating func varint(_ value: UInt64) {
-        var rest = value
-        while rest >= 0x80 {
-            data.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        data.append(UInt8(rest))
+    package mutating func callAsFunction(_ n: Int, _ values: inout [Data]) {
+        code(n, { values.append(try $0.bytes()) }, { for value in values { $0.bytes(n, value) } })
     }
 
-    private mutating func fixed(_ bits: some FixedWidthInteger) {
-        withUnsafeBytes(of: bits.littleEndian) { data.append(contentsOf: $0) }
+    package mutating func callAsFunction(_ n: Int, _ values: inout [Int64]) {
+        code(n, { try $0.append(to: &values) }, { $0.write(n, values) })
     }
 
-    private mutating func bytes(_ number: Int, _ value: Data) {
-        tag(number, 2)
-        varint(UInt64(value.count))
-        data.append(value)
+    package mutating func callAsFunction(_ n: Int, _ values: inout [Int32]) {
+        code(n, { try $0.append(to: &values) }, { $0.write(n, values) })
+    }
+
+    package mutating func callAsFunction(_ n: Int, _ values: inout [Float]) {
+        code(n, { try $0.append(to: &values) }, { $0.packed(n, values) { $0.fixed($1.bitPattern) } })
+    }
+
+    package mutating func callAsFunction(_ n: Int, _ values: inout [Double]) {
+        code(n, { try $0.append(to: &values) }, { $0.packed(n, values) { $0.fixed($1.bitPattern) } })
     }
 }

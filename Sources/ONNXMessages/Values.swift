@@ -6,17 +6,9 @@ package struct ValueInfoProto: ProtobufMessage {
 
     package init() {}
 
-    package mutating func read(_ field: ProtobufField) throws {
-        switch field.number {
-        case 1: name = try field.text()
-        case 2: try field.merge(into: &type)
-        default: break
-        }
-    }
-
-    package func write(to writer: inout ProtobufWriter) {
-        writer.write(1, name)
-        writer.write(2, type)
+    package mutating func code(_ fields: inout ProtobufFields) {
+        fields(1, &name)
+        fields(2, &type)
     }
 }
 
@@ -29,17 +21,9 @@ package struct TypeProto: ProtobufMessage {
 
         package init() {}
 
-        package mutating func read(_ field: ProtobufField) throws {
-            switch field.number {
-            case 1: elemType = try field.integer32()
-            case 2: try field.merge(into: &shape)
-            default: break
-            }
-        }
-
-        package func write(to writer: inout ProtobufWriter) {
-            writer.write(1, elemType)
-            writer.write(2, shape)
+        package mutating func code(_ fields: inout ProtobufFields) {
+            fields(1, &elemType)
+            fields(2, &shape)
         }
     }
 
@@ -47,15 +31,10 @@ package struct TypeProto: ProtobufMessage {
 
     package init() {}
 
-    package mutating func read(_ field: ProtobufField) throws {
-        if field.number == 1 { try field.merge(into: &tensorType) }
-    }
-
-    package func write(to writer: inout ProtobufWriter) { writer.write(1, tensorType) }
+    package mutating func code(_ fields: inout ProtobufFields) { fields(1, &tensorType) }
 }
 
 package struct TensorShapeProto: ProtobufMessage {
-    /// A length or a symbolic name.
     package struct Dimension: ProtobufMessage {
         /// The length; 0 if it is symbolic.
         package var dimValue: Int64 = 0
@@ -64,18 +43,12 @@ package struct TensorShapeProto: ProtobufMessage {
 
         package init() {}
 
-        package mutating func read(_ field: ProtobufField) throws {
+        package mutating func code(_ fields: inout ProtobufFields) {
+            fields(1, &dimValue, always: dimParam.isEmpty)
+            fields(2, &dimParam)
             // A oneof field: the last one wins.
-            switch field.number {
-            case 1: (dimValue, dimParam) = (try field.integer(), "")
-            case 2: (dimValue, dimParam) = (0, try field.text())
-            default: break
-            }
-        }
-
-        package func write(to writer: inout ProtobufWriter) {
-            writer.write(1, dimValue, always: dimParam.isEmpty)
-            writer.write(2, dimParam)
+            if fields.reads(1) { dimParam = "" }
+            if fields.reads(2) { dimValue = 0 }
         }
     }
 
@@ -83,11 +56,7 @@ package struct TensorShapeProto: ProtobufMessage {
 
     package init() {}
 
-    package mutating func read(_ field: ProtobufField) throws {
-        if field.number == 1 { dim.append(try field.message()) }
-    }
-
-    package func write(to writer: inout ProtobufWriter) { writer.write(1, dim) }
+    package mutating func code(_ fields: inout ProtobufFields) { fields(1, &dim) }
 }
 
 /// A tensor, whose elements are in one of several fields.
@@ -98,7 +67,7 @@ package struct TensorProto: ProtobufMessage {
         case complex128, bfloat16
     }
 
-    package enum DataLocation: Int, Sendable {
+    package enum DataLocation: Int32, Sendable {
         case `default` = 0
         case external
     }
@@ -112,41 +81,23 @@ package struct TensorProto: ProtobufMessage {
     package var floatData: [Float] = []
     /// Elements of up to 32 bits.
     package var int32Data: [Int32] = []
-    package var int64Data: [Int64] = []
-    package var doubleData: [Double] = []
+    package var int64Data: [Int64] = [], doubleData: [Double] = []
     /// File, offset and length of external elements.
     package var externalData: [StringStringEntryProto] = []
-    /// Whether the elements are external.
     package var dataLocation = DataLocation.default
 
     package init() {}
 
-    package mutating func read(_ field: ProtobufField) throws {
-        switch field.number {
-        case 1: try field.append(to: &dims)
-        case 2: dataType = try field.integer32()
-        case 4: try field.append(to: &floatData)
-        case 5: try field.append(to: &int32Data)
-        case 7: try field.append(to: &int64Data)
-        case 8: name = try field.text()
-        case 9: rawData = try field.bytes()
-        case 10: try field.append(to: &doubleData)
-        case 13: externalData.append(try field.message())
-        case 14: dataLocation = DataLocation(rawValue: Int(try field.integer())) ?? .default
-        default: break
-        }
-    }
-
-    package func write(to writer: inout ProtobufWriter) {
-        writer.write(1, dims)
-        writer.write(2, dataType)
-        writer.write(4, floatData)
-        writer.write(5, int32Data)
-        writer.write(7, int64Data)
-        writer.write(8, name)
-        writer.write(9, rawData)
-        writer.write(10, doubleData)
-        writer.write(13, externalData)
-        writer.write(14, dataLocation.rawValue)
+    package mutating func code(_ fields: inout ProtobufFields) {
+        fields(1, &dims)
+        fields(2, &dataType)
+        fields(4, &floatData)
+        fields(5, &int32Data)
+        fields(7, &int64Data)
+        fields(8, &name)
+        fields(9, &rawData)
+        fields(10, &doubleData)
+        fields(13, &externalData)
+        fields(14, &dataLocation, unknown: .default)
     }
 }

@@ -1,16 +1,13 @@
 import SequenceModels
 
-/// A coloured interval of one class in a timeline.
 struct Band {
     let start, end: Double
-    let row: Int
-    let place: Int
+    let row, place: Int
 
     /// Consecutive frames of equal classes as intervals.
     static func bands(_ places: [Int], row: Int) -> [Band] {
         if places.isEmpty { return [] }
-        var result: [Band] = []
-        var first = 0
+        var result: [Band] = [], first = 0
         for index in 1...places.count where index == places.count || places[index] != places[first] {
             result.append(Band(start: Double(first), end: Double(index), row: row, place: places[first]))
             first = index
@@ -43,11 +40,10 @@ struct Band {
         let height = Int(lowest * 26) + 90 + 17 * (letters * 7 / 700 + 1)
         return Chart(
             name: name, title: title, width: 760, height: height,
-            script: data.joined()
-                + "set yrange [\(lowest):-0.55]\nset xrange [0:\(end)]\n"
+            script: data.joined() + "set yrange [\(lowest):-0.55]\nset xrange [0:\(end)]\n"
                 + Chart.tics("y", rows.map { ($0.name, $0.place) }) + "set border 1\nset grid noytics\n"
-                + "set xlabel \(Chart.quoted(axis))\nset key below horizontal left maxrows \(letters * 7 / 700 + 2)\nplot "
-                + plots.joined(separator: ", "))
+                + "set xlabel \(Chart.quoted(axis))\nset key below horizontal left maxrows \(letters * 7 / 700 + 2)\n"
+                + "plot " + plots.joined(separator: ", "))
     }
 }
 

@@ -17,11 +17,12 @@ extension Chart {
         let hasValidation = epochs.contains { $0.validationLoss != nil }
         let mark =
             best > 0
-            ? "set arrow 1 from first \(best), graph 0 to first \(best), graph 1 nohead dashtype 2 linecolor rgb '\(Ink.gray)'\n"
+            ? "set arrow 1 from first \(best), graph 0 to first \(best), graph 1 nohead \(Ink.dashed)\n"
             : ""
         let style = epochs.count == 1 ? "points pointtype 7" : "lines linewidth 2"
         let range =
-            "set xlabel 'epoch'\nset xrange [\(epochs.count == 1 ? "0:2" : "\(epochs[0].epoch):\(epochs.last?.epoch ?? 1)")]\n"
+            "set xlabel 'epoch'\n"
+            + "set xrange [\(epochs.count == 1 ? "0:2" : "\(epochs[0].epoch):\(epochs.last?.epoch ?? 1)")]\n"
         func pair(_ train: Int, _ validation: Int) -> String {
             let first = "plot $epochs using 1:\(train) with \(style) linecolor rgb '\(Ink.blue)' title 'train'"
             return hasValidation
@@ -50,10 +51,9 @@ extension Chart {
         let rows = roc.curve.map { [100 * $0.falsePositives, 100 * $0.truePositives] as [Double?] }
         return Chart(
             name: "roc", title: "ROC of \(Chart.short(roc.positive)), area \(percent(roc.area))",
-            script: data("curve", rows)
-                + data("best", [[100 * roc.falsePositives, 100 * roc.truePositives]])
+            script: data("curve", rows) + data("best", [[100 * roc.falsePositives, 100 * roc.truePositives]])
                 + "set xrange [0:100]\nset yrange [0:100]\nset xlabel 'false positive rate, %'\n"
-                + "set ylabel 'true positive rate, %'\nset arrow 1 from 0,0 to 100,100 nohead dashtype 2 linecolor rgb '\(Ink.gray)'\n"
+                + "set ylabel 'true positive rate, %'\nset arrow 1 from 0,0 to 100,100 nohead \(Ink.dashed)\n"
                 + "plot $curve using 1:2 with lines linewidth 2 linecolor rgb '\(Ink.blue)', "
                 + "$best using 1:2 with points pointtype 7 linecolor rgb '\(Ink.orange)'")
     }
@@ -92,14 +92,13 @@ extension Chart {
         let script =
             data("cells", cells) + (texts.dark.isEmpty ? "" : data("dark", texts.dark))
             + (texts.light.isEmpty ? "" : data("light", texts.light))
-            + "unset grid\nset border 15\nset xrange [-0.5:\(Double(count) - 0.5)]\nset yrange [\(Double(count) - 0.5):-0.5]\n"
-            + "set xlabel 'predicted'\nset ylabel 'true'\nset size noratio\n"
+            + "unset grid\nset border 15\nset xrange [-0.5:\(Double(count) - 0.5)]\n"
+            + "set yrange [\(Double(count) - 0.5):-0.5]\nset xlabel 'predicted'\nset ylabel 'true'\nset size noratio\n"
             + tics("x", labels, "rotate by 90 right") + tics("y", labels) + "plot " + plots.joined(separator: ", ")
         return Chart(
             name: isNormalized ? "confusion-normalized" : "confusion",
             title: isNormalized ? "Confusion, % of each true class" : "Confusion, clips",
-            width: count * cell + letters + 40,
-            height: count * cell + letters + 20, fontSize: font, script: script)
+            width: count * cell + letters + 40, height: count * cell + letters + 20, fontSize: font, script: script)
     }
 
     /// Recall of each class; marked classes in red.
@@ -113,8 +112,7 @@ extension Chart {
         }
         let isMarked = classes.contains(where: \.isRare)
         let script =
-            data("bars", rows) + list(classes.map(\.label))
-            + "set xrange [0:100]\nset xlabel 'recall, %'\nplot "
+            data("bars", rows) + list(classes.map(\.label)) + "set xrange [0:100]\nset xlabel 'recall, %'\nplot "
             + bars(0, Ink.blue, isMarked ? "other classes" : "")
             + (isMarked ? ", " + bars(1, Ink.red, "fewer than 90 % of the mean number of training clips") : "")
         return Chart(
@@ -133,14 +131,13 @@ extension Chart {
             data("points", rows)
             + "set xlabel 'training clips of the class'\nset ylabel 'recall, %'\nset yrange [-3:103]\n"
             + "set xrange [0:\(most * 1.08 + 1)]\n"
-            + "set arrow 1 from first \(limit), graph 0 to first \(limit), graph 1 nohead dashtype 2 linecolor rgb '\(Ink.gray)'\n"
-            + "plot $points using 1:($3 == 0 ? $2 : NaN) with points pointtype 7 pointsize 0.7 linecolor rgb '\(Ink.blue)', "
+            + "set arrow 1 from first \(limit), graph 0 to first \(limit), graph 1 nohead \(Ink.dashed)\nplot "
+            + "$points using 1:($3 == 0 ? $2 : NaN) with points pointtype 7 pointsize 0.7 linecolor rgb '\(Ink.blue)', "
             + "$points using 1:($3 == 1 ? $2 : NaN) with points pointtype 7 pointsize 0.7 linecolor rgb '\(Ink.red)'"
         return Chart(
             name: "frequency", title: "Recall against class frequency; the line is 90 % of the mean", script: script)
     }
 
-    /// Number of clips of each class in each split.
     static func distribution(_ classes: [ClassFigures], splits: [String]) -> Chart {
         let rows = classes.enumerated().map { index, own -> [Double?] in
             [Double(index)] + splits.map { Double(own.clips[$0] ?? 0) }
@@ -148,17 +145,16 @@ extension Chart {
         let plots = splits.indices.map { place in
             let before = (0..<place).map { " + $\($0 + 2)" }.joined()
             let start = "(0\(before))"
+            let color = Ink.series[place % Ink.series.count]
             return "$bars using (0):1:\(start):(0\(before) + $\(place + 2)):($1 - 0.38):($1 + 0.38) with boxxyerror "
-                + "fillstyle solid 0.85 noborder linecolor rgb '\(Ink.series[place % Ink.series.count])' title \(quoted(splits[place]))"
+                + "fillstyle solid 0.85 noborder linecolor rgb '\(color)' title \(quoted(splits[place]))"
         }
         let script =
-            data("bars", rows) + list(classes.map(\.label))
-            + "set xrange [0:*]\nset xlabel 'clips'\nplot "
+            data("bars", rows) + list(classes.map(\.label)) + "set xrange [0:*]\nset xlabel 'clips'\nplot "
             + plots.joined(separator: ", ")
         return Chart(
             name: "distribution", title: "Clips per class and split", width: 560,
-            height: height(of: classes.count) + 24,
-            fontSize: font(classes.count), script: script)
+            height: height(of: classes.count) + 24, fontSize: font(classes.count), script: script)
     }
 
     static func reliability(_ reliability: Reliability) -> Chart {
@@ -171,12 +167,11 @@ extension Chart {
             + "set xrange [0:100]\nset yrange [0:100]\nset xlabel 'probability of the prediction, %'\n"
             + "set ylabel 'accuracy, %'\n"
             + "plot $bins using ($3 / 2 + $4 / 2):($5 / 2):3:4:(0):5 with boxxyerror fillstyle solid 0.35 noborder "
-            + "linecolor rgb '\(Ink.gray)' title 'share of clips', x with lines dashtype 2 linecolor rgb '\(Ink.gray)', "
+            + "linecolor rgb '\(Ink.gray)' title 'share of clips', x with lines \(Ink.dashed), "
             + "$bins using 1:2 with linespoints pointtype 7 pointsize 0.6 linewidth 2 linecolor rgb '\(Ink.blue)'"
         return Chart(name: "calibration", title: "Calibration", script: script)
     }
 
-    /// Top-k accuracy over k.
     static func topAccuracy(_ metrics: Metrics) -> Chart {
         let rows = (1...min(10, metrics.labels.count)).map {
             [Double($0), 100 * metrics.accuracy(top: $0)] as [Double?]
@@ -184,7 +179,8 @@ extension Chart {
         let script =
             data("top", rows)
             + "set xlabel 'k'\nset ylabel '%'\nset yrange [0:100]\nset xrange [0.4:\(Double(rows.count) + 0.6)]\n"
-            + "set xtics 1\nset boxwidth 0.7\nplot $top using 1:2 with boxes fillstyle solid 0.85 noborder linecolor rgb '\(Ink.blue)'"
+            + "set xtics 1\nset boxwidth 0.7\n"
+            + "plot $top using 1:2 with boxes fillstyle solid 0.85 noborder linecolor rgb '\(Ink.blue)'"
         return Chart(name: "top-k", title: "Top-k accuracy", height: 220, script: script)
     }
 
@@ -195,4 +191,29 @@ extension Chart {
 
     static func height(of rows: Int) -> Int { rows * (rows > 30 ? 13 : 20) + 84 }
     static func font(_ rows: Int) -> Int { rows > 30 ? 10 : 12 }
+}
+
+struct ClassFigures {
+    let label: String
+    /// Clips by split, as used by the run.
+    let clips: [String: Int]
+    /// Recall on the evaluated clips; nil if there are none.
+    let accuracy: Double?
+    /// Whether it has fewer than 90 % of the mean class's training clips.
+    let isRare: Bool
+
+    var trained: Int { clips["train"] ?? 0 }
+
+    /// - Parameter clips: by class, then split.
+    static func all(_ metrics: Metrics, clips: [String: [String: Int]]) -> (classes: [ClassFigures], mean: Double) {
+        let counts = metrics.labels.map { clips[$0]?["train"] ?? 0 }
+        let mean = Double(counts.reduce(0, +)) / Double(max(1, counts.count))
+        let classes = metrics.labels.enumerated().map { index, label in
+            let (count, correct) = metrics.perClass(index)
+            return ClassFigures(
+                label: label, clips: clips[label] ?? [:], accuracy: count > 0 ? Double(correct) / Double(count) : nil,
+                isRare: Double(counts[index]) < 0.9 * mean)
+        }
+        return (classes, mean)
+    }
 }

@@ -1,8 +1,6 @@
 import Video
 
-/// Class activation maps of a clip.
 package struct ClassActivation: Sendable {
-    /// One frame with its map.
     package struct Frame: Sendable {
         /// In seconds.
         package let time: Double
@@ -16,10 +14,7 @@ package struct ClassActivation: Sendable {
         }
     }
 
-    package let video: String
-    /// The explained class.
-    package let label: String
-    /// Probability of that class.
+    package let video, label: String
     package let probability: Double
     package let height, width: Int
     /// In order of time.
@@ -30,7 +25,6 @@ package struct ClassActivation: Sendable {
         (self.height, self.width, self.frames) = (height, width, frames)
     }
 
-    /// `count` evenly spaced frames.
     package func spread(_ count: Int) -> ClassActivation {
         guard frames.count > count else { return self }
         return ClassActivation(
@@ -105,9 +99,8 @@ package struct ClassActivation: Sendable {
 
 /// Draws a class and its probability on an image.
 package enum Caption {
-    /// The image with a dark bar at its lower edge: the class, and its probability as number and line.
-    ///
-    /// - `figure`: replaces the probability in percent, which the line still shows.
+    /// The image with a dark bar at its lower edge: the class, and its probability as number and line. `figure`:
+    /// replaces the probability in percent, which the line still shows.
     package static func drawn(
         on picture: RGBImage, label: String, probability: Double, figure: String? = nil, _ lettering: Lettering
     ) -> RGBImage {

@@ -13,9 +13,7 @@ struct ClipView {
         let weight: Weight?
     }
 
-    struct Weight {
-        let width, share: String
-    }
+    struct Weight { let width, share: String }
 
     struct Bar {
         let label, width, number: String
@@ -36,14 +34,9 @@ struct ClipView {
             "frames": frames.map { Page.present(["uri": $0.uri, "time": $0.time, "weight": $0.weight]) }, "bars": bars,
         ])
     }
+}
 
-    init(
-        path: String, truth: String, predicted: String, isWrong: Bool, problem: String?, frames: [Frame], bars: [Bar]
-    ) {
-        (self.path, self.truth, self.predicted, self.isWrong) = (path, truth, predicted, isWrong)
-        (self.problem, self.frames, self.bars) = (problem, frames, bars)
-    }
-
+extension ClipView {
     /// - Parameter labels: classes in the order of the probabilities.
     init(_ clip: UsedClip, _ prediction: PredictionRecord, labels: [String], strip: FrameStrip) {
         path = clip.path
@@ -69,15 +62,12 @@ struct FrameStrip: Sendable {
     let frames: [ClipView.Frame]
     let problem: String?
 
-    /// Side of a thumbnail, in pixels.
     static let side = 96
 
     init(frames: [ClipView.Frame], problem: String?) { (self.frames, self.problem) = (frames, problem) }
 
-    /// - Parameters:
-    ///   - root: folder of the data set's videos.
-    ///   - weights: attention weights of all frames, if the head has them.
-    ///   - limit: maximum number of frames, evenly spaced.
+    /// `root`: folder of the data set's videos. `weights`: attention weights of all frames, if the head has them.
+    /// `limit`: maximum number of frames, evenly spaced.
     init(_ clip: UsedClip, root: String?, recipe: ExtractionRecipe, weights: [Float]?, limit: Int) {
         do {
             guard let root else { throw StripError.unknownRoot }
@@ -105,15 +95,12 @@ struct FrameStrip: Sendable {
                     time: decimal(all[index].time, 2) + " s", weight: weight)
             }
             problem = nil
-        } catch {
-            (frames, problem) = ([], "No frames: \(error.localizedDescription)")
-        }
+        } catch { (frames, problem) = ([], "No frames: \(error.localizedDescription)") }
     }
 }
 
 enum StripError: LocalizedError {
-    case unknownRoot
-    case otherVideo(path: String)
+    case unknownRoot, otherVideo(path: String)
 
     var errorDescription: String? {
         switch self {

@@ -1,5 +1,4 @@
 import FeatureCache
-import Foundation
 import SequenceModels
 
 extension Comparison {
@@ -36,7 +35,8 @@ extension Comparison {
         if role == "train" { notes.append("The runs were trained on these clips.") }
         for entry in entries where entry.averagedRepeats > 1 {
             notes.append(
-                "\(entry.run.name): the ensemble of \(entry.averagedRepeats) repeats; `evaluate` prints the mean over single models."
+                "\(entry.run.name): the ensemble of \(entry.averagedRepeats) repeats; `evaluate` prints the mean over "
+                    + "single models."
             )
         }
         let diverged = entries.filter(\.diverged).map(\.run.name)
@@ -54,8 +54,7 @@ extension Comparison {
         for entry in entries {
             table.append([
                 entry.run.name + (entry.diverged ? " (diverged)" : ""), entry.run.model, percent(entry.accuracy),
-                Self.text(entry.interval),
-                "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
+                Self.text(entry.interval), "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
             ])
         }
         return table
@@ -100,9 +99,7 @@ extension Comparison {
         var table = TextTable([
             ("class", .left), ("clips", .right), (entries[0].run.name, .right), (best.run.name, .right),
         ])
-        for gain in shown {
-            table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)])
-        }
+        for gain in shown { table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)]) }
         return table
     }
 
@@ -110,8 +107,5 @@ extension Comparison {
         "\(percent(interval.lower)) to \(percent(interval.upper))"
     }
 
-    /// As a JSON object.
-    package func json() throws -> String {
-        try JSONText.of(self)
-    }
+    package func json() throws -> String { try JSONText.of(self) }
 }

@@ -11,7 +11,6 @@ package struct ComparisonReport: Report {
     /// Maximum number of runs in the learning curves.
     private static let overlaid = 16
 
-    /// - Throws: `SequenceError`, `CacheError`.
     package init(_ directories: [RunDirectory], role: ClipRole? = nil, cache path: String? = nil) throws {
         let comparison = try Comparison(directories, role: role, cache: path)
         let configurations = try directories.prefix(Self.overlaid).map { try $0.load().configuration }
@@ -20,11 +19,9 @@ package struct ComparisonReport: Report {
             (configuration.name, try cache.run(named: configuration.name).map(cache.epochs) ?? [])
         }
         self.comparison = comparison
-        charts =
-            Chart.overlaid(curves) + [.accuracies(comparison)] + (Chart.gains(comparison).map { [$0] } ?? [])
+        charts = Chart.overlaid(curves) + [.accuracies(comparison)] + (Chart.gains(comparison).map { [$0] } ?? [])
     }
 
-    /// The page with the charts that were drawn.
     package func html(drawn: [Data]) throws -> String {
         let names: [String] = comparison.entries.map(\.run.name)
         let title: String = names.count > 4 ? "\(names.count) runs" : names.joined(separator: ", ")
@@ -33,7 +30,8 @@ package struct ComparisonReport: Report {
         page.notes = comparison.notes
         if comparison.leftOut > 0 {
             page.notes.append(
-                "\(grouped(comparison.leftOut)) clips that are missing or labelled differently in some runs are left out."
+                "\(grouped(comparison.leftOut)) clips that are missing or labelled differently in some runs are left "
+                    + "out."
             )
         }
         page.sections = sections(drawn)
@@ -49,8 +47,7 @@ package struct ComparisonReport: Report {
                 id: "accuracy", heading: "Accuracy",
                 text: "95 % Wilson intervals with the effective sample size: clips of one source count together.",
                 figures: figures(["accuracies"]), tables: [Page.Table(comparison.entryTable)]),
-            Page.Section(
-                id: "curves", heading: "Training", figures: figures(["curves-loss", "curves-accuracy"])),
+            Page.Section(id: "curves", heading: "Training", figures: figures(["curves-loss", "curves-accuracy"])),
         ]
         if !comparison.families.isEmpty {
             sections[0].tables.append(Page.Table(comparison.familyTable, caption: "Over seeds"))
@@ -131,8 +128,7 @@ extension Chart {
         let rows = shown.enumerated().map { [100 * ($1.best - $1.first), Double($0)] as [Double?] }
         return Chart(
             name: "class-gains", title: "Change of recall from the first to the best run, in percentage points",
-            width: 560,
-            height: height(of: shown.count), fontSize: font(shown.count),
+            width: 560, height: height(of: shown.count), fontSize: font(shown.count),
             script: data("bars", rows) + list(shown.map(\.label)) + "set xlabel 'points'\nset xrange [*<0:0<*]\n"
                 + "plot $bars using (0):2:(0):1:($2 - 0.38):($2 + 0.38) with boxxyerror fillstyle solid 0.85 noborder "
                 + "linecolor rgb '\(Ink.green)'")

@@ -1,7 +1,6 @@
 import Foundation
 import SequenceModels
 
-/// Evaluation on concatenated clips as tables and charts.
 extension ContinuousEvaluation {
     /// By the number of frames that belong to a window's first action.
     var table: TextTable {
@@ -26,9 +25,7 @@ extension ContinuousEvaluation {
         let role: String
         let evaluation: ContinuousEvaluation
 
-        enum CodingKeys: String, CodingKey {
-            case split
-        }
+        enum CodingKeys: String, CodingKey { case split }
 
         func encode(to encoder: any Encoder) throws {
             try evaluation.encode(to: encoder)
@@ -37,12 +34,8 @@ extension ContinuousEvaluation {
         }
     }
 
-    /// As a JSON object.
-    ///
-    /// - `role`: of the concatenated clips.
-    package func json(role: String) throws -> String {
-        try JSONText.of(Document(role: role, evaluation: self))
-    }
+    /// As a JSON object. `role`: of the concatenated clips.
+    package func json(role: String) throws -> String { try JSONText.of(Document(role: role, evaluation: self)) }
 }
 
 extension Chart {
@@ -60,8 +53,7 @@ extension Chart {
 
     /// Two rows for each sequence, ground truth above prediction.
     private static func strips(_ evaluation: ContinuousEvaluation) -> Chart {
-        var bands: [Band] = []
-        var names: [String] = []
+        var bands: [Band] = [], names: [String] = []
         for (index, strip) in evaluation.strips.enumerated() {
             for (name, places) in [("true", strip.truth), ("predicted", strip.predicted)] {
                 bands += Band.bands(places, row: names.count + index)

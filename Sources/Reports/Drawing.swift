@@ -2,19 +2,15 @@ import Video
 
 // Drawing on images: rectangles, other images, text.
 
-/// 8-bit RGB.
 package typealias RGBColor = SIMD3<UInt8>
 
 extension RGBImage {
-    /// An image of one colour.
     package init(width: Int, height: Int, _ color: RGBColor) {
         self.init(
             width: width, height: height, pixels: (0..<width * height).flatMap { _ in [color.x, color.y, color.z] })
     }
 
-    /// Fills a rectangle, clipped to the image.
-    ///
-    /// - `opacity`: from 0 to 1.
+    /// Fills a rectangle, clipped to the image. `opacity`: from 0 to 1.
     package mutating func fill(x: Int, y: Int, width: Int, height: Int, _ color: RGBColor, opacity: Float = 1) {
         for row in max(0, y)..<max(max(0, y), min(self.height, y + height)) {
             for column in max(0, x)..<max(max(0, x), min(self.width, x + width)) {
@@ -67,8 +63,7 @@ extension RGBImage {
     }
 }
 
-/// Resizes a map `[height, width]` bilinearly with half-pixel centres, as PyTorch's `interpolate(mode="bilinear",
-/// align_corners=False)`.
+/// Resizes a map `[height, width]` bilinearly with half-pixel centres (PyTorch's `interpolate(align_corners=False)`).
 func upsampled(_ map: [Float], height: Int, width: Int, to size: (height: Int, width: Int)) -> [Float] {
     func places(_ old: Int, _ new: Int) -> [(first: Int, second: Int, share: Float)] {
         (0..<new).map { index in

@@ -4,10 +4,7 @@ import Foundation
 /// allowed by digest in the content security policy; the page loads nothing else.
 package struct ExplorationReport: Report, Sendable {
     package struct Clip: Sendable {
-        /// Relative to the data set's root.
-        package let path: String
-        package let label: String
-        package let split: String
+        package let path, label, split: String
         package let x, y: Float
         /// Most probable class and its probability, if a run predicts it.
         package let predicted: (label: String, probability: Double)?
@@ -25,22 +22,15 @@ package struct ExplorationReport: Report, Sendable {
         }
     }
 
-    /// A list of clips to check.
     package struct List: Sendable {
-        /// Identifier such as `twins`.
-        package let id: String
-        package let heading: String
-        /// Explanation of the list.
-        package let text: String
+        package let id, heading, text: String
         package let columns: [String]
         /// A text for each column, and the clip that it links to.
         package let rows: [[(text: String, clip: Int?)]]
 
         package init(
             id: String, heading: String, text: String, columns: [String], rows: [[(text: String, clip: Int?)]]
-        ) {
-            (self.id, self.heading, self.text, self.columns, self.rows) = (id, heading, text, columns, rows)
-        }
+        ) { (self.id, self.heading, self.text, self.columns, self.rows) = (id, heading, text, columns, rows) }
     }
 
     /// There are none: the page's script draws the map.
@@ -69,14 +59,11 @@ package struct ExplorationReport: Report, Sendable {
         page.sections = [
             Page.Section(
                 id: "map-of-clips", heading: "Map",
-                text:
-                    "Nearby clips have similar features. Point at a clip to see its frames and its nearest "
-                    + "neighbours; the wheel or + and - zoom, the arrow keys move between clips.",
-                html: try mapHTML())
+                text: "Nearby clips have similar features. Point at a clip to see its frames and its nearest "
+                    + "neighbours; the wheel or + and - zoom, the arrow keys move between clips.", html: try mapHTML())
         ]
         page.sections += lists.map(section)
-        page.script = Page.Script(
-            text: String(decoding: PackageResources.explore_js, as: UTF8.self), data: try json())
+        page.script = Page.Script(text: String(decoding: PackageResources.explore_js, as: UTF8.self), data: try json())
         return try page.html()
     }
 

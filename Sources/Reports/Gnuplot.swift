@@ -53,26 +53,21 @@ package struct Chart: Sendable {
 enum Ink {
     static let blue = "#3b82f6", orange = "#f59e0b", green = "#10b981", red = "#ef4444", violet = "#8b5cf6"
     static let teal = "#14b8a6", pink = "#ec4899", olive = "#84cc16", gray = "#8a94a6"
+    static let dashed = "dashtype 2 linecolor rgb '\(gray)'"
     static let series = [blue, orange, green, red, violet, teal, pink, olive]
 }
 
-/// Draws charts with the installed gnuplot.
-///
-/// gnuplot's language can start other programs, so external text must not reach its parser: texts are encoded by
-/// `Escaping.gnuplot`, and scripts with a backquote are rejected. gnuplot runs without a shell, in an empty folder,
-/// without its startup files, with a minimal environment and a time limit.
+/// Draws charts with the installed gnuplot. gnuplot's language can start other programs, so external text must not
+/// reach its parser: texts are encoded by `Escaping.gnuplot`, and scripts with a backquote are rejected. gnuplot runs
+/// without a shell, in an empty folder, without its startup files, with a minimal environment and a time limit.
 package struct Gnuplot: Sendable {
-    package enum Format: String, Sendable, CaseIterable {
-        case svg, png
-    }
+    package enum Format: String, Sendable, CaseIterable { case svg, png }
 
     /// Time limit in seconds.
     var timeLimit = 120.0
     private let executable: String
 
-    /// Finds gnuplot on the path.
-    ///
-    /// - Throws: `GnuplotError.missing`.
+    /// Finds gnuplot on the path. Throws `GnuplotError.missing`.
     package init() throws {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").splitBytes(":")
         let found = folders.filter { $0.hasBytePrefix("/") }.map { $0 + "/gnuplot" }
@@ -83,8 +78,7 @@ package struct Gnuplot: Sendable {
 
     init(executable: String) { self.executable = executable }
 
-    /// - Returns: the content of each chart's file.
-    /// - Throws: `GnuplotError`.
+    /// Returns the content of each chart's file. Throws `GnuplotError`.
     package func draw(_ charts: [Chart], as format: Format) throws -> [Data] {
         let folder = NSTemporaryDirectory() + "zoetrope-charts-" + UUID().uuidString
         let files = FileManager.default
@@ -161,14 +155,13 @@ package struct Gnuplot: Sendable {
 }
 
 package enum GnuplotError: LocalizedError, Equatable {
-    case missing
-    case failed(chart: String, message: String)
+    case missing, failed(chart: String, message: String)
 
-    /// The problem and a remedy.
     package var errorDescription: String? {
         switch self {
         case .missing:
-            "Charts need gnuplot, which is not installed. Install it: `apt-get install gnuplot-nox`, or `brew install gnuplot`."
+            "Charts need gnuplot, which is not installed. Install it: `apt-get install gnuplot-nox`, or `brew install "
+                + "gnuplot`."
         case .failed(let chart, let message):
             "gnuplot could not draw \(chart): \(message). Update gnuplot, or leave the charts out."
         }

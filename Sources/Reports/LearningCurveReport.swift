@@ -3,7 +3,6 @@ import SequenceModels
 
 /// A learning curve (accuracy over training set size) as text, page and chart.
 package struct LearningCurveReport: Report {
-    /// One training set size.
     package struct Point: Sendable {
         /// Number of training clips, mean over the models.
         package let clips: Double
@@ -35,7 +34,6 @@ package struct LearningCurveReport: Report {
         charts = [.learningCurve(points)]
     }
 
-    /// The sizes as a table.
     package var text: String { table.text }
 
     private var table: TextTable {
@@ -46,8 +44,7 @@ package struct LearningCurveReport: Report {
             table.append([
                 grouped(Int(point.clips.rounded())),
                 point.accuracy.map { percent($0) + (point.diverged > 0 ? " (\(point.diverged) diverged)" : "") }
-                    ?? "diverged",
-                point.interval.map { "\(percent($0.lower)) to \(percent($0.upper))" } ?? "–",
+                    ?? "diverged", point.interval.map { "\(percent($0.lower)) to \(percent($0.upper))" } ?? "–",
                 point.deviation.map { "± " + percent($0) } ?? "–",
             ])
         }
@@ -62,7 +59,6 @@ package struct LearningCurveReport: Report {
         return "The last doubling of the training clips changed the accuracy by \(percent(last - before))."
     }
 
-    /// The page with the charts that were drawn.
     package func html(drawn: [Data]) throws -> String {
         var page = Page(title: name, subtitle: "accuracy against the number of training clips")
         page.sections = [

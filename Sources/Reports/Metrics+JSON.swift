@@ -5,26 +5,17 @@ extension Metrics {
     private struct Document: Encodable {
         struct Class: Encodable {
             let label: String
-            let clips: Int
-            let correct: Int
+            let clips, correct: Int
             let averagePrecision: Double?
 
-            enum CodingKeys: String, CodingKey {
-                case label, clips, correct
-                case averagePrecision = "average_precision"
-            }
+            enum CodingKeys: String, CodingKey { case label, clips, correct, averagePrecision = "average_precision" }
         }
-        let run: String
-        let split: String
+        let run, split: String
         let clips: Int
-        let loss: Double
-        let accuracy: Double
+        let loss, accuracy: Double
         let accuracyInterval: Statistics.Interval
         let topAccuracy: [String: Double]
-        let balancedAccuracy: Double
-        let macroF1: Double
-        let meanAveragePrecision: Double
-        let calibrationError: Double
+        let balancedAccuracy, macroF1, meanAveragePrecision, calibrationError: Double
         let roc: ScoreMetrics.ROC?
         let classes: [Class]
         let confusion: [[Int]]
@@ -42,31 +33,22 @@ extension Metrics {
             let diverged: Int
 
             enum CodingKeys: String, CodingKey {
-                case folds, repeats, diverged
-                case meanAccuracy = "mean_accuracy"
-                case standardDeviation = "standard_deviation"
-                case averagedAccuracy = "averaged_accuracy"
+                case folds, repeats, diverged, meanAccuracy = "mean_accuracy"
+                case standardDeviation = "standard_deviation", averagedAccuracy = "averaged_accuracy"
             }
         }
 
         enum CodingKeys: String, CodingKey {
             case run, split, clips, loss, accuracy, roc, classes, confusion, notes
-            case unknownClasses = "unknown_classes"
-            case foldModels = "fold_models"
-            case accuracyInterval = "accuracy_interval"
-            case topAccuracy = "top_accuracy"
-            case balancedAccuracy = "balanced_accuracy"
-            case macroF1 = "macro_f1"
-            case meanAveragePrecision = "mean_average_precision"
-            case calibrationError = "calibration_error"
+            case unknownClasses = "unknown_classes", foldModels = "fold_models"
+            case accuracyInterval = "accuracy_interval", topAccuracy = "top_accuracy"
+            case balancedAccuracy = "balanced_accuracy", macroF1 = "macro_f1"
+            case meanAveragePrecision = "mean_average_precision", calibrationError = "calibration_error"
         }
     }
 
-    /// The metrics as a JSON object; `confusion[true][predicted]` in the order of `classes`.
-    ///
-    /// - `interval`: 95 % interval of the accuracy.
-    /// - `folds`: of a cross-validated run whose held-out clips are evaluated.
-    /// - `notes`: what the metrics omit.
+    /// The metrics as JSON; `confusion[true][predicted]` in the order of `classes`. `interval`: 95 % interval of the
+    /// accuracy. `folds`: of a cross-validated run with evaluated held-out clips. `notes`: what the metrics omit.
     package func json(
         run: String, split: String, top: Int, scores: ScoreMetrics, interval: Statistics.Interval,
         folds: CrossValidationResult.Summary? = nil, notes: [String] = []

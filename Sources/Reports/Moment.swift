@@ -3,14 +3,11 @@ import Video
 
 /// A segment of a clip that was found, with its score.
 package struct Moment: Sendable {
-    /// Relative to the data set's root.
-    package let path: String
-    package let label: String
+    package let path, label: String
     /// In seconds.
     package let start, end: Double
     /// From −1 to 1.
     package let score: Float
-    /// Nil if unknown.
     package let probability: Float?
 
     package init(path: String, label: String, start: Double, end: Double, score: Float, probability: Float?) {
@@ -24,9 +21,8 @@ package struct Moment: Sendable {
         return "\(decimal(start, 2)) to \(decimal(end, 2)) s, score \(decimal(Double(score), 3))\(probability)"
     }
 
-    /// Decodes the frames from `start` to `end`, or the nearest one if there are none, and stops after them.
-    ///
-    /// - Throws: `VideoError`, or the error of `body`.
+    /// Decodes the frames from `start` to `end`, or the nearest one if there are none, and stops after them. Throws
+    /// `VideoError`, or the error of `body`.
     func forEachFrame(
         of clip: any ClipReader, from first: Double, to last: Double, framing: Framing,
         _ body: (VideoFrame) throws -> Void

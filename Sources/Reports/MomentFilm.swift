@@ -20,14 +20,11 @@ package struct MomentFilm {
     private let root: String
     private let lettering = Lettering()
 
-    /// - Parameter root: folder of the videos.
     package init(root: String) { self.root = root }
 
     /// - `isCancelled`: polled before each frame; after cancellation the file at the path is unchanged.
     /// - Throws: `VideoError`; `MomentFilm.Cancelled`.
-    package func write(
-        _ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }
-    ) throws -> Summary {
+    package func write(_ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }) throws -> Summary {
         let writer = try MovieWriter(path: path, width: Self.width, height: Self.height, frameRate: Self.frameRate)
         var failures: [(path: String, error: String)] = []
         var begin = 0
@@ -45,7 +42,6 @@ package struct MomentFilm {
         return Summary(joined: moments.count - failures.count, failures: failures)
     }
 
-    /// Thrown after cancellation.
     package struct Cancelled: Error {}
 
     /// - Returns: the tick after the moment.

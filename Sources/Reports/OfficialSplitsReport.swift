@@ -6,7 +6,6 @@ package struct OfficialSplitsReport: Report {
     package struct Part: Sendable {
         /// From 1.
         package let split: Int
-        /// Number of its test clips.
         package let clips: Int
         package let accuracy, top5: Double
         /// 95 % interval of the accuracy.
@@ -28,7 +27,6 @@ package struct OfficialSplitsReport: Report {
     /// - `parts`: at least one.
     package init(name: String, parts: [Part]) { (self.name, self.parts) = (name, parts) }
 
-    /// The table for the terminal.
     package var text: String { table.text }
 
     private var table: TextTable {

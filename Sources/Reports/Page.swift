@@ -28,9 +28,7 @@ struct Page {
         var clip: String?
     }
 
-    struct Row {
-        let cells: [Cell]
-    }
+    struct Row { let cells: [Cell] }
 
     struct Table {
         var caption: String?
@@ -41,39 +39,28 @@ struct Page {
         var hasHead: Bool { !columns.isEmpty }
     }
 
-    struct Document {
-        let name, text: String
-    }
+    struct Document { let name, text: String }
 
     struct Section {
         let id, heading: String
         var text: String?
         /// Inserted without escaping: external text must be escaped in it.
         var html: String?
-        var figures: [Figure] = []
-        var tables: [Table] = []
-        var clips: [ClipView] = []
-        var documents: [Document] = []
+        var figures: [Figure] = [], tables: [Table] = [], clips: [ClipView] = [], documents: [Document] = []
         var hasFigures: Bool { !figures.isEmpty }
     }
 
     var title, subtitle: String
-    var notes: [String] = []
-    var tiles: [Tile] = []
-    var sections: [Section] = []
-    var footer = ""
+    var notes: [String] = [], tiles: [Tile] = [], sections: [Section] = [], footer = ""
     var script: Script?
 
-    /// The page's script and its data.
     struct Script {
         let text: String
         /// JSON.
         let data: String
     }
 
-    func html() throws -> String {
-        try Self.rendered(PackageResources.page_mustache, content)
-    }
+    func html() throws -> String { try Self.rendered(PackageResources.page_mustache, content) }
 
     /// Renders a template, with every `{{text}}` escaped by `Escaping.html`.
     static func rendered(_ template: [UInt8], _ content: [String: Any]) throws -> String {
@@ -139,9 +126,7 @@ extension Page.Table {
 }
 
 extension Page.Figure {
-    /// A drawn chart as a figure.
-    ///
-    /// - Parameter number: of the chart in the page.
+    /// A drawn chart as a figure. `number`: of the chart in the page.
     init(_ chart: Chart, _ data: Data, number: Int) {
         caption = chart.title
         size = chart.width > Self.narrow ? "wide" : "narrow"

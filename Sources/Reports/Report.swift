@@ -5,33 +5,24 @@ package protocol Report {
     /// In drawing order.
     var charts: [Chart] { get }
 
-    /// The page with the charts that were drawn.
-    ///
-    /// - Parameter drawn: SVG files of `charts`, or none.
+    /// The page with the charts that were drawn. `drawn`: SVG files of `charts`, or none.
     func html(drawn: [Data]) throws -> String
 }
 
 extension Report {
-    /// Writes the page. Without gnuplot it contains only tables.
-    ///
-    /// - Returns: a note about missing charts, or nil.
-    /// - Throws: `ReportError`; the file at `path` is then unchanged.
+    /// Writes the page. Without gnuplot it contains only tables. Returns a note about missing charts, or nil. Throws
+    /// `ReportError`; the file at `path` is then unchanged.
     package func write(html path: String) throws -> String? {
         var (drawn, problem) = ([Data](), String?.none)
         do {
             drawn = charts.isEmpty ? [] : try Gnuplot().draw(charts, as: .svg)
-        } catch let error as GnuplotError {
-            problem = error.localizedDescription
-        }
+        } catch let error as GnuplotError { problem = error.localizedDescription }
         let text = try html(drawn: drawn)
         try ReportError.writing(path) { try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic) }
         return problem
     }
 
-    /// Writes each chart to a file in a folder, which is created if necessary.
-    ///
-    /// - Returns: the files.
-    /// - Throws: `GnuplotError`, `ReportError`.
+    /// Writes each chart to a file in a folder, which is created if necessary. Returns the files.
     package func write(charts folder: String, as format: Gnuplot.Format) throws -> [String] {
         let drawn = try Gnuplot().draw(charts, as: format)
         return try ReportError.writing(folder) {
@@ -65,8 +56,6 @@ package enum ReportError: LocalizedError, Equatable {
     static func writing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()
-        } catch {
-            throw ReportError.unwritable(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw ReportError.unwritable(path: path, reason: error.localizedDescription) }
     }
 }

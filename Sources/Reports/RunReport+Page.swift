@@ -4,7 +4,6 @@ import SequenceModels
 // A run's report as a page.
 
 extension RunReport {
-    /// The page with the charts that were drawn.
     package func html(drawn: [Data]) throws -> String {
         var page = Page(title: configuration.name, subtitle: subtitle)
         page.notes = notes
@@ -66,15 +65,12 @@ extension RunReport {
                 name: accuracyName, value: percent(metrics.accuracy),
                 detail: "95 %: \(percent(interval.lower)) to \(percent(interval.upper))")
         ]
-        if metrics.labels.count > 5 {
-            tiles.append(Page.Tile(name: "top-5", value: percent(metrics.accuracy(top: 5))))
-        }
+        if metrics.labels.count > 5 { tiles.append(Page.Tile(name: "top-5", value: percent(metrics.accuracy(top: 5)))) }
         tiles += [
             Page.Tile(name: "loss", value: decimal(metrics.loss, 4), detail: "cross-entropy"),
             Page.Tile(
                 name: "calibration error", value: percent(reliability.expectedError),
-                detail: "confidence minus accuracy"
-            ),
+                detail: "confidence minus accuracy"),
             Page.Tile(name: "balanced accuracy", value: percent(metrics.balancedAccuracy)),
             Page.Tile(name: "macro F1", value: percent(metrics.macroF1)),
             Page.Tile(name: "mean average precision", value: percent(scores.meanAveragePrecision)),
@@ -123,9 +119,8 @@ extension RunReport {
         for epoch in epochs {
             table.append([
                 "\(epoch.epoch)", "\(Float(epoch.learningRate))", decimal(epoch.trainLoss, 4),
-                percent(epoch.trainAccuracy),
-                epoch.validationLoss.map { decimal($0, 4) } ?? "–", epoch.validationAccuracy.map(percent) ?? "–",
-                decimal(epoch.seconds, 2),
+                percent(epoch.trainAccuracy), epoch.validationLoss.map { decimal($0, 4) } ?? "–",
+                epoch.validationAccuracy.map(percent) ?? "–", decimal(epoch.seconds, 2),
             ])
         }
         section.tables = [Page.Table(table, fold: "All \(epochs.count) epochs")]
@@ -216,8 +211,7 @@ extension RunReport {
         let weights = attends ? " The number under each frame is its attention weight." : ""
         section.text =
             mistakes.isEmpty
-            ? "There are no errors."
-            : "\(mistakes.count) of \(mistakeCount) errors, most confident first.\(weights)"
+            ? "There are no errors." : "\(mistakes.count) of \(mistakeCount) errors, most confident first.\(weights)"
         section.clips = mistakes
         return section
     }
@@ -227,8 +221,7 @@ extension RunReport {
         let weights = attends && mistakes.isEmpty ? " The number under each frame is its attention weight." : ""
         return Page.Section(
             id: "unsure", heading: "Least confident correct predictions",
-            text: "Correct predictions with the lowest probability." + weights,
-            clips: unsure)
+            text: "Correct predictions with the lowest probability." + weights, clips: unsure)
     }
 
     private func continuousSection(_ drawn: [Data]) -> Page.Section? {
@@ -236,9 +229,8 @@ extension RunReport {
         return Page.Section(
             id: "continuous", heading: "Sliding windows over concatenated clips",
             text: "Sliding windows of \(continuous.window) frames over concatenated clips of different classes: "
-                + "\(percent(continuous.accuracy)) of \(counted(continuous.windows, "window")) are classified as the action of "
-                + "most of their frames.",
-            figures: figures(["first-action", "joined-clips"], drawn: drawn),
+                + "\(percent(continuous.accuracy)) of \(counted(continuous.windows, "window")) are classified as the "
+                + "action of most of their frames.", figures: figures(["first-action", "joined-clips"], drawn: drawn),
             tables: [Page.Table(continuous.table, caption: "By the number of frames of the window's first action")])
     }
 
@@ -260,22 +252,18 @@ extension RunReport {
             ("head", training.model.summary),
             (
                 "optimizer",
-                "\(training.optimizer.kind.rawValue), learning rate "
-                    + "\(Float(training.optimizer.learningRate))"
-            ),
-            ("batch size", "\(training.batchSize)"), ("epochs", "at most \(training.epochs)"),
+                "\(training.optimizer.kind.rawValue), learning rate " + "\(Float(training.optimizer.learningRate))"
+            ), ("batch size", "\(training.batchSize)"), ("epochs", "at most \(training.epochs)"),
             ("seed", "\(training.seed)"), ("standardize", training.standardize ? "true" : "false"),
             ("data set", configuration.dataset), ("cache", configuration.cache), ("backbone", recipe.backbone),
             ("weights", configuration.weights), ("tap", recipe.tap), ("image size", "\(recipe.imageSize)"),
             ("frames", "at most \(configuration.input.maximumLength)"), ("precision", recipe.precision.rawValue),
             ("recipe", configuration.recipeDigest), ("started", summary?.startedAt ?? "–"),
         ]
-        let recipeText = (try? JSONSerialization.jsonObject(with: Data(configuration.recipe.utf8)))
-            .flatMap {
-                try? JSONSerialization.data(
-                    withJSONObject: $0, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-            }
-            .map { String(decoding: $0, as: UTF8.self) }
+        let recipeText = (try? JSONSerialization.jsonObject(with: Data(configuration.recipe.utf8))).flatMap {
+            try? JSONSerialization.data(
+                withJSONObject: $0, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
+        }.map { String(decoding: $0, as: UTF8.self) }
         return Page.Section(
             id: "settings", heading: "Configuration", tables: [Page.Table(facts: facts)],
             documents: [

@@ -8,7 +8,6 @@ import Threads
 
 /// The report of one run, from the cache: training, metrics, confusions, and the frames of its most confident errors.
 package struct RunReport: Report {
-    /// The evaluated split of the run.
     package let split: Split
     package let charts: [Chart]
     let configuration: RunDirectory.Configuration
@@ -21,8 +20,7 @@ package struct RunReport: Report {
     let classes: [ClassFigures]
     let splits: [String]
     let epochs: [EpochRecord]
-    let mistakes: [ClipView]
-    let unsure: [ClipView]
+    let mistakes, unsure: [ClipView]
     let mistakeCount: Int
     let attends: Bool
     let parameters: Int
@@ -31,11 +29,9 @@ package struct RunReport: Report {
     /// Numbers of clips whose frames are shown.
     private static let shownMistakes = 12, shownUnsure = 4
 
-    /// - `wanted`: nil selects test if the run has such clips, otherwise held-out or validation clips.
-    /// - `path`: of the cache; nil is the one that the run recorded.
-    /// - `root`: folder of the data set's videos; nil is the one used in training.
-    /// - `continuous`: the evaluation on concatenated clips, if there is one.
-    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
+    /// `wanted`: nil selects test if the run has such clips, otherwise held-out or validation clips. `path`: of the
+    /// cache; nil is the one that the run recorded. `root`: folder of the data set's videos; nil is the one used in
+    /// training. `continuous`: the evaluation on concatenated clips, if there is one.
     package init(
         _ directory: RunDirectory, role wanted: ClipRole? = nil, cache path: String? = nil, root: String? = nil,
         continuous: ContinuousEvaluation? = nil
@@ -54,10 +50,7 @@ package struct RunReport: Report {
         }
         let predictions = try cache.predictions(run: run, split: split.rawValue)
         let metrics = Metrics(predictions, labels: head.labels)
-        self.split = split
-        self.configuration = configuration
-        self.metrics = metrics
-        self.continuous = continuous
+        (self.split, self.configuration, self.metrics, self.continuous) = (split, configuration, metrics, continuous)
         recipe = try ExtractionRecipe(json: configuration.recipe)
         summary = try cache.runs().first { $0.name == configuration.name }
         epochs = try cache.epochs(run: run)
@@ -108,8 +101,7 @@ package struct RunReport: Report {
     ) -> [ClipView] {
         concurrentMap(chosen.count) { index in
             let (clip, prediction, weights) = chosen[index]
-            let strip = FrameStrip(
-                clip, root: root, recipe: recipe, weights: weights, limit: weights == nil ? 10 : 20)
+            let strip = FrameStrip(clip, root: root, recipe: recipe, weights: weights, limit: weights == nil ? 10 : 20)
             return ClipView(clip, prediction, labels: labels, strip: strip)
         }
     }

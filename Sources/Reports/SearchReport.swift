@@ -2,7 +2,6 @@ import Datasets
 import Foundation
 import Video
 
-/// The results of a search with frames of each moment.
 package struct SearchReport: Report, Sendable {
     package let charts: [Chart] = []
     private let question, unwanted: [String]
@@ -12,10 +11,8 @@ package struct SearchReport: Report, Sendable {
 
     private static let frames = 6
 
-    /// - `question`: phrases and files of the query.
-    /// - `unwanted`: negative phrases.
-    /// - `collection`: description of the searched collection.
-    /// - `root`: folder of the videos; nil if unknown.
+    /// `question`: phrases and files of the query. `unwanted`: negative phrases. `collection`: description of the
+    /// searched collection. `root`: folder of the videos; nil if unknown.
     package init(question: [String], unwanted: [String], collection: String, moments: [Moment], root: String?) {
         (self.question, self.unwanted, self.collection) = (question, unwanted, collection)
         (self.moments, self.root) = (moments, root)
@@ -35,7 +32,6 @@ package struct SearchReport: Report, Sendable {
 }
 
 extension ClipView {
-    /// A moment with its class, position and frames.
     init(_ moment: Moment, strip: FrameStrip) {
         self.init(
             path: "\(moment.path), \(moment.text)", truth: moment.label, predicted: "", isWrong: false,
@@ -58,8 +54,7 @@ extension FrameStrip {
                 // For a long moment every second frame is enough.
                 if all.count > 64 * limit { all = stride(from: 0, to: all.count, by: 2).map { all[$0] } }
             }
-            let chosen =
-                all.count <= limit ? all : (0..<limit).map { all[(2 * $0 + 1) * all.count / (2 * limit)] }
+            let chosen = all.count <= limit ? all : (0..<limit).map { all[(2 * $0 + 1) * all.count / (2 * limit)] }
             self.init(
                 frames: try chosen.map { frame in
                     let jpeg = try RGBImage(frame).encoded(as: .jpeg(quality: 5))
@@ -67,8 +62,6 @@ extension FrameStrip {
                         uri: "data:image/jpeg;base64," + jpeg.base64EncodedString(),
                         time: decimal(frame.time, 2) + " s", weight: nil)
                 }, problem: nil)
-        } catch {
-            self.init(frames: [], problem: "No frames: \(error.localizedDescription)")
-        }
+        } catch { self.init(frames: [], problem: "No frames: \(error.localizedDescription)") }
     }
 }

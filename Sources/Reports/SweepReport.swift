@@ -30,9 +30,7 @@ package struct SweepReport: Report {
     private let comparison: ComparisonReport?
     private let maps: [Chart]
 
-    /// - `keys`: as in the pipeline.
-    /// - `best`: the run selected on validation.
-    /// - `comparison`: of its runs, if there are not too many.
+    /// `keys`: as in the pipeline. `best`: selected on validation. `comparison`: of its runs, if not too many.
     package init(name: String, keys: [String], points: [Point], best: String?, comparison: ComparisonReport?) {
         (self.name, self.keys, self.points) = (name, keys, points)
         (self.best, self.comparison) = (best, comparison)
@@ -40,7 +38,6 @@ package struct SweepReport: Report {
         charts = maps + (comparison?.charts ?? [])
     }
 
-    /// The page with the charts that were drawn.
     package func html(drawn: [Data]) throws -> String {
         var page = Page(title: name, subtitle: "\(counted(points.count, "run")) over \(keys.joined(separator: ", "))")
         if let best, let point = points.first(where: { $0.name == best }) {
@@ -105,8 +102,7 @@ enum HeatMap {
                 return chart(
                     own, x: (x, keys[x]), y: y.map { ($0, keys[$0]) }, measure, name: "sweep-\(name)-\(index + 1)",
                     title: "\(name.prefix(1).uppercased() + name.dropFirst()) accuracy, %"
-                        + (fixed.isEmpty ? "" : "; \(fixed)"),
-                    range: range(points, measure))
+                        + (fixed.isEmpty ? "" : "; \(fixed)"), range: range(points, measure))
             }
         }
     }
@@ -166,8 +162,7 @@ enum HeatMap {
         return Chart(
             name: name, title: title, width: max(300, min(1100, columns.count * 84)) + 60 + min(26, longest) * 7,
             height: rows.count * 36 + 170,
-            script: data
-                + "unset grid\nset border 0\nset xrange [-0.5:\(Double(columns.count) - 0.5)]\n"
+            script: data + "unset grid\nset border 0\nset xrange [-0.5:\(Double(columns.count) - 0.5)]\n"
                 + "set yrange [\(Double(rows.count) - 0.5):-0.5]\nset xlabel \(Chart.quoted(short(x.name)))\n"
                 + (y.map { "set ylabel \(Chart.quoted(short($0.name)))\n" } ?? "")
                 + Chart.tics("x", columns, "rotate by 20 right") + Chart.tics("y", rows) + "plot "

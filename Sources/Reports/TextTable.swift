@@ -1,16 +1,14 @@
 import Escaping
+import Foundation
+import NeuralNetwork
 
 /// A text table with aligned columns, for the terminal.
 package struct TextTable: Sendable {
-    /// Horizontal alignment of cells.
-    package enum Alignment: Sendable {
-        case left, right
-    }
+    package enum Alignment: Sendable { case left, right }
 
     let alignments: [Alignment]
     private(set) var rows: [[String]]
 
-    /// - Parameter columns: headings and alignment.
     package init(_ columns: [(heading: String, alignment: Alignment)]) {
         alignments = columns.map(\.alignment)
         rows = [columns.map(\.heading)]
@@ -33,8 +31,7 @@ package struct TextTable: Sendable {
             }
             let line = "  " + cells.joined(separator: "  ")
             return String(line.reversed().drop { $0 == " " }.reversed())
-        }
-        .joined(separator: "\n")
+        }.joined(separator: "\n")
     }
 }
 
@@ -63,3 +60,42 @@ package func decimal(_ value: Double, _ places: Int) -> String {
 
 /// A fraction as a percentage with one decimal.
 package func percent(_ share: Double) -> String { share.isFinite ? decimal(100 * share, 1) + " %" : "–" }
+
+/// A number with its noun, such as `1 run` or `1,200 classes`. `plural`: the noun with an "s" if nil.
+package func counted(_ number: Int, _ noun: String, _ plural: String? = nil) -> String {
+    "\(grouped(number)) \(number == 1 ? noun : plural ?? noun + "s")"
+}
+
+/// JSON output of all commands: indented, keys sorted, non-finite numbers as `"nan"`, `"inf"`, `"-inf"`.
+package enum JSONText {
+    /// `keys`: the key encoding. Throws `EncodingError`.
+    package static func of(
+        _ value: some Encodable, keys: JSONEncoder.KeyEncodingStrategy = .useDefaultKeys
+    ) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        encoder.keyEncodingStrategy = keys
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        return String(decoding: try encoder.encode(value), as: UTF8.self)
+    }
+}
+
+extension Graph {
+    /// Every node with its output shape, parameters and multiply-adds, and the totals.
+    package var layerTable: String {
+        var table = TextTable([
+            ("layer", .left), ("operation", .left), ("output", .right), ("parameters", .right),
+            ("multiply-adds", .right),
+        ])
+        for node in nodes {
+            let (parameters, adds) = (parameterCount(of: node), multiplyAdds(of: node))
+            table.append([
+                node.name, node.operation.name, node.shape.description, parameters > 0 ? grouped(parameters) : "",
+                adds > 0 ? grouped(adds) : "",
+            ])
+        }
+        table.append(["total", "", "", grouped(parameterCount), grouped(multiplyAdds)])
+        return table.text
+    }
+}

@@ -2,7 +2,6 @@ import FeatureCache
 import Foundation
 import SequenceModels
 
-/// A prediction over time as text and files.
 extension Timeline {
     /// Start, end, class and probability of each segment.
     package var segmentTable: String {
@@ -25,9 +24,7 @@ extension Timeline {
     }
 
     /// One line per frame: video, time in seconds, most probable class, its probability, then the probability of every
-    /// class.
-    ///
-    /// - `includesHeader`: whether the first line is a header.
+    /// class. `includesHeader`: whether the first line is a header.
     package func csv(video: String, includesHeader: Bool) -> String {
         let header = CSV.line(["video", "time", "label", "probability"] + labels)
         let predicted = predicted
@@ -40,9 +37,7 @@ extension Timeline {
         return (includesHeader ? header : "") + lines.joined()
     }
 
-    /// Draws the classes over time to an SVG or PNG file, by its extension.
-    ///
-    /// - Throws: `GnuplotError`, `ReportError`.
+    /// Draws the classes over time to an SVG or PNG file, by its extension. Throws `GnuplotError`, `ReportError`.
     package func write(strip path: String) throws {
         let format: Gnuplot.Format = path.lowercased().hasSuffix(".svg") ? .svg : .png
         let data = try Gnuplot().draw([.timeline(self)], as: format)[0]

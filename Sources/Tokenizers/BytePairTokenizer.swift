@@ -2,14 +2,10 @@ import Escaping
 import Foundation
 
 /// CLIP's tokenizer: byte-level byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909) of lower-case words, with
-/// the published merges.
-///
-/// Text is normalised as in `transformers`: NFC, whitespace collapsed, lower case. open_clip additionally repairs
-/// mis-decoded text, which typed sentences do not need, and lowers a final sigma differently.
+/// the published merges. Text is normalised as in `transformers`: NFC, whitespace collapsed, lower case. open_clip
+/// additionally repairs mis-decoded text, which typed sentences do not need, and lowers a final sigma differently.
 package struct BytePairTokenizer: Tokenizer {
-    private struct Pair: Hashable {
-        let first, second: Int
-    }
+    private struct Pair: Hashable { let first, second: Int }
 
     /// Rank of a merge, which is also the offset of its token.
     private let ranks: [Pair: Int]
@@ -22,8 +18,7 @@ package struct BytePairTokenizer: Tokenizer {
     /// Maximum tokens of a text in the published networks, with the start and end tokens.
     package static let contextLength = 77
 
-    /// - `merges`: pairs by rank, as in `merges.txt` or `bpe_simple_vocab_16e6.txt`.
-    /// - Throws: `TokenizerError.damaged`.
+    /// `merges`: pairs by rank, as in `merges.txt` or `bpe_simple_vocab_16e6.txt`. Throws `TokenizerError.damaged`.
     package init(merges: [(String, String)], file: String) throws {
         var places: [String: Int] = [:]
         for (place, byte) in Self.order.enumerated() {
@@ -44,9 +39,7 @@ package struct BytePairTokenizer: Tokenizer {
         (start, end) = (Self.letters + merges.count, Self.letters + merges.count + 1)
     }
 
-    /// Reads `merges.txt`, `bpe_simple_vocab_16e6.txt` or `tokenizer.json`.
-    ///
-    /// - Throws: `TokenizerError`.
+    /// Reads `merges.txt`, `bpe_simple_vocab_16e6.txt` or `tokenizer.json`. Throws `TokenizerError`.
     package init(file: String) throws {
         let isJSON = file.hasByteSuffix(".json")
         let data = try VocabularyFile.contents(file, isJSON: isJSON)
@@ -88,7 +81,6 @@ package struct BytePairTokenizer: Tokenizer {
         return [start] + own.prefix(limit - 2) + [end]
     }
 
-    /// Whether the text is truncated.
     package func isTooLong(_ text: String, limit: Int = contextLength) -> Bool {
         Self.words(Self.normalized(text)).reduce(0) { $0 + tokens($1).count } > limit - 2
     }
@@ -110,9 +102,7 @@ package struct BytePairTokenizer: Tokenizer {
         return String(result)
     }
 
-    private enum Kind {
-        case space, letter, number, other
-    }
+    private enum Kind { case space, letter, number, other }
 
     private static func kind(_ scalar: Unicode.Scalar) -> Kind {
         switch scalar.properties.generalCategory {
@@ -162,8 +152,7 @@ package struct BytePairTokenizer: Tokenizer {
                 if let rank = ranks[pair], rank < best?.rank ?? .max { best = (rank, pair) }
             }
             guard let best else { break }
-            var joined: [Int] = []
-            var place = 0
+            var joined: [Int] = [], place = 0
             while place < symbols.count {
                 if place + 1 < symbols.count, symbols[place] == best.pair.first, symbols[place + 1] == best.pair.second
                 {

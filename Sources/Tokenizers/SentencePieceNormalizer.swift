@@ -1,5 +1,3 @@
-import Foundation
-
 /// SentencePiece's normalisation: a table of replacements (a double-array trie of the replaced texts, followed by the
 /// replacements), and whitespace as ▁.
 struct SentencePieceNormalizer: Sendable {
@@ -16,8 +14,7 @@ struct SentencePieceNormalizer: Sendable {
 
     init(_ specification: SentencePieceFile.Normalizer, keeping kept: [String], file: String) throws {
         let map = [UInt8](specification.map)
-        var units: [UInt32] = []
-        var end = 0
+        var units: [UInt32] = [], end = 0
         if map.count >= 4 {
             let size = (0..<4).reduce(0) { $0 | Int(map[$1]) << (8 * $1) }
             guard size % 4 == 0, size + 4 <= map.count else {
@@ -101,7 +98,5 @@ struct SentencePieceNormalizer: Sendable {
     private static func offset(_ unit: UInt32) -> UInt32 { (unit >> 10) << ((unit >> 6) & 8) }
 
     /// Number of bytes of a UTF-8 character, from its first byte.
-    static func characterLength(_ byte: UInt8) -> Int {
-        byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
-    }
+    static func characterLength(_ byte: UInt8) -> Int { byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4 }
 }

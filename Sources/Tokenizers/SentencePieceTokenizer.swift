@@ -16,7 +16,6 @@ package struct SentencePieceTokenizer: Tokenizer {
     /// The end-of-text token.
     package let end: Int
 
-    /// - Throws: `TokenizerError`.
     package init(file: String) throws {
         let data = try VocabularyFile.contents(file)
         let model: SentencePieceFile
@@ -57,8 +56,7 @@ package struct SentencePieceTokenizer: Tokenizer {
     package func pieces(of text: String) -> [Int] {
         let input = normalizer.normalized(text)
         let found = isUnigram ? likeliest(input) : paired(input)
-        var tokens: [Int] = []
-        var wasUnknown = false
+        var tokens: [Int] = [], wasUnknown = false
         for (range, token) in found {
             if token == unknown, let bytes {
                 tokens += input[range].map { bytes[Int($0)] }
@@ -73,7 +71,6 @@ package struct SentencePieceTokenizer: Tokenizer {
     /// The text's tokens and the end token; a text that is too long is truncated before it.
     package func encode(_ text: String, limit: Int) -> [Int] { pieces(of: text).prefix(limit - 1) + [end] }
 
-    /// Whether the text is truncated.
     package func isTooLong(_ text: String, limit: Int) -> Bool { pieces(of: text).count > limit - 1 }
 
     // MARK: - Unigram
@@ -109,9 +106,7 @@ package struct SentencePieceTokenizer: Tokenizer {
 
     private func keep(
         _ score: Float, _ begin: Int, _ end: Int, _ token: Int, _ best: inout [(score: Float, begin: Int, token: Int)]
-    ) {
-        if best[end].begin < 0 || score > best[end].score { best[end] = (score, begin, token) }
-    }
+    ) { if best[end].begin < 0 || score > best[end].score { best[end] = (score, begin, token) } }
 
     // MARK: - Byte-pair encoding
 
@@ -133,10 +128,57 @@ package struct SentencePieceTokenizer: Tokenizer {
                 if best == nil || pieces[token].score > best!.score { best = (pieces[token].score, place) }
             }
             guard let best else { break }
-            symbols[best.place].range =
-                symbols[best.place].range.lowerBound..<symbols[best.place + 1].range.upperBound
+            symbols[best.place].range = symbols[best.place].range.lowerBound..<symbols[best.place + 1].range.upperBound
             symbols.remove(at: best.place + 1)
         }
         return symbols.map { ($0.range, places[Array(input[$0.range])] ?? unknown) }
+    }
+}
+
+/// SigLIP's tokenizer: SentencePiece on lower-case text without punctuation, with an end token. SigLIP 2 keeps
+/// punctuation, and its model has byte fallback. Both are tested against `transformers` with specially trained models;
+/// SigLIP 2's published model, whose own symbols are whole markup tags, has not been tested.
+package struct SigLIPTokenizer: Tokenizer {
+    private let model: SentencePieceTokenizer
+
+    package init(file: String) throws { model = try SentencePieceTokenizer(file: file) }
+
+    package var vocabularySize: Int { model.vocabularySize }
+    /// The end token; token 0 for SigLIP 2.
+    package var padding: Int { model.fallsBackToBytes ? 0 : model.end }
+
+    package func encode(_ text: String, limit: Int) -> [Int] { model.encode(prepared(text), limit: limit) }
+
+    package func isTooLong(_ text: String, limit: Int) -> Bool { model.isTooLong(prepared(text), limit: limit) }
+
+    private static let punctuation = Set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~".unicodeScalars)
+
+    private func prepared(_ text: String) -> String {
+        if model.fallsBackToBytes { return text.lowercasedByCharacter }
+        let kept = String(
+            String.UnicodeScalarView(text.fullyLowercased.unicodeScalars.filter { !Self.punctuation.contains($0) }))
+        return kept.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+}
+
+extension String {
+    /// Context-free lower case of each character, as in the `tokenizers` library.
+    var lowercasedByCharacter: String { unicodeScalars.reduce(into: "") { $0 += $1.properties.lowercaseMapping } }
+
+    /// Lower case with Unicode's full mapping, including a final sigma, as Python's `str.lower`.
+    var fullyLowercased: String {
+        let scalars = Array(unicodeScalars)
+        var result = String.UnicodeScalarView()
+        for (place, scalar) in scalars.enumerated() {
+            if scalar == "\u{03A3}" {
+                let before = scalars[..<place].last { !$0.properties.isCaseIgnorable }
+                let after = scalars[(place + 1)...].first { !$0.properties.isCaseIgnorable }
+                let isFinal = before?.properties.isCased == true && after?.properties.isCased != true
+                result.append(isFinal ? "\u{03C2}" : "\u{03C3}")
+            } else {
+                result.append(contentsOf: scalar.properties.lowercaseMapping.unicodeScalars)
+            }
+        }
+        return String(result)
     }
 }

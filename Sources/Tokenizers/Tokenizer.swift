@@ -4,7 +4,6 @@ import Foundation
 /// Converts text to the token IDs of a text tower.
 package protocol Tokenizer: Sendable {
     var vocabularySize: Int { get }
-    /// Padding token.
     var padding: Int { get }
     /// Tokens of a text with special tokens, at most `limit`.
     func encode(_ text: String, limit: Int) -> [Int]
@@ -16,9 +15,7 @@ enum VocabularyFile {
     /// Maximum bytes of a vocabulary, and maximum JSON values.
     private static let (bytes, values) = (64 << 20, 4_000_000)
 
-    /// Reads a vocabulary file.
-    ///
-    /// - Throws: `TokenizerError`, also if it is not a regular file, too large or nested too deeply.
+    /// Reads a vocabulary. Throws `TokenizerError`, also if the file is not regular, too large or nested too deeply.
     static func contents(_ file: String, isJSON: Bool = false) throws -> Data {
         do {
             return isJSON
@@ -32,8 +29,7 @@ enum VocabularyFile {
 }
 
 package enum TokenizerError: LocalizedError, Equatable {
-    case missing(file: String)
-    case damaged(file: String, reason: String)
+    case missing(file: String), damaged(file: String, reason: String)
     case notFound(beside: String, wanted: [String])
 
     package var errorDescription: String? {

@@ -1,5 +1,4 @@
-/// Resizes `[height, width, 3]` pixels as OpenCV's `INTER_LINEAR`: half-pixel centres, bilinear interpolation without
-/// antialiasing, 11-bit weights.
+/// Resizes `[height, width, 3]` pixels as OpenCV's `INTER_LINEAR`: half-pixel centres, no antialiasing, 11-bit weights.
 func resizedBilinear(
     _ pixels: [UInt8], from source: (width: Int, height: Int), to size: (width: Int, height: Int)
 ) -> [UInt8] {

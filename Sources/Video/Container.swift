@@ -5,13 +5,9 @@ final class Container {
     let context: UnsafeMutablePointer<AVFormatContext>
 
     /// FFmpeg's error code for a file that could not be opened.
-    struct Refusal: Error {
-        let status: Int32
-    }
+    struct Refusal: Error { let status: Int32 }
 
     /// Opens a container of `DecodingLimits.containers`. The caller must have checked that `path` is a regular file.
-    ///
-    /// - Throws: `Refusal`.
     init(path: String) throws(Refusal) {
         LibAV.prepare()
         // Only local files, so that a playlist or a "concat" file cannot open other addresses.

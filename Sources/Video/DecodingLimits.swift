@@ -30,10 +30,8 @@ package struct DecodingLimits: Sendable, Equatable {
     /// Total frames of all windows: two days at 30 frames per second, with each frame in four windows.
     package var windowFrames = 20_000_000
 
-    /// Checks that a request's frames fit into memory, without allocating anything.
-    ///
-    /// - Parameter clock: ascending times of the clip's frames in seconds.
-    /// - Throws: `VideoError.beyondLimits`.
+    /// Checks that a request's frames fit into memory, without allocating anything. `clock`: ascending times of the
+    /// clip's frames in seconds. Throws `VideoError.beyondLimits`.
     func check(_ request: SampleRequest, clock: [Double], path: String) throws {
         guard let sampling = request.sampling.windowed else { return }
         let ticks = sampling.ticks(clock)
@@ -51,24 +49,19 @@ package struct DecodingLimits: Sendable, Equatable {
 
     package init() {}
 
-    /// The default limits.
     package static let standard = DecodingLimits()
 
-    /// Containers that contain images themselves. Playlists, lists of other files, scripts and devices are excluded,
-    /// because they would open other files or addresses. Audio containers are included to distinguish them from damaged
-    /// files.
+    /// Containers that hold images themselves: playlists, lists, scripts and devices would open other files or
+    /// addresses. Audio containers are included to distinguish them from damaged files.
     static let containers = [
         "3dostr", "aa", "amv", "apng", "asf", "av1", "avi", "avs2", "avs3", "bink", "bmp_pipe", "cavsvideo", "cdxl",
         "dirac", "dnxhd", "dv", "exr_pipe", "ffv1", "film_cpk", "flic", "flv", "gif", "gif_pipe", "gxf", "h261", "h263",
         "h264", "hevc", "image2", "ingenient", "ivf", "j2k_pipe", "jpeg_pipe", "jpegls_pipe", "jpegxl_pipe", "kux",
-        "live_flv",
-        "lxf", "m4v", "matroska", "mgsts", "mjpeg", "mjpeg_2000", "mov", "mp4", "mpeg", "mpegts", "mpegvideo", "mpjpeg",
-        "mtv", "mv", "mvi", "mxf", "mxg", "nsv", "nut", "nuv", "obu", "ogg", "pam_pipe", "pbm_pipe", "pcx_pipe",
-        "pgm_pipe",
-        "pgmyuv_pipe", "png_pipe", "ppm_pipe", "pva", "qoi_pipe", "r3d", "rm", "roq", "sgi_pipe", "smk", "sunrast_pipe",
-        "svag", "swf", "tga_pipe", "tiff_pipe", "ty", "vc1", "vc1test", "vvc", "webm", "webp_pipe", "wtv", "wtvchunk",
-        "xbm_pipe",
-        "xmv", "xwd_pipe", "yuv4mpegpipe", "wav", "w64", "mp3", "aac", "flac", "aiff", "au", "caf", "ac3", "eac3",
-        "amr", "ape", "wv", "tta",
+        "live_flv", "lxf", "m4v", "matroska", "mgsts", "mjpeg", "mjpeg_2000", "mov", "mp4", "mpeg", "mpegts",
+        "mpegvideo", "mpjpeg", "mtv", "mv", "mvi", "mxf", "mxg", "nsv", "nut", "nuv", "obu", "ogg", "pam_pipe",
+        "pbm_pipe", "pcx_pipe", "pgm_pipe", "pgmyuv_pipe", "png_pipe", "ppm_pipe", "pva", "qoi_pipe", "r3d", "rm",
+        "roq", "sgi_pipe", "smk", "sunrast_pipe", "svag", "swf", "tga_pipe", "tiff_pipe", "ty", "vc1", "vc1test", "vvc",
+        "webm", "webp_pipe", "wtv", "wtvchunk", "xbm_pipe", "xmv", "xwd_pipe", "yuv4mpegpipe", "wav", "w64", "mp3",
+        "aac", "flac", "aiff", "au", "caf", "ac3", "eac3", "amr", "ape", "wv", "tta",
     ].joined(separator: ",")
 }

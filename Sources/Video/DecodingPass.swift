@@ -1,7 +1,5 @@
-import CFFmpeg
 import Foundation
 
-/// One decoding pass over the packets of a file.
 final class DecodingPass {
     /// How to continue after a frame.
     enum Step {
@@ -10,14 +8,12 @@ final class DecodingPass {
         case jump(Int)
     }
 
-    /// Whether a frame with that timestamp is unneeded; it is then not decoded if no other frame refers to it. Nil
-    /// decodes all.
+    /// Whether the frame of a timestamp may be left undecoded if no other frame refers to it. Nil decodes all.
     var isSkippable: ((Int64) -> Bool)?
     /// Whether timestamps are packet indices instead of the container's.
     var countsPackets = false
     /// Damaged packets and frames so far.
     private(set) var errors = 0
-    /// How often packets were skipped.
     private(set) var jumps = 0
 
     private let file: InputFile
@@ -33,8 +29,7 @@ final class DecodingPass {
     /// Number of consecutive damaged packets after which decoding is aborted.
     private static let patience = 1000
 
-    /// - Parameter frames: number of frames in the file, which determines the time limit.
-    /// - Throws: `VideoError`.
+    /// `frames`: number of frames in the file, which determines the time limit. Throws `VideoError`.
     init(_ file: InputFile, frames: Int) throws {
         self.file = file
         decoder = try Decoder(file)
@@ -42,10 +37,8 @@ final class DecodingPass {
         end = .now + allowed
     }
 
-    /// Calls `body` with each frame in order of presentation until it stops.
-    ///
-    /// - Parameter first: index of the first packet to decode, which must not depend on earlier ones.
-    /// - Throws: `VideoError.beyondLimits`, or the error of `body`.
+    /// Calls `body` with each frame in order of presentation until it stops. `first`: index of the first packet to
+    /// decode, which must not depend on earlier ones. Throws `VideoError.beyondLimits`, or the error of `body`.
     func run(from first: Int = 0, _ body: (Picture) throws -> Step) throws {
         entry = first
         var isFlushing = false
@@ -92,15 +85,11 @@ final class DecodingPass {
 
     /// Reads the next non-empty packet: decoders interpret an empty one as the end.
     private func readFrame() -> Bool {
-        while file.read(into: packet) {
-            if packet.pointer.pointee.size > 0 { return true }
-        }
+        while file.read(into: packet) { if packet.pointer.pointee.size > 0 { return true } }
         return false
     }
 
-    /// The first frame of a file, or nil if none can be decoded.
-    ///
-    /// - Throws: `VideoError`.
+    /// The first frame of a file, or nil if none can be decoded. Throws `VideoError`.
     static func first(_ file: InputFile) throws -> Picture? {
         let pass = try DecodingPass(file, frames: 1)
         var isThere = false
@@ -113,9 +102,7 @@ final class DecodingPass {
 }
 
 extension FrameTable {
-    /// Decodes all frames of a file once to determine their order and times.
-    ///
-    /// - Throws: `VideoError`.
+    /// Decodes all frames of a file once to determine their order and times. Throws `VideoError`.
     init(decoding file: InputFile, _ scan: PacketScan) throws {
         let pass = try DecodingPass(file, frames: scan.packets.count)
         pass.countsPackets = true
@@ -123,8 +110,7 @@ extension FrameTable {
         try pass.run { picture in
             order.append(Int(exactly: picture.timestamp))
             if order.count > file.limits.frames {
-                throw VideoError.beyondLimits(
-                    path: file.path, reason: "it has more than \(file.limits.frames) frames")
+                throw VideoError.beyondLimits(path: file.path, reason: "it has more than \(file.limits.frames) frames")
             }
             return .goOn
         }

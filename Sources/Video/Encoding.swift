@@ -9,10 +9,8 @@ final class Encoder {
     private let packet = Packet()
     private let path: String
 
-    /// The first of the named encoders that is available and can be opened.
-    ///
-    /// - Parameter configure: sets size, format, time base and quality.
-    /// - Throws: `VideoError.writing`.
+    /// The first of the named encoders that is available and can be opened. `configure`: sets size, format, time base
+    /// and quality. Throws `VideoError.writing`.
     init(_ names: [String], path: String, _ configure: (UnsafeMutablePointer<AVCodecContext>) -> Void) throws {
         LibAV.prepare()
         self.path = path
@@ -60,7 +58,6 @@ final class Converter {
     private let (width, height): (Int, Int)
     private let path: String
 
-    /// - Throws: `VideoError.writing`.
     init(width: Int, height: Int, to format: AVPixelFormat, path: String) throws {
         (self.width, self.height, self.path) = (width, height, path)
         let isFull = format == AV_PIX_FMT_YUVJ420P
@@ -104,15 +101,13 @@ final class Converter {
 
 /// A container with one video stream. It is written to a `.partial` file, which is renamed at the end.
 final class OutputFile {
-    private let path: String
-    private let partial: String
+    private let path, partial: String
     private let container: UnsafeMutablePointer<AVFormatContext>
     private let stream: UnsafeMutablePointer<AVStream>
     private let encoder: Encoder
     private var isFinished = false
 
-    /// - Parameter format: FFmpeg's name, such as `mp4`.
-    /// - Throws: `VideoError.writing`.
+    /// `format`: FFmpeg's name, such as `mp4`. Throws `VideoError.writing`.
     init(path: String, format: String, _ encoder: Encoder) throws {
         (self.path, self.encoder) = (path, encoder)
         partial = NewFile.partialPath(of: path)

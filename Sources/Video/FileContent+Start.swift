@@ -7,10 +7,8 @@ extension FileContent {
     struct Start {
         /// At most 4 KiB, or as many as are needed to detect the format, up to 1 MiB.
         let bytes: Data
-        /// The format that FFmpeg detects.
         let format: InputFormat?
 
-        /// - Throws: `FileError`.
         init(of path: String) throws(FileError) {
             for count in [1 << 12, 1 << 16, 1 << 20] {
                 let bytes = try RegularFile.start(of: path, count: count)

@@ -4,9 +4,7 @@ import Foundation
 
 /// The kind of content of a regular file, detected from its first bytes and not from its extension.
 package enum FileContent: Sendable, Equatable {
-    /// A video in a supported container.
-    case video
-    case image
+    case video, image
     /// An image in a format that `DecodingLimits.containers` lacks, or that FFmpeg cannot decode.
     case unreadImage
     /// An animated WebP, which FFmpeg up to version 7 cannot decode.
@@ -17,15 +15,12 @@ package enum FileContent: Sendable, Equatable {
     case playlist
     /// Any other text, including subtitles and tables.
     case text
-    /// A file of 0 bytes.
     case empty
     /// A file in a known container that cannot be opened.
     case damaged
     case unknown
 
-    /// Detects the content of a file without opening files that it names.
-    ///
-    /// - Throws: `FileError` if it is not a regular file or cannot be opened.
+    /// Detects a file's content, opening no files that it names. Throws `FileError` if not regular or not openable.
     package static func of(_ path: String) throws(FileError) -> FileContent {
         let start = try Start(of: path)
         if start.bytes.isEmpty { return .empty }
@@ -58,7 +53,6 @@ package enum FileContent: Sendable, Equatable {
         }
     }
 
-    /// The content of a container with a detected format.
     private static func of(_ path: String, opened format: InputFormat) -> FileContent {
         if format.isImage { return images(path) ?? .unreadImage }
         guard let container = try? Container(path: path) else { return .damaged }
@@ -73,8 +67,7 @@ package enum FileContent: Sendable, Equatable {
         return container.bestStream(AVMEDIA_TYPE_AUDIO) == nil ? .unknown : .audio
     }
 
-    /// An image, or a video if there are several in one file, as `ffmpeg -f mjpeg` writes them; nil if FFmpeg finds no
-    /// image.
+    /// An image, or a video of several in one file (`ffmpeg -f mjpeg`); nil if FFmpeg finds no image.
     private static func images(_ path: String) -> FileContent? {
         guard let container = try? Container(path: path), container.findStreams(.standard) >= 0,
             let stream = container.bestStream(AVMEDIA_TYPE_VIDEO), stream.pointee.codecpar.pointee.width > 0

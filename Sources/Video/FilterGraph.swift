@@ -21,9 +21,7 @@ final class FilterGraph {
     func add(_ name: String, _ options: KeyValuePairs<String, String> = [:]) throws -> Filter {
         guard let filter = avfilter_get_by_name(name), let context = avfilter_graph_alloc_filter(graph, filter, nil)
         else { throw FilterError(filter: name, reason: "the installed FFmpeg lacks it") }
-        for (key, value) in options {
-            try check(av_opt_set(context, key, value, AV_OPT_SEARCH_CHILDREN), name)
-        }
+        for (key, value) in options { try check(av_opt_set(context, key, value, AV_OPT_SEARCH_CHILDREN), name) }
         try check(avfilter_init_str(context, nil), name)
         return context
     }
@@ -61,8 +59,4 @@ final class FilterGraph {
     }
 }
 
-/// FFmpeg's error for a filter.
-struct FilterError: Error {
-    let filter: String
-    let reason: String
-}
+struct FilterError: Error { let filter, reason: String }

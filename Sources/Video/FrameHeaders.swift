@@ -1,10 +1,8 @@
 import CFFmpeg
 
-/// Inspects the first bytes of packets to detect packets that do not contain exactly one frame.
-///
-/// It reads, as defined by the standards: `show_frame` of VP8 (RFC 6386, 9.1) and VP9, field pictures of MPEG-2
-/// (ISO/IEC 13818-2, 6.3.10) and H.264 (through libavcodec's parser), packed and not coded VOPs of MPEG-4 (ISO/IEC
-/// 14496-2).
+/// Inspects the first bytes of packets to detect packets that do not contain exactly one frame. It reads, as defined by
+/// the standards: `show_frame` of VP8 (RFC 6386, 9.1) and VP9, field pictures of MPEG-2 (ISO/IEC 13818-2, 6.3.10) and
+/// H.264 (through libavcodec's parser), packed and not coded VOPs of MPEG-4 (ISO/IEC 14496-2).
 struct FrameHeaders {
     /// Whether packets and frames of this codec correspond one to one, except for the detected cases.
     let areKnown: Bool
@@ -31,10 +29,9 @@ struct FrameHeaders {
             AV_CODEC_ID_VP8, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1, AV_CODEC_ID_MSMPEG4V2, AV_CODEC_ID_MSMPEG4V3,
             AV_CODEC_ID_WMV1, AV_CODEC_ID_WMV2, AV_CODEC_ID_FLV1, AV_CODEC_ID_H261, AV_CODEC_ID_H263, AV_CODEC_ID_H263P,
             AV_CODEC_ID_THEORA, AV_CODEC_ID_RV10, AV_CODEC_ID_RV20, AV_CODEC_ID_SVQ1, AV_CODEC_ID_FFV1,
-            AV_CODEC_ID_CINEPAK,
-            AV_CODEC_ID_QTRLE, AV_CODEC_ID_RPZA, AV_CODEC_ID_SMC, AV_CODEC_ID_MSVIDEO1, AV_CODEC_ID_ZMBV,
-            AV_CODEC_ID_FLASHSV, AV_CODEC_ID_FLASHSV2, AV_CODEC_ID_GIF, AV_CODEC_ID_APNG, AV_CODEC_ID_SNOW,
-            AV_CODEC_ID_ROQ,
+            AV_CODEC_ID_CINEPAK, AV_CODEC_ID_QTRLE, AV_CODEC_ID_RPZA, AV_CODEC_ID_SMC, AV_CODEC_ID_MSVIDEO1,
+            AV_CODEC_ID_ZMBV, AV_CODEC_ID_FLASHSV, AV_CODEC_ID_FLASHSV2, AV_CODEC_ID_GIF, AV_CODEC_ID_APNG,
+            AV_CODEC_ID_SNOW, AV_CODEC_ID_ROQ,
         ].map(\.rawValue))
 
     init(_ file: InputFile) {
@@ -54,8 +51,7 @@ struct FrameHeaders {
     /// generated test matrix confirms.
     var keyframesReset: Bool { canJump && !hasFalseKeys }
 
-    /// Decoders of H.264, HEVC and AV1 return nothing, or an error, before a real keyframe; for the others, the packet
-    /// header is checked.
+    /// Decoders of H.264, HEVC and AV1 return nothing before a real keyframe; others' packet headers are checked.
     private static let jumping: Set<UInt32> = Set(
         [
             AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_MPEG4, AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO,
@@ -183,10 +179,8 @@ private final class PictureHeaderParser {
     }
 }
 
-/// The frames in a VP9 packet.
 private struct VP9Packet {
     let shown: Int
-    /// Whether the first frame is a keyframe.
     let isKey: Bool
 
     init(_ bytes: UnsafeBufferPointer<UInt8>) {
@@ -215,8 +209,7 @@ private struct VP9Packet {
     /// The uncompressed header: two marker bits, two profile bits and a reserved one in profile 3, then
     /// `show_existing_frame`, `frame_type` and `show_frame`.
     private struct Header {
-        let isShown: Bool
-        let isKey: Bool
+        let isShown, isKey: Bool
 
         init?(_ frame: Slice<UnsafeBufferPointer<UInt8>>) {
             guard let first = frame.first else { return nil }

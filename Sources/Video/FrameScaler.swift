@@ -7,18 +7,13 @@ final class FrameScaler {
     private let framing: Framing
     private let aspect: Aspect
     private let container: ShownShape
-    private var scaler: Scaler?
-    private var converter: Scaler?
+    private var scaler, converter: Scaler?
 
     /// - Parameter container: the container's shape; frames may override it.
     init(path: String, framing: Framing, aspect: Aspect, container: ShownShape) {
-        self.path = path
-        self.framing = framing
-        self.aspect = aspect
-        self.container = container
+        (self.path, self.framing, self.aspect, self.container) = (path, framing, aspect, container)
     }
 
-    /// - Throws: `VideoError.scaling` for sizes or formats that libswscale cannot handle.
     func frame(_ picture: Picture, index: Int, time: Double) throws -> VideoFrame {
         let frame = picture.pointer.pointee
         let shape = container.of(picture)
@@ -110,8 +105,7 @@ extension Scaler.Source {
         AV_PIX_FMT_YUVJ444P.rawValue: AV_PIX_FMT_YUV444P, AV_PIX_FMT_YUVJ440P.rawValue: AV_PIX_FMT_YUV440P,
     ]
 
-    /// Pointers to the crop's first sample in each plane, or nil if it begins inside a chroma sample or the format does
-    /// not use whole bytes.
+    /// Pointers to the crop's first sample in each plane; nil inside a chroma sample or for formats not of whole bytes.
     func planes(_ frame: AVFrame, at crop: Crop) -> [UnsafeMutablePointer<UInt8>?]? {
         let all = [frame.data.0, frame.data.1, frame.data.2, frame.data.3]
         if crop.x == 0 && crop.y == 0 { return all }
@@ -131,8 +125,4 @@ extension Scaler.Source {
     }
 }
 
-extension AVFrame {
-    fileprivate var strides: [Int32] {
-        [linesize.0, linesize.1, linesize.2, linesize.3, 0, 0, 0, 0]
-    }
-}
+extension AVFrame { fileprivate var strides: [Int32] { [linesize.0, linesize.1, linesize.2, linesize.3, 0, 0, 0, 0] } }

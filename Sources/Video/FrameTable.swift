@@ -1,10 +1,9 @@
 import CFFmpeg
 
-/// All frames of a video in order of presentation, as a complete decoding pass returns them.
-///
-/// If each packet is one frame with its own timestamp (`PacketScan`), frame i is found by its timestamp, and decoding
-/// may start at a keyframe. Otherwise all frames were decoded once (`DecodedOrder`), frame i is the i-th one that the
-/// decoder returns, and decoding starts at the first packet.
+/// All frames of a video in order of presentation, as a complete decoding pass returns them. If each packet is one
+/// frame with its own timestamp (`PacketScan`), frame i is found by its timestamp, and decoding may start at a
+/// keyframe. Otherwise all frames were decoded once (`DecodedOrder`), frame i is the i-th one that the decoder returns,
+/// and decoding starts at the first packet.
 struct FrameTable {
     /// Presentation timestamps in ticks of the stream's time base, ascending; nil if frames are counted.
     let timestamps: [Int64]?
@@ -39,7 +38,6 @@ struct FrameTable {
         clock = times
     }
 
-    /// The table of decoded frames.
     init(_ order: DecodedOrder, _ scan: PacketScan, _ file: InputFile) {
         (timestamps, entries) = (nil, [])
         if let ticks = order.times(scan) {
@@ -152,6 +150,5 @@ extension InputFile {
         return tick.num > 0 && rate.num > 0 && tick.num == rate.den && tick.den == rate.num
     }
 
-    /// Converts ticks of the time base to seconds.
     func seconds(_ ticks: Int64) -> Double { Double(ticks) * secondsPerTick }
 }

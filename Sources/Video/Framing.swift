@@ -1,8 +1,6 @@
-/// How a frame is cropped and resized.
 package enum Framing: Sendable, Hashable {
     /// The whole frame, as it is displayed.
     case full
-    /// The whole frame, resized to this size in pixels.
     case whole(width: Int, height: Int)
     /// A square, resized to `size` × `size` pixels.
     case square(size: Int, filter: ResizeFilter = .antialias, placement: Placement = .center)
@@ -12,7 +10,6 @@ package enum Framing: Sendable, Hashable {
         .square(size: size, filter: filter)
     }
 
-    /// The position of a square crop.
     package struct Placement: Sendable, Hashable {
         /// Side relative to the frame's shorter side, in (0, 1].
         package var scale: Double
@@ -24,10 +21,7 @@ package enum Framing: Sendable, Hashable {
         package var isMirrored: Bool
 
         package init(scale: Double, x: Double, y: Double, isMirrored: Bool) {
-            self.scale = scale
-            self.x = x
-            self.y = y
-            self.isMirrored = isMirrored
+            (self.scale, self.x, self.y, self.isMirrored) = (scale, x, y, isMirrored)
         }
 
         /// The largest centred square.
@@ -43,7 +37,6 @@ package enum Aspect: String, Sendable, CaseIterable, Codable {
     case stored
 }
 
-/// How an image is resized.
 package enum ResizeFilter: String, Sendable, CaseIterable, Codable {
     /// Bilinear with antialiasing: PIL's and torchvision's bilinear, which most published weights were trained with.
     /// The default, because downscaled videos do not flicker.
@@ -59,19 +52,14 @@ package struct VideoFrame: Sendable, Equatable {
     package let index: Int
     /// Presentation time in seconds.
     package let time: Double
-    /// Pixels per row.
-    package let width: Int
-    package let height: Int
+    package let width, height: Int
     /// `[height, width, 3]`, RGB.
     package var pixels: [UInt8]
 }
 
 /// A rectangle of a stored frame, in pixels.
 struct Crop: Equatable {
-    var x: Int
-    var y: Int
-    var width: Int
-    var height: Int
+    var x, y, width, height: Int
 
     /// The largest centred square; if the margin is odd, the extra pixel is at the end.
     static func centerSquare(width: Int, height: Int) -> Crop {
@@ -79,9 +67,8 @@ struct Crop: Equatable {
         return Crop(x: width / 2 - side / 2, y: height / 2 - side / 2, width: side, height: side)
     }
 
-    /// The square of an image of `width` × `height`.
-    ///
-    /// - Parameter pixelAspect: pixel width divided by pixel height; the crop is square after correcting for it.
+    /// The square of an image of `width` × `height`. `pixelAspect`: pixel width divided by pixel height; the crop is
+    /// square after correcting for it.
     static func square(_ placement: Framing.Placement, width: Int, height: Int, pixelAspect: Double = 1) -> Crop {
         let isCentered = placement.scale == 1 && placement.x == 0.5 && placement.y == 0.5
         if pixelAspect == 1 {

@@ -1,7 +1,6 @@
 import CFFmpeg
 
-/// Writes RGB images as an animated GIF with a palette computed from the images. The file at the path is replaced only
-/// after everything is written.
+/// Writes RGB images as an animated GIF with their own palette. The file at the path is replaced once all is written.
 package final class GIFWriter {
     private let file: OutputFile
     private let converter: Converter
@@ -16,9 +15,8 @@ package final class GIFWriter {
     /// Maximum frame rate that players support.
     static let highestRate = 50.0
 
-    /// - `frameRate`: frames per second; at most 50.
-    /// - `sample`: images `[height, width, 3]` from which the palette is computed.
-    /// - Throws: `VideoError.writing`.
+    /// `frameRate`: frames per second; at most 50. `sample`: images `[height, width, 3]` from which the palette is
+    /// computed. Throws `VideoError.writing`.
     package init(path: String, width: Int, height: Int, frameRate: Double, palette sample: [[UInt8]]) throws {
         precondition(frameRate > 0 && !sample.isEmpty)
         self.frameRate = min(frameRate, Self.highestRate)
@@ -73,8 +71,7 @@ package final class GIFWriter {
         return palette
     }
 
-    /// - Parameter pixels: `[height, width, 3]`.
-    /// - Throws: `VideoError.writing`.
+    /// `pixels`: `[height, width, 3]`. Throws `VideoError.writing`.
     package func append(_ pixels: [UInt8]) throws {
         let picture = try converter.picture(pixels)
         picture.pointer.pointee.pts = tick(count)
@@ -82,9 +79,7 @@ package final class GIFWriter {
         try paint(picture)
     }
 
-    /// Renames the file to its final name.
-    ///
-    /// - Throws: `VideoError.writing`.
+    /// Renames the file to its final name. Throws `VideoError.writing`.
     package func finish() throws {
         try paint(nil)
         try file.finish(duration: tick(1))
@@ -101,10 +96,8 @@ package final class GIFWriter {
         }
     }
 
-    /// Writes a whole animation; the palette is computed from at most 64 evenly spaced images.
-    ///
-    /// - `frames`: at least one, all of one size.
-    /// - Throws: `VideoError.writing`; the file at `path` is then unchanged.
+    /// Writes a whole animation; the palette is computed from at most 64 evenly spaced images. `frames`: at least one,
+    /// all of one size. Throws `VideoError.writing`; the file at `path` is then unchanged.
     package static func write(_ frames: [RGBImage], frameRate: Double, to path: String) throws {
         let step = max(1, frames.count / 64)
         let sample = stride(from: 0, to: frames.count, by: step).map { frames[$0].pixels }

@@ -7,14 +7,11 @@ package struct ImageFolder: ClipReader {
     /// Size of the first readable image; times at 25 images per second.
     package let information: VideoInformation
     private let files: [String]
-    /// Limits for each image.
     package let limits: DecodingLimits
 
     private static let frameRate = 25.0
 
     /// The folder's images in frame order: regular files with an image extension, and others whose content is an image.
-    ///
-    /// - Throws: `VideoError.unreadable`.
     package static func images(in path: String) throws -> [String] {
         try ImageFolderContents(path).images.map { path + "/" + $0 }
     }
@@ -26,8 +23,7 @@ package struct ImageFolder: ClipReader {
         let files = contents.images.map { path + "/" + $0 }
         guard !files.isEmpty else { throw VideoError.noImages(path: path, holds: contents.summary) }
         let image = try Self.firstReadable(files, limits)
-        self.path = path
-        self.files = files
+        (self.path, self.files) = (path, files)
         let times = files.indices.map { Double($0) / Self.frameRate }
         information = VideoInformation(
             width: image.width, height: image.height, pixelAspect: image.pixelAspect, frameCount: files.count,
@@ -41,9 +37,7 @@ package struct ImageFolder: ClipReader {
         for file in files {
             do {
                 return try VideoReader(path: file, limits: limits).information
-            } catch {
-                first = first ?? error
-            }
+            } catch { first = first ?? error }
         }
         throw first ?? VideoError.noFrames(path: files.first ?? "")
     }
@@ -70,7 +64,6 @@ package struct ImageFolder: ClipReader {
         return zip(frames, errors).map { SampledFrames(frames: $0, decodeErrors: $1) }
     }
 
-    /// Unreadable images are omitted and counted as decode errors.
     package func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
         let wanted = try requests.map { Set(try indices($0)) }
         var errors = 0
@@ -89,7 +82,6 @@ package struct ImageFolder: ClipReader {
         SampleRequest(.first(frames: 1), framing: request.framing, aspect: request.aspect)
     }
 
-    /// One image with several crops.
     private func images(at index: Int, _ requests: [SampleRequest]) throws -> [VideoFrame] {
         try VideoReader(path: files[index], limits: limits, isFrame: true).sample(requests.map(Self.request))
             .flatMap(\.frames).map {

@@ -5,7 +5,6 @@ import Foundation
 extension ImageFolder {
     private static let endings: Set<String> = ["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff", "ppm"]
 
-    /// Whether the name has an image extension.
     package static func isImage(_ name: String) -> Bool {
         !name.hasBytePrefix(".") && endings.contains(name.fileExtension.lowercased())
     }
@@ -18,26 +17,19 @@ extension VideoReader {
     ]
 
     /// Whether the name has a common video extension, so that the file is taken for a video without reading it.
-    package static func isVideo(_ name: String) -> Bool {
-        endings.contains(name.fileExtension.lowercased())
-    }
+    package static func isVideo(_ name: String) -> Bool { endings.contains(name.fileExtension.lowercased()) }
 }
 
-/// The content of a folder that may be a clip.
 package struct ImageFolderContents: Sendable {
     private let path: String
     private let unordered: [String]
     package let others: [FolderEntry]
 
-    /// Reads the folder, and the first bytes of files whose extensions are unknown.
-    ///
-    /// - Throws: `VideoError.unreadable`.
+    /// Reads the folder, and the first bytes of files whose extensions are unknown. Throws `VideoError.unreadable`.
     package init(_ path: String) throws(VideoError) {
         do throws(FileError) {
             self.init(try FolderEntry.entries(of: path), in: path)
-        } catch {
-            throw .unreadable(path: path, reason: error.reason)
-        }
+        } catch { throw .unreadable(path: path, reason: error.reason) }
     }
 
     /// Classifies the entries of the folder `path`, which are in file-system order.
@@ -53,13 +45,10 @@ package struct ImageFolderContents: Sendable {
         (self.path, unordered, self.others) = (path, images, others)
     }
 
-    /// Whether there is an image.
     package var hasImages: Bool { !unordered.isEmpty }
 
     /// Names of the images in natural order (`rgb2.png` before `rgb10.png`). Sorted on each access.
-    package var images: [String] {
-        unordered.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
-    }
+    package var images: [String] { unordered.sorted { $0.compare($1, options: .numeric) == .orderedAscending } }
 
     private static func isImage(_ name: String, in folder: String) -> Bool {
         if ImageFolder.isImage(name) { return true }

@@ -1,11 +1,9 @@
-import CFFmpeg
 import Escaping
 
 /// Renders lines of text as coverage masks with FFmpeg and the system's sans-serif font. Caches its results.
 package final class Lettering {
     /// Coverage of each pixel by glyphs.
     package struct Mask: Sendable {
-        /// Pixels per row.
         package let width: Int
         /// Rows: equal for all texts of a size, with a common baseline.
         package let height: Int
@@ -21,8 +19,7 @@ package final class Lettering {
     /// Maximum width of a text in pixels; longer texts are cut off.
     private static let widest = 2048
 
-    /// - `size`: of the font, in pixels.
-    /// - Returns: an empty mask if the installed FFmpeg cannot draw text.
+    /// `size`: of the font, in pixels. Returns an empty mask if the installed FFmpeg cannot draw text.
     package func mask(_ text: String, size: Int) -> Mask {
         let key = "\(size) \(text)"
         if let known = drawn[key] { return known }

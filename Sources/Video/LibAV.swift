@@ -33,9 +33,7 @@ final class InputFile {
         if bytes == 0 { throw VideoError.notVideo(path: path, reason: "it is empty") }
         do throws(Container.Refusal) {
             container = try Container(path: path)
-        } catch {
-            throw VideoError(refusal: error.status, of: path)
-        }
+        } catch { throw VideoError(refusal: error.status, of: path) }
         let found = container.findStreams(limits)
         guard found >= 0, let stream = container.bestStream(AVMEDIA_TYPE_VIDEO) else {
             throw VideoError.noVideoStream(path: path, hasAudio: container.bestStream(AVMEDIA_TYPE_AUDIO) != nil)
@@ -109,8 +107,7 @@ final class Decoder {
     init(_ file: InputFile) throws {
         let parameters = file.stream.pointee.codecpar!
         let name = String(cString: avcodec_get_name(parameters.pointee.codec_id))
-        guard let codec = avcodec_find_decoder(parameters.pointee.codec_id),
-            let context = avcodec_alloc_context3(codec)
+        guard let codec = avcodec_find_decoder(parameters.pointee.codec_id), let context = avcodec_alloc_context3(codec)
         else { throw VideoError.noDecoder(path: file.path, codec: name) }
         self.context = context
         var status = avcodec_parameters_to_context(context, parameters)
@@ -140,10 +137,7 @@ final class Decoder {
         return status >= 0 || status == zt_error_end_of_file()
     }
 
-    enum Received {
-        case picture, needsInput, end
-        case damaged
-    }
+    enum Received { case picture, needsInput, end, damaged }
 
     func receive(into picture: Picture) -> Received {
         let status = avcodec_receive_frame(context, picture.pointer)

@@ -1,8 +1,7 @@
 import CFFmpeg
 import Foundation
 
-/// Writes RGB images as an MP4 file. Equal images give bit-identical files. The file at the path is replaced only after
-/// everything is written.
+/// Writes RGB images as MP4, bit-identically for equal images. The file at the path is replaced once all is written.
 package final class MovieWriter {
     package enum Codec: Sendable {
         /// MPEG-4 Part 2, which every FFmpeg can encode; the quantiser is from 1 (best) to 31.
@@ -18,10 +17,7 @@ package final class MovieWriter {
     /// Size of the images; both even.
     package let width, height: Int
 
-    /// - `width`: even, in pixels.
-    /// - `height`: even, in pixels.
-    /// - `frameRate`: frames per second.
-    /// - Throws: `VideoError.writing`.
+    /// `width`: even, in pixels. `height`: even, in pixels. `frameRate`: frames per second.
     package init(path: String, width: Int, height: Int, frameRate: Double, codec: Codec = .h264) throws {
         precondition(width % 2 == 0 && height % 2 == 0 && frameRate > 0)
         (self.width, self.height) = (width, height)
@@ -50,10 +46,8 @@ package final class MovieWriter {
         file = try OutputFile(path: path, format: "mp4", encoder)
     }
 
-    /// - Parameters:
-    ///   - pixels: `[height, width, 3]`.
-    ///   - tick: presentation time in frames from the start; nil is one after the last.
-    /// - Throws: `VideoError.writing`.
+    /// `pixels`: `[height, width, 3]`. `tick`: presentation time in frames from the start; nil is one after the last.
+    /// Throws `VideoError.writing`.
     package func append(_ pixels: [UInt8], at tick: Int? = nil) throws {
         let picture = try converter.picture(pixels)
         last = max(last + 1, tick.map(Int64.init) ?? 0)
@@ -62,16 +56,10 @@ package final class MovieWriter {
         try file.write(picture, duration: 1)
     }
 
-    /// Renames the file to its final name.
-    ///
-    /// - Throws: `VideoError.writing`.
     package func finish() throws { try file.finish(duration: 1) }
 
-    /// Writes a whole video in MPEG-4 Part 2.
-    ///
-    /// - `frames`: `[height, width, 3]` each, width and height even.
-    /// - `quality`: the encoder's quantiser, 1 (best) to 31.
-    /// - Throws: `VideoError.writing`; the file at `path` is then unchanged.
+    /// Writes a whole video in MPEG-4 Part 2. `frames`: `[height, width, 3]` each, width and height even. `quality`:
+    /// the encoder's quantiser, 1 (best) to 31. Throws `VideoError.writing`; the file at `path` is then unchanged.
     package static func write(
         frames: some Sequence<[UInt8]>, width: Int, height: Int, frameRate: Int, quality: Int = 2, to path: String
     ) throws {

@@ -20,9 +20,7 @@ struct PacketScan {
     let isAVI: Bool
     private var headers: FrameHeaders
 
-    /// Reads all packets.
-    ///
-    /// - Throws: `VideoError.beyondLimits` if there are too many.
+    /// Reads all packets. Throws `VideoError.beyondLimits` if there are too many.
     init(_ file: InputFile) throws {
         headers = FrameHeaders(file)
         isAVI = file.format == "avi"
@@ -98,7 +96,6 @@ struct PacketScan {
     }
 }
 
-/// Whether each value is greater than the previous one.
 func isAscending<Value: Comparable>(_ values: [Value]) -> Bool {
     zip(values, values.dropFirst()).allSatisfy { $0 < $1 }
 }

@@ -3,9 +3,7 @@ import Foundation
 
 /// An image in 8-bit RGB.
 package struct RGBImage: Sendable, Equatable {
-    /// Pixels per row.
-    package let width: Int
-    package let height: Int
+    package let width, height: Int
     /// `[height, width, 3]`.
     package var pixels: [UInt8]
 
@@ -17,30 +15,23 @@ package struct RGBImage: Sendable, Equatable {
 
     package init(_ frame: VideoFrame) { self.init(width: frame.width, height: frame.height, pixels: frame.pixels) }
 
-    /// An image file format.
     package enum Format: Sendable {
         case png
         /// The quality is the encoder's quantiser, 2 (best) to 31.
         case jpeg(quality: Int)
     }
 
-    /// Encodes the image as a file.
-    ///
-    /// - Throws: `VideoError.writing` if the installed FFmpeg lacks the encoder.
+    /// Encodes the image as a file. Throws `VideoError.writing` if the installed FFmpeg lacks the encoder.
     package func encoded(as format: Format) throws -> Data {
         try StillEncoder(format, width: width, height: height).encode(pixels)
     }
 
     /// Writes an image file; the file at `path` is replaced only after everything is written.
-    ///
-    /// - Throws: `VideoError.writing`.
     package func write(as format: Format = .png, to path: String) throws {
         let data = try encoded(as: format)
         do {
             try data.write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw VideoError.writing(path: path, reason: error.localizedDescription)
-        }
+        } catch { throw VideoError.writing(path: path, reason: error.localizedDescription) }
     }
 }
 
@@ -79,6 +70,4 @@ private struct StillEncoder {
     }
 }
 
-extension RGBImage.Format {
-    fileprivate var isPNG: Bool { if case .png = self { true } else { false } }
-}
+extension RGBImage.Format { fileprivate var isPNG: Bool { if case .png = self { true } else { false } } }

@@ -1,12 +1,9 @@
 /// The frames to sample from a clip, and how to crop and resize them.
 package struct SampleRequest: Sendable, Hashable {
     package var sampling: Sampling
-    /// Seed of `start: random`.
     package var seed: UInt64
-    /// How frames are cropped and resized.
     package var framing: Framing
 
-    /// Whether the pixel aspect ratio is corrected.
     package var aspect: Aspect
 
     /// Whether every policy starts at a random offset.
@@ -15,26 +12,15 @@ package struct SampleRequest: Sendable, Hashable {
     package var part = Part()
 
     package struct Part: Sendable, Hashable {
-        /// From 0.
-        package var index = 0
-        /// At least 1.
-        package var count = 1
+        package var index = 0, count = 1
 
-        /// By default the only part: all frames.
-        package init(index: Int = 0, count: Int = 1) {
-            self.index = index
-            self.count = count
-        }
+        package init(index: Int = 0, count: Int = 1) { (self.index, self.count) = (index, count) }
     }
 
-    /// Frames selected by `sampling`; `seed` determines random choices.
     package init(
         _ sampling: Sampling, seed: UInt64 = 0, framing: Framing, jitters: Bool = false, aspect: Aspect = .stored
     ) {
-        self.aspect = aspect
-        self.sampling = sampling
-        self.seed = seed
-        self.framing = framing
+        (self.aspect, self.sampling, self.seed, self.framing) = (aspect, sampling, seed, framing)
         self.jitters = jitters
     }
 

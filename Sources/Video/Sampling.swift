@@ -1,3 +1,5 @@
+import Files
+
 /// Which frames of a clip are sampled. Determined from the frame table before decoding.
 package enum Sampling: Sendable, Hashable {
     /// The first `frames` frames.
@@ -32,30 +34,22 @@ package enum Sampling: Sendable, Hashable {
     /// The unit of a row of features: `frames`, or `windows`.
     package var unit: String { windowed == nil ? "frames" : "windows" }
 
-    /// The windows, if that is the policy.
     package var windowed: WindowSampling? {
         if case .windows(let windows) = self { return windows }
         return nil
     }
 
     /// Indices of the sampled frames, ascending; for windows each frame once. Fewer than `frames` if the clip is
-    /// shorter.
-    ///
-    /// - Parameters:
-    ///   - times: of every frame of the clip in seconds, ascending.
-    ///   - seed: uniformly distributed bits, such as a part of the video's digest, for `start: random`.
-    ///   - jitters: whether every policy starts at a random offset: a stride anywhere, each of the equal parts at any
-    ///     of its frames, the others as late as all frames still fit.
+    /// shorter. `times`: of every frame of the clip in seconds, ascending. `seed`: uniformly distributed bits, such as
+    /// a part of the video's digest, for `start: random`. `jitters`: whether every policy starts at a random offset: a
+    /// stride anywhere, each of the equal parts at any of its frames, the others as late as all frames still fit.
     package func indices(times: [Double], seed: UInt64, jitters: Bool = false) -> [Int] {
         let count = times.count
         guard count > 0 else { return [] }
-        if let windowed {
-            return Set(windowed.windows(times: times, seed: seed, jitters: jitters).joined()).sorted()
-        }
+        if let windowed { return Set(windowed.windows(times: times, seed: seed, jitters: jitters).joined()).sorted() }
         if jitters { return jittered(times: times, seed: seed) }
         switch self {
-        case .first(let frames):
-            return Array(0..<min(frames, count))
+        case .first(let frames): return Array(0..<min(frames, count))
         case .stride(let every, let start, let frames):
             let last = max(0, count - 1 - (frames - 1) * every)
             let first: Int
@@ -102,5 +96,35 @@ package enum Sampling: Sendable, Hashable {
     /// For each tick of the slower clock, the frame displayed at that time; each frame at most once.
     private static func indices(times: [Double], framesPerSecond: Double, frames: Int) -> [Int] {
         TickClock(times, framesPerSecond: framesPerSecond).frames(ticks: frames)
+    }
+}
+
+extension Sampling {
+    package enum Ranges {
+        /// Number of frames or windows per clip.
+        package static let frames = 1...10_000
+        /// Frames or ticks between samples: `every` and `stride`.
+        package static let stride = 1...1_000_000
+        /// The first frame of a stride.
+        package static let start = 0...Int.max
+        package static let length = 2...1024
+        package static let framesPerSecond = NumberRange.positive(atMost: 1000)
+    }
+
+    /// `key`: prefix of the key in error messages. Throws `InvalidValue` if a value is outside its valid range.
+    package func validate(_ key: String) throws(InvalidValue) {
+        switch self {
+        case .first, .uniform: break
+        case .rate(let framesPerSecond, _):
+            try InvalidValue.check(framesPerSecond, key + ".frames_per_second", in: Ranges.framesPerSecond)
+        case .stride(let every, let start, _):
+            try InvalidValue.check(every, key + ".every", in: Ranges.stride)
+            if case .at(let index) = start { try InvalidValue.check(index, key + ".start", in: Ranges.start) }
+        case .windows(let windows):
+            try InvalidValue.check(windows.length, key + ".length", in: Ranges.length)
+            try InvalidValue.check(windows.stride, key + ".stride", in: Ranges.stride)
+            try InvalidValue.check(windows.framesPerSecond, key + ".frames_per_second", in: Ranges.framesPerSecond)
+        }
+        try InvalidValue.check(frames, key + (windowed == nil ? ".frames" : ".windows"), in: Ranges.frames)
     }
 }

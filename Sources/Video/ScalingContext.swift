@@ -10,10 +10,7 @@ struct Conversion: Hashable {
     var isFullRange: Bool
     /// The colour matrix, as libswscale's constant.
     var matrix: Int32
-    var width: Int
-    var height: Int
-    var newWidth: Int
-    var newHeight: Int
+    var width, height, newWidth, newHeight: Int
     var isCubic: Bool
 }
 
@@ -39,8 +36,7 @@ final class ScalingContext {
         guard
             let context = sws_getContext(
                 Int32(conversion.width), Int32(conversion.height), AVPixelFormat(conversion.format),
-                Int32(conversion.newWidth), Int32(conversion.newHeight),
-                inPlanes ? AV_PIX_FMT_GBRP : AV_PIX_FMT_RGB24,
+                Int32(conversion.newWidth), Int32(conversion.newHeight), inPlanes ? AV_PIX_FMT_GBRP : AV_PIX_FMT_RGB24,
                 Int32(flags | (conversion.isCubic ? SWS_BICUBIC : SWS_BILINEAR)), nil, nil,
                 conversion.isCubic ? cubic : nil)
         else { return nil }
@@ -101,9 +97,8 @@ extension Conversion {
     /// Results of `isSameInPlanes`.
     private static let known = Mutex<[Conversion: Bool]>([:])
 
-    /// Whether planar output, interleaved afterwards, is bit-identical to libswscale's packed output. libswscale has
-    /// SIMD loops only for planar output, which are several times as fast but round differently when upscaling. Tested
-    /// once per conversion on noise.
+    /// Whether planar output, interleaved afterwards, is bit-identical to libswscale's packed output. Its SIMD loops
+    /// are only for planar output, faster, but round differently when upscaling. Tested once per conversion on noise.
     var isSameInPlanes: Bool {
         if let known = Self.known.withLock({ $0[self] }) { return known }
         let found = sampleBits.map(compare) ?? false
@@ -142,5 +137,48 @@ extension Conversion {
         }
         let (pixels, joined) = (packed.scale(picture, strides: strides), planar.scale(picture, strides: strides))
         return pixels.rows == newHeight && joined == pixels
+    }
+}
+
+/// Converts frames of one size and format to RGB with libswscale.
+final class Scaler {
+    /// The properties of a frame that determine its conversion.
+    struct Source: Equatable {
+        let width, height: Int
+        let format: AVPixelFormat
+        let isFullRange: Bool
+        let matrix: Int32
+
+        static func rgb(width: Int, height: Int) -> Source {
+            Source(width: width, height: height, format: AV_PIX_FMT_RGB24, isFullRange: true, matrix: SWS_CS_DEFAULT)
+        }
+    }
+
+    let source: Source
+    let crop: Crop
+    private let path: String
+    private let context: ScalingContext
+
+    /// - Throws: `VideoError.scaling` for sizes or formats that libswscale cannot handle.
+    init(
+        _ source: Source, _ crop: Crop, _ size: (width: Int, height: Int), _ filter: ResizeFilter, path: String
+    ) throws {
+        (self.source, self.crop, self.path) = (source, crop, path)
+        let conversion = Conversion(
+            format: source.format.rawValue, isFullRange: source.isFullRange, matrix: source.matrix, width: crop.width,
+            height: crop.height, newWidth: size.width, newHeight: size.height, isCubic: filter == .bicubic)
+        guard let context = ScalingContext(conversion, inPlanes: conversion.isSameInPlanes) else {
+            throw VideoError.scaling(
+                path: path, reason: "\(crop.width)×\(crop.height) to \(size.width)×\(size.height) is not supported")
+        }
+        self.context = context
+    }
+
+    func scale(_ picture: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) throws -> [UInt8] {
+        let (pixels, rows) = context.scale(picture, strides: strides)
+        guard rows == context.conversion.newHeight else {
+            throw VideoError.scaling(path: path, reason: VideoError.reason(rows))
+        }
+        return pixels
     }
 }

@@ -1,10 +1,8 @@
 import CFFmpeg
 
 /// Searches for an orientation in the first packet of a video, so that only videos which contain one are decoded to
-/// read it.
-///
-/// JPEG has it in an EXIF segment, H.264 and HEVC in an SEI message of payload type 47 (display orientation, ITU-T
-/// H.264 D.1.27).
+/// read it. JPEG has it in an EXIF segment, H.264 and HEVC in an SEI message of payload type 47 (display orientation,
+/// ITU-T H.264 D.1.27).
 enum StatedOrientation {
     private static let payloadType = 47
 
@@ -21,9 +19,7 @@ enum StatedOrientation {
 
     private static func hasEXIF(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
         let name = Array("Exif".utf8)
-        return bytes.indices.contains { place in
-            bytes[place] == name[0] && bytes[place...].starts(with: name)
-        }
+        return bytes.indices.contains { place in bytes[place] == name[0] && bytes[place...].starts(with: name) }
     }
 
     /// The first NAL units, delimited by start codes or lengths.

@@ -2,23 +2,15 @@ import CFFmpeg
 import Files
 import Foundation
 
-/// Why a clip cannot be used, with the file and a remedy.
 package enum VideoError: LocalizedError, Equatable {
-    case missing(path: String)
-    case unreadable(path: String, reason: String)
-    case changed(path: String)
-    case notVideo(path: String, reason: String)
-    case beyondLimits(path: String, reason: String)
-    case noVideoStream(path: String, hasAudio: Bool)
-    case playlist(path: String)
-    case animatedWebP(path: String)
+    case missing(path: String), unreadable(path: String, reason: String), changed(path: String)
+    case notVideo(path: String, reason: String), beyondLimits(path: String, reason: String)
+    case noVideoStream(path: String, hasAudio: Bool), playlist(path: String), animatedWebP(path: String)
     /// A folder, and its content, such as `the videos a.mp4 and b.mp4`.
     case noImages(path: String, holds: String)
-    case noFrames(path: String)
-    case noKeyframe(path: String)
+    case noFrames(path: String), noKeyframe(path: String)
     case shorterThanWindow(path: String, frames: Int, sampling: WindowSampling)
-    case noDecoder(path: String, codec: String)
-    case scaling(path: String, reason: String)
+    case noDecoder(path: String, codec: String), scaling(path: String, reason: String)
     case writing(path: String, reason: String)
 
     package var errorDescription: String? {
@@ -32,24 +24,26 @@ package enum VideoError: LocalizedError, Equatable {
         case .changed(let path):
             "\(path) was changed while it was read. Run the command again when no other program writes to it."
         case .notVideo(let path, let reason):
-            "\(path) is not a video that FFmpeg can read (\(reason)). Name a video, check the file with ffprobe, or fetch it again."
-        case .beyondLimits(let path, let reason):
-            "\(path) exceeds a limit: \(reason). Cut or scale it first."
+            "\(path) is not a video that FFmpeg can read (\(reason)). Name a video, check the file with ffprobe, or "
+                + "fetch it again."
+        case .beyondLimits(let path, let reason): "\(path) exceeds a limit: \(reason). Cut or scale it first."
         case .noVideoStream(let path, let hasAudio):
-            "\(path) \(hasAudio ? "holds audio only" : "has no video stream"). Name a video, or leave it out of a data set with `dataset.exclude`."
+            "\(path) \(hasAudio ? "holds audio only" : "has no video stream"). Name a video, or leave it out of a data "
+                + "set with `dataset.exclude`."
         case .playlist(let path):
-            "\(path) is a playlist, which names other files and holds no frames itself. Name the video that it refers to."
+            "\(path) is a playlist, which names other files and holds no frames itself. Name the video that it refers "
+                + "to."
         case .animatedWebP(let path):
             "\(path) is an animated WebP, which the installed FFmpeg cannot decode. Convert it to GIF, APNG or MP4."
         case .noImages(let path, let content):
             "\(path) is a folder without images; it holds \(content). Name a video in it, or a folder of images."
         case .noFrames(let path): "No frame of \(path) can be decoded; it may be cut off or damaged. Fetch it again."
         case .noKeyframe(let path):
-            "\(path) has no keyframe: it begins and ends in the middle of a group of pictures, so no frame can be decoded. Cut it "
-                + "from its source again, beginning with a keyframe."
-        case .shorterThanWindow(let path, 1, let sampling)
-        where ImageFolder.isImage(path.fileName):
-            "\(path) is a single image, and a window takes \(sampling.length) frames. Name a video, or a folder of images."
+            "\(path) has no keyframe: it begins and ends in the middle of a group of pictures, so no frame can be "
+                + "decoded. Cut it from its source again, beginning with a keyframe."
+        case .shorterThanWindow(let path, 1, let sampling) where ImageFolder.isImage(path.fileName):
+            "\(path) is a single image, and a window takes \(sampling.length) frames. Name a video, or a folder of "
+                + "images."
         case .shorterThanWindow(let path, let frames, let sampling):
             "\(path) is shorter than half a window: \(frames) \(frames == 1 ? "frame" : "frames")"
                 + (sampling.framesPerSecond.map { " at \($0.formatted()) per second" } ?? "") + ", a window takes "

@@ -23,7 +23,6 @@ package struct VideoInformation: Sendable, Equatable {
     package let clock: [Double]
 }
 
-/// The result of a sampling pass.
 package struct SampledFrames: Sendable, Equatable {
     /// In order of presentation.
     package let frames: [VideoFrame]
@@ -36,44 +35,31 @@ package protocol ClipReader {
     var path: String { get }
     var information: VideoInformation { get }
 
-    /// Decodes the clip once for all requests.
-    ///
-    /// - Returns: the frames of each request, in the order of the requests.
-    /// - Throws: `VideoError`.
+    /// Decodes the clip once for all requests. Returns the frames of each request, in the order of the requests.
     func sample(_ requests: [SampleRequest]) throws -> [SampledFrames]
 
     /// Decodes the clip once and passes each requested frame, with the index of its request, to `body` as soon as it is
-    /// decoded, so that memory does not depend on the clip's length. Frames that cannot be decoded are omitted.
-    ///
-    /// - Returns: the number of damaged packets.
-    /// - Throws: `VideoError`, or the error of `body`.
+    /// decoded, so that memory does not depend on the clip's length. Frames that cannot be decoded are omitted. Returns
+    /// the number of damaged packets. Throws `VideoError`, or the error of `body`.
     @discardableResult
     func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int
 
-    /// Limits on the clip's resources.
     var limits: DecodingLimits { get }
 }
 
 extension ClipReader {
-    /// Decodes the frames that `sampling` selects.
-    ///
-    /// - `seed`: for `start: random`.
-    /// - Throws: `VideoError`.
+    /// Decodes the frames that `sampling` selects. `seed`: for `start: random`. Throws `VideoError`.
     package func sample(_ sampling: Sampling, seed: UInt64 = 0, framing: Framing) throws -> SampledFrames {
         try sample([SampleRequest(sampling, seed: seed, framing: framing)])[0]
     }
 
-    /// The frames of each requested window; nil if the policy has none.
-    ///
-    /// - Throws: `VideoError.beyondLimits`.
+    /// The frames of each requested window; nil if the policy has none. Throws `VideoError.beyondLimits`.
     package func windows(_ request: SampleRequest) throws -> [[Int]]? {
         try limits.check(request, clock: information.clock, path: path)
         return request.windows(clock: information.clock)
     }
 
-    /// Times of the requested frames in seconds.
-    ///
-    /// - Throws: `VideoError.beyondLimits`.
+    /// Times of the requested frames in seconds. Throws `VideoError.beyondLimits`.
     package func times(_ request: SampleRequest) throws -> [Double] {
         try indices(request).map { information.frameTimes[$0] }
     }
@@ -84,16 +70,13 @@ extension ClipReader {
         return request.indices(clock: information.clock)
     }
 
-    /// For a single request.
     @discardableResult
     package func forEachFrame(_ request: SampleRequest, _ body: (VideoFrame) throws -> Void) throws -> Int {
         try forEachFrame([request]) { try body($1) }
     }
 }
 
-/// Opens a video file or a folder of images.
-///
-/// - Throws: `VideoError`.
+/// Opens a video file or a folder of images. Throws `VideoError`.
 package func openClip(path: String, limits: DecodingLimits = .standard) throws -> any ClipReader {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
@@ -118,9 +101,7 @@ package final class VideoReader: ClipReader {
     private let scan: PacketScan
 
     /// Opens the file and reads its packets. Decodes all frames once if the packets do not determine them, and the
-    /// first one if it may state its own orientation.
-    ///
-    /// - Throws: `VideoError`.
+    /// first one if it may state its own orientation. Throws `VideoError`.
     package convenience init(path: String, limits: DecodingLimits = .standard) throws {
         try self.init(path: path, limits: limits, isFrame: false)
     }
@@ -143,8 +124,7 @@ package final class VideoReader: ClipReader {
         else {
             throw VideoError.beyondLimits(
                 path: path,
-                reason:
-                    "\(file.bytes) bytes claim to hold \(scan.packets.count) frames of \(size.width)×\(size.height)"
+                reason: "\(file.bytes) bytes claim to hold \(scan.packets.count) frames of \(size.width)×\(size.height)"
             )
         }
         if let told = FrameTable(scan, file) {
@@ -190,19 +170,14 @@ package final class VideoReader: ClipReader {
         return try decode(requests, jumps: false).sampled
     }
 
-    /// The result of one decoding pass.
     private struct Sampled {
         let sampled: [SampledFrames]
         /// Whether the decoder returned all requested frames.
         let isWhole: Bool
-        let errors: Int
-        /// How often packets were skipped.
-        let jumps: Int
+        let errors, jumps: Int
     }
 
-    /// Decodes up to the last requested frame and converts only requested ones.
-    ///
-    /// - Parameter jumps: whether to skip packets that no requested frame depends on.
+    /// Decodes up to the last requested frame, converts requested ones. `jumps`: skips packets that none depends on.
     private func decode(_ requests: [SampleRequest], jumps: Bool) throws -> Sampled {
         let wanted = try requests.map(indices)
         var wanting: [Int: [Int]] = [:]

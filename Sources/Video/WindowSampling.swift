@@ -1,9 +1,8 @@
-/// Windows of consecutive frames, for video encoders.
-///
-/// The frames of a clip are sampled with an even clock: each tick gives the displayed frame, so that a frame may be
-/// repeated if the clock is faster than the video. A window begins at every `stride`-th tick until the last tick is
-/// covered; a window beyond the end repeats the last frame, as in SlowFast and PyTorchVideo. So does the only window of
-/// a clip that is slightly too short; a window that would be less than half full is omitted.
+/// Windows of consecutive frames, for video encoders. The frames of a clip are sampled with an even clock: each tick
+/// gives the displayed frame, so that a frame may be repeated if the clock is faster than the video. A window begins at
+/// every `stride`-th tick until the last tick is covered; a window beyond the end repeats the last frame, as in
+/// SlowFast and PyTorchVideo. So does the only window of a clip that is slightly too short; a window that would be less
+/// than half full is omitted.
 package struct WindowSampling: Sendable, Hashable {
     package var length: Int
     /// Ticks between the starts of consecutive windows.
@@ -15,16 +14,12 @@ package struct WindowSampling: Sendable, Hashable {
 
     /// Length, stride and windows must be at least 1.
     package init(length: Int, stride: Int, framesPerSecond: Double? = nil, windows: Int) {
-        self.length = length
-        self.stride = stride
-        self.framesPerSecond = framesPerSecond
-        self.windows = windows
+        (self.length, self.stride, self.framesPerSecond, self.windows) = (length, stride, framesPerSecond, windows)
     }
 
-    /// The frames of each window, ascending; none if the clip is shorter than half a window.
-    ///
-    /// - `times`: of every frame of the clip in seconds, ascending.
-    /// - `seed`: determines the start of the first window if `jitters`: as late as all windows still fit.
+    /// The frames of each window, ascending; none if the clip is shorter than half a window. `times`: of every frame of
+    /// the clip in seconds, ascending. `seed`: determines the start of the first window if `jitters`: as late as all
+    /// windows still fit.
     package func windows(times: [Double], seed: UInt64 = 0, jitters: Bool = false) -> [[Int]] {
         let clock = TickClock(times, framesPerSecond: framesPerSecond)
         guard isEnough(clock.ticks) else { return [] }
@@ -43,7 +38,6 @@ package struct WindowSampling: Sendable, Hashable {
     /// Whether the ticks fill at least half a window.
     package func isEnough(_ ticks: Int) -> Bool { 2 * ticks >= length }
 
-    /// Number of ticks of a clip.
     package func ticks(_ times: [Double]) -> Int { TickClock(times, framesPerSecond: framesPerSecond).ticks }
 }
 
@@ -57,9 +51,7 @@ struct TickClock {
     /// Maximum number of ticks: 10,000 years at 30 per second, so that sums do not overflow.
     private static let most = 1 << 43
 
-    /// - Parameters:
-    ///   - times: of every frame in seconds, ascending.
-    ///   - framesPerSecond: nil gives one tick per frame.
+    /// `times`: of every frame in seconds, ascending. `framesPerSecond`: nil gives one tick per frame.
     init(_ times: [Double], framesPerSecond: Double?) {
         (self.times, self.framesPerSecond) = (times, framesPerSecond)
         guard let framesPerSecond, let start = times.first, let last = times.last else {
@@ -113,7 +105,6 @@ struct TickClock {
     }
 }
 
-/// One window with its frames.
 package struct FrameWindow: Sendable {
     /// As many as the window is long; frames may be repeated.
     package let frames: [VideoFrame]
@@ -128,17 +119,14 @@ package struct FrameWindow: Sendable {
 /// frames, and memory does not depend on the clip's length.
 package struct WindowAssembler {
     private let windows: [[Int]]
-    private var next = 0
-    private var recent: [VideoFrame] = []
+    private var next = 0, recent: [VideoFrame] = []
     /// Whether no frame has been missing so far.
     package private(set) var isWhole = true
 
     /// - Parameter windows: frames of each; first and last frames ascending.
     package init(_ windows: [[Int]]) { self.windows = windows }
 
-    /// Adds a frame; frames must be in ascending order.
-    ///
-    /// - Returns: the windows that this frame completes.
+    /// Adds a frame; frames must be in ascending order. Returns the windows that this frame completes.
     package mutating func add(_ frame: VideoFrame) -> [FrameWindow] {
         recent.append(frame)
         var done: [FrameWindow] = []
@@ -159,8 +147,7 @@ package struct WindowAssembler {
     }
 
     private mutating func take(_ window: [Int]) -> [FrameWindow] {
-        var frames: [VideoFrame] = []
-        var place = 0
+        var frames: [VideoFrame] = [], place = 0
         for index in window {
             while place + 1 < recent.count, recent[place + 1].index <= index { place += 1 }
             guard place < recent.count else {

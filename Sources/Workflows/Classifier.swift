@@ -71,7 +71,9 @@ package final class Classifier {
         let recipe = try ExtractionRecipe(configuration, weights)
         let count = shape.reduce(1, *)
         try weights.validate(for: recipe.graph(weights.source).parameters(for: "pooled"))
-        do { try weights.validate(for: recipe.graph(weights.source).parameters(for: "logits")) } catch WeightsError.mismatch {
+        do { try weights.validate(for: recipe.graph(weights.source).parameters(for: "logits")) } catch WeightsError
+            .mismatch
+        {
             throw ClassifierError.otherClassifier(file: path, backbone: backbone.name, classes: count)
         }
         if let labels, labels.count != count { throw ClassifierError.otherCount(labels: labels.count, classes: count) }

@@ -2,7 +2,9 @@ import Backbones
 import Foundation
 import Inference
 import NeuralNetwork
+import TestSupport
 import Testing
+import Training
 
 @Suite struct BackboneTests {
     @Test(
@@ -63,8 +65,7 @@ import Testing
         #expect(Backbone.looking(like: shapes.filter { $0.key != parameters[0].name }) == nil)
     }
 
-    @Test("parameter names are unique and torchvision's")
-    func names() throws {
+    @Test("parameter names are unique and torchvision's") func names() throws {
         let names = try #require(Backbone.named("resnet50")).graph(imageSize: 224).parameters.map(\.name)
         #expect(Set(names).count == names.count)
         for name in [
@@ -78,7 +79,7 @@ import Testing
         let plan = try InferencePlan(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2, weights: PackedWeights(RandomParameters())
         )
-        let pixels = (0..<2).flatMap { ParityTests.picture($0, size: 64) }
+        let pixels = (0..<2).flatMap { parityPicture($0, size: 64) }
         let normalization = backbone.inputConvention().normalization
         let first = try plan.run(pixels: pixels, normalization: normalization)
         #expect(first.shape == [2, 512])
@@ -86,5 +87,168 @@ import Testing
         #expect(first == again)
         let differences = (0..<512).map { abs(first.values[$0] - first.values[512 + $0]) }
         #expect(differences.max()! > 0.1 * first.values.max()!)
+    }
+}
+
+@Suite struct PrecisionTests {
+    /// Features of pictures 4 and 5 in `f32` and in another arithmetic.
+    static func features(
+        _ name: String, imageSize: Int, _ arithmetic: (Graph, PixelNormalization, PackedWeights) throws -> Arithmetic
+    ) throws -> (exact: Tensor, other: Tensor) {
+        let backbone = try #require(Backbone.named(name))
+        let graph = backbone.graph(imageSize: imageSize)
+        let normalization = backbone.inputConvention().normalization
+        let weights = PackedWeights(RandomParameters())
+        let pixels = (4..<6).flatMap { parityPicture($0, size: imageSize) }
+        func run(_ arithmetic: Arithmetic) throws -> Tensor {
+            let plan = try InferencePlan(
+                graph: graph, output: "pooled", batch: 2, weights: weights, arithmetic: arithmetic)
+            return try plan.run(pixels: pixels, normalization: normalization)
+        }
+        return (try run(.f32), try run(arithmetic(graph, normalization, weights)))
+    }
+
+    static func calibration(
+        _ graph: Graph, _ normalization: PixelNormalization, _ weights: PackedWeights, imageSize: Int
+    ) throws -> Calibration {
+        let calibrator = try Calibrator(
+            graph: graph, output: "pooled", batch: 2, weights: weights, normalization: normalization)
+        let pixels = [0, 2].map { first in (first..<first + 2).flatMap { parityPicture($0, size: imageSize) } }
+        return try calibrator.calibration(of: pixels)
+    }
+
+    @Test(
+        "features in eight bits are those in f32, nearly",
+        arguments: [
+            "resnet18", "resnet50", "resnet152", "inceptionv3", "vgg16", "efficientnet_b0", "small_cnn",
+            "efficientnet_lite0", "mobilenetv3_large", "convnext_tiny", "convnextv2_tiny", "vit_tiny_16",
+        ])
+    func int8(name: String) throws {
+        let (exact, other) = try Self.features(name, imageSize: 128) {
+            .int8(try Self.calibration($0, $1, $2, imageSize: 128))
+        }
+        #expect(FeatureAgreement.cosines(exact, other).min()! > 0.995)
+        #expect(exact.values != other.values)
+    }
+
+    /// With pictures to calibrate on.
+    static func calibrator(_ name: String) throws -> (Calibrator, [[UInt8]]) {
+        let backbone = try #require(Backbone.named(name))
+        let calibrator = try Calibrator(
+            graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2,
+            weights: PackedWeights(RandomParameters()), normalization: backbone.inputConvention().normalization)
+        return (calibrator, [(0..<2).flatMap { parityPicture($0, size: 64) }])
+    }
+
+    @Test("gates keep f32 first where eight bits lose more than is wanted") func gates() throws {
+        let (calibrator, pixels) = try Self.calibrator("efficientnet_b0")
+        #expect(try calibrator.calibration(of: pixels, goal: -1).kept.isEmpty)
+        let strict = try calibrator.calibration(of: pixels, goal: 1)
+        // Sixteen blocks have one each; a quarter of the 81 convolutions may follow, and what the last group has more.
+        let convolutions = strict.kept.filter { $0.hasSuffix(".0") || $0.contains("fc") }
+        #expect(strict.kept.count - convolutions.count == 16, "\(strict.kept)")
+        #expect((10...30).contains(convolutions.count))
+    }
+
+    @Test(
+        "attention keeps f32 where eight bits lose more than is wanted",
+        .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
+    func attention() throws {
+        let backbone = try #require(Backbone.named("vit_tiny_16"))
+        let graph = backbone.graph(imageSize: 64)
+        let normalization = backbone.inputConvention().normalization
+        let weights = PackedWeights(RandomParameters())
+        let calibrator = try Calibrator(
+            graph: graph, output: "tokens", batch: 2, weights: weights, normalization: normalization)
+        let pixels = (0..<2).flatMap { parityPicture($0, size: 64) }
+        func features(_ calibration: Calibration) throws -> Tensor {
+            let plan = try InferencePlan(
+                graph: graph, output: "tokens", batch: 2, weights: weights, arithmetic: .int8(calibration))
+            return try plan.run(pixels: pixels, normalization: normalization)
+        }
+        let lenient = try calibrator.calibration(of: [pixels], goal: -1)
+        #expect(lenient.attention == .int8)
+        #expect(try calibrator.calibration(of: [pixels], goal: 1).attention == nil)
+        let older = Calibration(ranges: lenient.ranges, kept: lenient.kept)
+        let (own, exact) = (try features(lenient), try features(older))
+        #expect(own.values != exact.values)
+        #expect(FeatureAgreement.cosines(own, exact).min()! > 0.999)
+    }
+
+    @Test(
+        "features in bfloat16 are those in f32, nearly",
+        arguments: [
+            "resnet18", "inceptionv3", "efficientnet_b0", "efficientnet_lite0", "mobilenetv3_large", "convnext_tiny",
+            "convnextv2_tiny", "vit_tiny_16",
+        ])
+    func bf16(name: String) throws {
+        let (exact, other) = try Self.features(name, imageSize: 96) { _, _, _ in .bf16 }
+        #expect(FeatureAgreement.cosines(exact, other).min()! > 0.9995)
+        #expect(exact.values != other.values)
+    }
+
+    @Test("layers keep f32 where eight bits lose more than is wanted") func sensitiveLayers() throws {
+        let (calibrator, pixels) = try Self.calibrator("resnet18")
+        #expect(try calibrator.calibration(of: pixels).kept.isEmpty)
+        // More than eight bits can give: a quarter of the layers is kept, and no more.
+        let strict = try calibrator.calibration(of: pixels, goal: 1)
+        #expect((5...8).contains(strict.kept.count), "\(strict.kept)")
+        let lenient = try calibrator.calibration(of: pixels, goal: -1)
+        #expect(lenient.ranges == strict.ranges)
+        #expect(lenient.ranges["conv1"]! > 0)
+    }
+
+    @Test(
+        "features of the fastest kernels equal the publisher's",
+        arguments: ParityTests.goldens.filter { ["resnet18", "inceptionv3", "vgg16"].contains($0.backbone) })
+    func tuned(golden: ParityTests.Golden) throws { #expect(try golden.error(tuning: KernelTuning(path: nil)) <= 1e-4) }
+}
+
+@Suite struct TrainingStepsTests {
+    struct Steps: Decodable {
+        let losses: [Double]
+        let mean, variance: [Float]
+
+        enum CodingKeys: String, CodingKey { case losses, mean = "running_mean", variance = "running_var" }
+    }
+
+    @Test("twenty steps of the small CNN and an LSTM together follow PyTorch's loss and running statistics")
+    func smallCNN() throws {
+        let golden: Steps = fixture("steps", in: Bundle.module)
+        let graph = SmallCNN().graph(imageSize: 32)
+        var cnn = try NetworkParameters(graph, from: RandomParameters()) { _ in true }
+        let plan = try DifferentiablePlan(graph: graph, output: "pooled", parameters: cnn)
+        var b = GraphBuilder()
+        var x = b.input(.sequence(512))
+        for layer in 0..<2 { x = b.recurrent("rnn", layer: layer, x, Recurrence(cell: .lstm, hiddenSize: 16)) }
+        let logits = b.linear("fc", b.finalState("state", x, bidirectional: false), out: 3)
+        let head = try TrainingPlan(graph: b.build(outputs: ["logits": logits]))
+        var weights = ParameterVector(zerosFor: head.graph)
+        weights.values = weights.slots.flatMap { around($0.parameter.name, $0.parameter.shape, spread: 0.25).values }
+        let adam = Optimizer(kind: .adam, learningRate: 1e-4)
+        var (ofCNN, ofHead) = (Optimizer.State(), Optimizer.State())
+        for (step, expected) in golden.losses.enumerated() {
+            let pictures = Tensor(
+                shape: [12, 32 * 32 * 3], values: around("input \(step % 2)", [12 * 32 * 32 * 3]).values)
+            let seen = try plan.forward(pictures, cnn)
+            let packed = PackedSequences(
+                rows: seen.output.values, featureSize: 512, firstRows: [0, 3, 6, 9], lengths: [3, 3, 3, 3])
+            let pass = head.forward(packed, weights)
+            let (loss, slope) = CrossEntropy()(pass.output, targets: [0, 2, 1, 1])
+            #expect(abs(loss - expected) < 1e-3, "step \(step)")
+            var (cnnGradient, headGradient) = (cnn.trained, weights)
+            let rows = head.backward(pass, outputGradient: slope, weights, into: &headGradient, wantsInput: true)
+            try plan.backward(
+                seen, outputGradient: Tensor(shape: [12, 512], values: rows.flatMap(\.values)), cnn, into: &cnnGradient)
+            plan.updateStatistics(seen, &cnn)
+            adam.update(&cnn.trained, gradient: cnnGradient, &ofCNN)
+            adam.update(&weights, gradient: headGradient, &ofHead)
+        }
+        let statistics = cnn.fixed.tensors
+        for (name, expected) in [("bn4.running_mean", golden.mean), ("bn4.running_var", golden.variance)] {
+            let ours = try #require(statistics[name]).values
+            let largest = expected.map(abs).max() ?? 0
+            for (index, value) in expected.enumerated() { #expect(abs(ours[16 * index] - value) < 1e-3 * largest) }
+        }
     }
 }

@@ -60,18 +60,13 @@ import Testing
         }
     }
 
-    @Test("two models with layers of the same names are not mixed")
-    func two() throws {
+    @Test("two models with layers of the same names are not mixed") func two() throws {
         let path = try Self.fixture("two")
-        let error = #expect(throws: WeightsError.self) { try openWeights(path: path) }
-        #expect(error?.localizedDescription.contains("several models") == true)
-        #expect(throws: WeightsError.self) {
-            try ResolvedWeights(path: Self.fixture("keras3"), part: "other")
-        }
+        #expect(refusal(of: WeightsError.self) { try openWeights(path: path) }.contains("several models"))
+        #expect(throws: WeightsError.self) { try ResolvedWeights(path: Self.fixture("keras3"), part: "other") }
     }
 
-    @Test("a file on which libhdf5 walks in circles is stopped and refused")
-    func circular() throws {
+    @Test("a file on which libhdf5 walks in circles is stopped and refused") func circular() throws {
         let path = try #require(Bundle.module.url(forResource: "Fixtures/circular", withExtension: "bin")).path
         let begin = ContinuousClock.now
         #expect(throws: WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")) {
@@ -80,18 +75,15 @@ import Testing
         #expect(ContinuousClock.now - begin < .seconds(60))
     }
 
-    @Test("a web page and a cut-off file are errors")
-    func damaged() throws {
-        let scratch = try ScratchFolder()
+    @Test("a web page and a cut-off file are errors") func damaged() throws {
+        let scratch = ScratchFolder()
         func survives(_ data: Data) throws -> Bool {
             let path = try scratch.file("x.h5", data)
             do {
                 let file = try openWeights(path: path)
                 for name in file.shapes.keys { _ = try file.tensor(named: name) }
                 return true
-            } catch is WeightsError {
-                return false
-            }
+            } catch is WeightsError { return false }
         }
         #expect(try !survives(Data("<!DOCTYPE html><html><body>404 Not Found</body></html>".utf8)))
         for name in ["keras2", "keras3"] {
@@ -99,6 +91,137 @@ import Testing
             #expect(try survives(whole))
             for length in stride(from: 0, to: whole.count - 1, by: whole.count / 40) {
                 #expect(try !survives(whole.prefix(length)))
+            }
+        }
+    }
+}
+
+@Suite struct TimmWeightsTests {
+    static func fixture() throws -> String {
+        try #require(Bundle.module.url(forResource: "Fixtures/timm", withExtension: "bin")).path
+    }
+
+    @Test("a file that timm wrote gives torchvision's names, and the numbers that stand under timm's")
+    func tensors() throws {
+        let file = try openWeights(path: Self.fixture())
+        #expect(file.format == "safetensors, names of timm")
+        let expected = [
+            "features.0.0.weight": [8, 3, 3, 3], "features.1.0.block.0.0.weight": [8, 1, 3, 3],
+            "features.1.0.block.1.fc1.bias": [2], "features.1.0.block.2.1.running_var": [8],
+            "features.2.1.block.0.0.weight": [48, 8, 1, 1], "features.2.1.block.1.0.weight": [48, 1, 3, 3],
+            "features.2.0.block.2.fc2.weight": [48, 2, 1, 1], "features.2.0.block.3.0.weight": [8, 48, 1, 1],
+            "features.2.0.block.3.1.bias": [8], "features.8.0.weight": [8, 8, 1, 1], "classifier.1.bias": [3],
+        ]
+        for (name, shape) in expected { #expect(file.shapes[name] == shape, "\(name)") }
+        #expect(file.shapes.keys.allSatisfy { $0.hasPrefix("features.") || $0.hasPrefix("classifier.") })
+        for (name, spread) in [("features.2.1.block.3.1.bias", 0.1), ("features.8.1.running_mean", 0.1)] {
+            let random = RandomParameters().uniform(name, count: 8).map { Float(spread) * (2 * $0 - 1) }
+            #expect(try file.tensor(named: name)?.values == random, "\(name)")
+        }
+        #expect(WeightsTraits(of: file).numerics == [.timm, .keras])
+    }
+
+    @Test("every parameter of EfficientNet-B7 has one name in timm, and no two share it") func wholeNetwork() {
+        let parameters = EfficientNet(.b7, .timm).graph(imageSize: 64).parameters.map(\.name)
+        let timm = parameters.map(Self.timmName)
+        #expect(Set(timm).count == parameters.count)
+        #expect(timm.map(TimmWeights.translated) == parameters)
+        #expect(TimmWeights.translated("blocks.1.0.conv_dw") == nil)
+        #expect(TimmWeights.translated("layer1.0.conv1.weight") == nil)
+    }
+
+    /// The other way round, by the rules of timm's builder.
+    static func timmName(_ name: String) -> String {
+        let parts = name.split(separator: ".").map(String.init)
+        if parts[0] == "classifier" { return "classifier." + parts[2] }
+        let (isConvolution, leaf) = (parts[parts.count - 2] == "0", parts[parts.count - 1])
+        if parts.count == 4 {
+            let module = parts[1] == "0" ? ["bn1", "conv_stem"] : ["bn2", "conv_head"]
+            return module[isConvolution ? 1 : 0] + "." + leaf
+        }
+        let (stage, block) = (Int(parts[1])! - 1, parts[2])
+        let place = Int(parts[4])! + (stage == 0 ? 1 : 0)
+        let module =
+            switch (place, parts[5]) {
+            case (2, let excitation): "se." + (excitation == "fc1" ? "conv_reduce" : "conv_expand")
+            case (0, "0"): "conv_pw"
+            case (0, _): "bn1"
+            case (1, "0"): "conv_dw"
+            case (1, _): stage == 0 ? "bn1" : "bn2"
+            case (_, "0"): stage == 0 ? "conv_pw" : "conv_pwl"
+            default: stage == 0 ? "bn2" : "bn3"
+            }
+        return "blocks.\(stage).\(block).\(module).\(leaf)"
+    }
+
+    @Test("what a file says of its network survives the conversion") func traits() throws {
+        let scratch = ScratchFolder()
+        let path = scratch.path + "/x.safetensors"
+        let keras = try openWeights(path: KerasWeightsTests.fixture("keras2"))
+        let traits = WeightsTraits(of: keras)
+        try SafeTensorsWriter.convert(keras, metadata: traits.metadata, to: path)
+        let converted = try openWeights(path: path)
+        #expect(converted.shapes == keras.shapes)
+        #expect(WeightsTraits(of: converted) == traits)
+        #expect(traits.numerics == [.keras] && traits.input?.mean == [0.5, 0.4, 0.3])
+        try SafeTensorsWriter.write([:], metadata: ["numerics": "none", "input": "{\"mean\":[1]}"], to: path)
+        let unusable = try WeightsTraits(of: openWeights(path: path))
+        #expect(unusable.numerics.isEmpty && unusable.input == nil && !unusable.statesInput)
+    }
+}
+
+/// What lies beside a weight file in a hub's folder, changed by somebody.
+@Suite struct UntrustedHubTests {
+    let folder = ScratchFolder()
+
+    @Test("a configuration beside a weight file that is a named pipe, or nested deeply, says nothing and takes no time")
+    func configurations() throws {
+        let start = ContinuousClock.now
+        try #require(mkfifo(folder.path + "/config.json", 0o600) == 0)
+        try folder.file("open_clip_config.json", "{\"model_cfg\":" + String(repeating: "[", count: 500_000))
+        let hub = HubConfiguration(beside: folder.path + "/model.safetensors")
+        #expect(hub.numerics == nil && hub.input == nil)
+        #expect(ContinuousClock.now - start < soon)
+    }
+
+    @Test(
+        "a named pipe given as weights is refused at once, whatever its name", arguments: ["w.h5", "w.onnx", "w.pth"])
+    func pipes(name: String) throws {
+        let path = folder.path + "/" + name
+        try #require(mkfifo(path, 0o600) == 0)
+        let start = ContinuousClock.now
+        let error = #expect(throws: (any Error).self) { try openWeights(path: path) }
+        #expect(error?.localizedDescription.contains("it is a named pipe, not a regular file") ?? false)
+        #expect(ContinuousClock.now - start < soon)
+    }
+
+    @Test("tensors without dimensions under published names end nothing") func scalars() throws {
+        let names = [
+            "features.1.0.layer_scale", "features.0.1.weight", "embeddings.patch_embedding.weight",
+            "head.attention.in_proj_weight", "embeddings.class_embedding", "visual.class_embedding",
+            "visual.positional_embedding", "visual.proj", "downsample_layers.0.0.weight", "_conv_stem.weight",
+            "_blocks.0._depthwise_conv.weight", "conv_proj.weight", "encoder.pos_embedding", "conv_stem.weight",
+            "blocks.0.0.se.conv_reduce.weight", "text_model.embeddings.token_embedding.weight",
+            "text_model.encoder.layers.0.self_attn.q_proj.weight",
+            "text_model.encoder.layers.0.self_attn.k_proj.weight",
+            "text_model.encoder.layers.0.self_attn.v_proj.weight", "pos_embed", "cls_token", "mask_token",
+            "blocks.0.ls1.gamma", "register_tokens", "classifier.0.weight", "features.16.0.weight",
+            "features.1.block.0.0.weight", "features.1.0.block.0.0.weight",
+        ]
+        let tensors = Dictionary(uniqueKeysWithValues: names.map { ($0, Tensor(shape: [], values: [1])) })
+        let path = folder.path + "/w.safetensors"
+        for skipped in names {
+            try SafeTensorsWriter.write(tensors.filter { $0.key != skipped }, to: path)
+            let checkpoint = try openCheckpoint(path: path)
+            let others = [TimmWeights(checkpoint) as (any Checkpoint)?, RenamedWeights(checkpoint)]
+            for weights in others.compactMap({ $0 }) + [checkpoint] {
+                for name in weights.shapes.keys { _ = try? weights.tensor(named: name) }
+                if let text = try? TextWeights(weights) {
+                    let parameter = Graph.Parameter(
+                        name: "text.blocks.0.attn.qkv.weight", shape: [3], initializer: .init(spread: 0),
+                        isTrainable: true)
+                    _ = try? text.tensor(for: parameter)
+                }
             }
         }
     }

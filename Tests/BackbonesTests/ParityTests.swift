@@ -6,37 +6,29 @@ import TestSupport
 import Testing
 
 @Suite struct ParityTests {
-    struct Goldens: Decodable {
-        let goldens: [Golden]
-    }
+    struct Goldens: Decodable { let goldens: [Golden] }
 
     struct Golden: Decodable, CustomTestStringConvertible {
         let backbone: String
-        let numerics: Numerics
+        let numerics: Numerics?
         let imageSize: Int
+        /// Of a window; nil for pictures.
+        let frames: Int?
         let tap: String
         let largest: Float
-        let stride: Int
-        let featureSize: Int
+        let stride, featureSize: Int
         let features: [[Float]]
-        var testDescription: String { "\(numerics.rawValue) \(backbone) \(tap) at \(imageSize)" }
+        var testDescription: String {
+            [
+                frames == nil ? numerics?.rawValue : nil, backbone, tap, frames.map { "of \($0) frames" },
+                "at \(imageSize)",
+            ].compactMap { $0 }
+                .joined(separator: " ")
+        }
     }
 
     static let goldens = ["torchvision", "keras", "timm"].flatMap {
         (fixture($0, in: Bundle.module) as Goldens).goldens
-    }
-
-    /// `pixels` of Tests/Parity/parameters.py.
-    static func picture(_ index: Int, size: Int) -> [UInt8] {
-        let tiles = index + 2
-        let random = RandomParameters()
-        let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)
-        let fine = random.uniform("picture \(index) noise", count: size * size * 3)
-        return (0..<size * size * 3).map { position in
-            let (row, column, channel) = (position / 3 / size, position / 3 % size, position % 3)
-            let tile = (row * tiles / size * tiles + column * tiles / size) * 3 + channel
-            return UInt8(231 * coarse[tile] + 24 * fine[position])
-        }
     }
 
     @Test("features equal the publisher's for the same parameters and pixels", arguments: goldens)
@@ -48,20 +40,153 @@ import Testing
 
 extension ParityTests.Golden {
     /// The largest difference between our features and the publisher's, of the largest value.
-    func error(tuning: KernelTuning? = nil) throws -> Float {
+    func error(batch: Int = 2, tuning: KernelTuning? = nil) throws -> Float {
         let network = try #require(Backbone.named(backbone))
         let plan = try InferencePlan(
-            graph: network.graph(imageSize: imageSize, numerics: numerics), output: tap, batch: 2,
+            graph: network.graph(imageSize: imageSize, numerics: numerics, frames: frames), output: tap, batch: batch,
             weights: PackedWeights(RandomParameters()), tuning: tuning)
-        let pixels = (0..<2).flatMap { ParityTests.picture($0, size: imageSize) }
-        let ours = try plan.run(pixels: pixels, normalization: network.inputConvention(numerics).normalization)
+        let inputs = (0..<2).map { index in
+            frames.map { ClipNetworkTests.clip(index, frames: $0, size: imageSize) }
+                ?? parityPicture(index, size: imageSize)
+        }
+        let normalization = network.inputConvention(frames == nil ? numerics : nil).normalization
+        let ours =
+            batch == 1
+            ? try inputs.flatMap { try plan.run(pixels: $0, normalization: normalization).values }
+            : try plan.run(pictures: inputs, normalization: normalization).values
         try #require(ours.count == 2 * featureSize)
         var worst: Float = 0
-        for (picture, expected) in features.enumerated() {
+        for (input, expected) in features.enumerated() {
             for (index, value) in expected.enumerated() {
-                worst = max(worst, abs(ours.values[picture * featureSize + index * stride] - value))
+                worst = max(worst, abs(ours[input * featureSize + index * stride] - value))
             }
         }
         return worst / largest
+    }
+}
+
+/// ConvNeXt, vision transformers and EfficientNet's relatives against timm, torchvision, transformers and open_clip.
+@Suite struct EncoderParityTests {
+    static let all = (fixture("encoders", in: Bundle.module) as ParityTests.Goldens).goldens
+
+    /// Making up three hundred million parameters takes a debug build half a minute: `ZOETROPE_ALL_NETWORKS=1` does it.
+    static let goldens = all.filter { golden in
+        ProcessInfo.processInfo.environment["ZOETROPE_ALL_NETWORKS"] != nil || !golden.isLarge
+    }
+
+    @Test("features and logits of newer encoders equal their publishers' for the same parameters", arguments: goldens)
+    func featuresEqualPublishers(golden: ParityTests.Golden) throws {
+        let error = try golden.error()
+        #expect(error <= 1e-4, "largest difference \(error) of the largest value")
+    }
+
+    @Test("the mean of a transformer's patches is a tap of its own") func mean() throws {
+        let graph = try #require(Backbone.named("vit_tiny_16")).graph(imageSize: 64)
+        let pixels = parityPicture(0, size: 64)
+        func run(_ tap: String) throws -> [Float] {
+            try InferencePlan(graph: graph, output: tap, batch: 1, weights: PackedWeights(RandomParameters()))
+                .run(pixels: pixels, normalization: InputConvention.symmetric.normalization).values
+        }
+        let (tokens, mean) = (try run("tokens"), try run("mean"))
+        try #require(tokens.count == 16 * 192 && mean.count == 192)
+        for channel in 0..<192 {
+            let sum = (0..<16).reduce(Float(0)) { $0 + tokens[$1 * 192 + channel] }
+            #expect(abs(sum / 16 - mean[channel]) < 1e-5)
+        }
+    }
+
+    @Test("every new backbone has a golden, and those that resize positions have two sizes") func complete() {
+        let old = ["resnet", "inceptionv3", "vgg16", "small_cnn", "efficientnet_b"]
+        for backbone in Backbone.all where !old.contains(where: backbone.name.hasPrefix) {
+            if backbone.clip != nil { continue }
+            let own = Self.all.filter { $0.backbone == backbone.name }
+            #expect(!own.isEmpty, "\(backbone.name)")
+            for numerics in backbone.numerics where backbone.taps.contains("projected") {
+                #expect(own.contains { $0.numerics == numerics }, "\(backbone.name) \(numerics)")
+            }
+        }
+        for backbone in Backbone.all where backbone.taps.contains("tokens") {
+            #expect(
+                Set(Self.all.filter { $0.backbone == backbone.name }.map(\.imageSize)).count > 1, "\(backbone.name)")
+        }
+    }
+}
+
+extension ParityTests.Golden {
+    fileprivate var isLarge: Bool {
+        backbone.contains("large") && !backbone.hasPrefix("mobilenet") || backbone.contains("_vitl")
+            || backbone.hasPrefix("dinov2_vitb") || backbone.contains("_base") && !backbone.hasSuffix("_16")
+            || backbone == "efficientnetv2_l" || backbone == "siglip2_b16" || backbone == "clip_vitb16"
+            || imageSize == 518
+    }
+}
+
+@Suite struct ClipNetworkTests {
+    typealias Golden = ParityTests.Golden
+
+    static let goldens = (fixture("clips", in: Bundle.module) as ParityTests.Goldens).goldens
+
+    /// `features` of Tests/Parity/clip_goldens.py.
+    static func clip(_ index: Int, frames: Int, size: Int) -> [UInt8] {
+        let few = (0..<min(3, frames)).map { parityPicture(index + 2 * $0, size: size) }
+        return (0..<frames).flatMap { few[$0 % 3].map { $0 >> index } }
+    }
+
+    @Test("features and scores equal the publishers' for the same parameters and frames", arguments: goldens)
+    func featuresEqualPublishers(golden: Golden) throws {
+        let error = try golden.error(batch: 1)
+        #expect(error <= 1e-4, "largest difference \(error) of the largest value")
+    }
+
+    @Test(
+        "sums over the places of a window equal the publishers' too",
+        arguments: goldens.filter { $0.backbone != "s3d" && $0.imageSize <= 112 })
+    func tuned(golden: Golden) throws {
+        let error = try golden.error(batch: 1, tuning: KernelTuning(path: nil))
+        #expect(error <= 1e-4, "largest difference \(error) of the largest value")
+    }
+
+    @Test("two windows at once give what they give alone", arguments: goldens.filter { $0.imageSize <= 65 })
+    func batches(golden: Golden) throws { #expect(try golden.error(batch: 2, tuning: KernelTuning(path: nil)) <= 1e-4) }
+
+    @Test("every network of windows has goldens of two sizes") func complete() {
+        for backbone in Backbone.all where backbone.clip != nil {
+            let own = Self.goldens.filter { $0.backbone == backbone.name }
+            #expect(Set(own.map(\.imageSize)).count > 1 && own.contains { $0.imageSize == backbone.nativeImageSize })
+        }
+    }
+
+    @Test(
+        "eight bits keep a network of windows what it is", arguments: ["r3d_18", "r2plus1d_18"])
+    func integers(name: String) throws {
+        let network = try #require(Backbone.named(name))
+        let graph = network.graph(imageSize: 64, frames: 8)
+        let weights = PackedWeights(RandomParameters())
+        let normalization = network.inputConvention().normalization
+        let clips = (0..<3).map { Self.clip($0, frames: 8, size: 64) }
+        let calibration = try Calibrator(
+            graph: graph, output: "pooled", batch: 1, weights: weights, normalization: normalization
+        ).calibration(of: clips)
+        func features(_ arithmetic: Arithmetic) throws -> [[Float]] {
+            let plan = try InferencePlan(
+                graph: graph, output: "pooled", batch: 1, weights: weights, arithmetic: arithmetic)
+            return try clips.map { try plan.run(pixels: $0, normalization: normalization).values }
+        }
+        for (ours, exact) in zip(try features(.int8(calibration)), try features(.f32)) {
+            let cosine =
+                zip(ours, exact).reduce(0) { $0 + $1.0 * $1.1 }
+                / (ours.reduce(0) { $0 + $1 * $1 } * exact.reduce(0) { $0 + $1 * $1 }).squareRoot()
+            #expect(cosine > 0.995 && cosine < 1)
+        }
+        for (ours, exact) in zip(try features(.bf16), try features(.f32)) {
+            let largest = exact.map(abs).max() ?? 0
+            #expect(zip(ours, exact).allSatisfy { abs($0 - $1) < 0.05 * largest })
+        }
+    }
+
+    @Test("labels of Kinetics are 400, in the order of their names") func labels() {
+        #expect(ClassLabels.kinetics400.count == 400 && ClassLabels.kinetics400[0] == "abseiling")
+        #expect(ClassLabels.kinetics400.last == "zumba" && ClassLabels.published(count: 400) == ClassLabels.kinetics400)
+        #expect(ClassLabels.published(count: 7) == nil)
     }
 }

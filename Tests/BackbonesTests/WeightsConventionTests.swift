@@ -3,7 +3,6 @@ import Inference
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import Backbones
 
 /// What weights are taken for, against what timm says of all its published files that fit a backbone here.
@@ -58,7 +57,7 @@ import Testing
     @Test("timm's config.json beside a file settles arithmetic and input, without a note", arguments: all)
     func hub(file: Published) throws {
         let backbone = try #require(Backbone.named(file.backbone))
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/model.safetensors"
         let tensors = try Self.file(backbone).shapes.mapValues { _ in Tensor(shape: [1], values: [0]) }
         // Only names count here; timm's EfficientNet is written under its own.
@@ -125,8 +124,7 @@ import Testing
         let backbone = try #require(Backbone.named("siglip_b16"))
         let plain = WeightsConvention(backbone, WeightsTraits(of: try Self.file(backbone)))
         #expect(plain.numerics == .timm && plain.note(file: "f", option: Self.option) == nil)
-        let asked = WeightsConvention(
-            backbone, WeightsTraits(of: try Self.file(backbone)), numerics: .transformers)
+        let asked = WeightsConvention(backbone, WeightsTraits(of: try Self.file(backbone)), numerics: .transformers)
         #expect(asked.numerics == .transformers)
         let transformers = WeightsTraits(of: try openWeights(path: RenamedWeightsTests.peer("siglip.bin")))
         let own = WeightsConvention(backbone, transformers)
@@ -144,9 +142,8 @@ import Testing
         }
     }
 
-    @Test("a conversion loses neither what a file says nor what it leaves open")
-    func conversion() throws {
-        let scratch = try ScratchFolder()
+    @Test("a conversion loses neither what a file says nor what it leaves open") func conversion() throws {
+        let scratch = ScratchFolder()
         let path = scratch.path + "/x.safetensors"
         let timm = try openWeights(path: TimmWeightsTests.fixture())
         let traits = WeightsTraits(of: timm)
@@ -160,8 +157,7 @@ import Testing
         for name in ["efficientnetv2_s", "vit_base_16", "clip_vitl14", "siglip_b16", "convnext_base"] {
             let backbone = try #require(Backbone.named(name))
             let traits = WeightsTraits(of: try Self.file(backbone))
-            try SafeTensorsWriter.write(
-                ["a": Tensor(shape: [1], values: [0])], metadata: traits.metadata, to: path)
+            try SafeTensorsWriter.write(["a": Tensor(shape: [1], values: [0])], metadata: traits.metadata, to: path)
             let read = WeightsTraits(of: try openWeights(path: path))
             let (before, after) = (WeightsConvention(backbone, traits), WeightsConvention(backbone, read))
             #expect(before.numerics == after.numerics && before.input == after.input, "\(name)")
@@ -178,8 +174,7 @@ import Testing
         #expect(convention.input == .imageNet && convention.note(file: "mae.pth", option: Self.option) == nil)
     }
 
-    @Test("who asks for differences of frames is told keys that keep them")
-    func differences() throws {
+    @Test("who asks for differences of frames is told keys that keep them") func differences() throws {
         let backbone = try #require(Backbone.named("vit_tiny_16"))
         let convention = WeightsConvention(backbone, WeightsTraits(of: try Self.file(backbone)))
         let note = convention.note(file: "f", isDifference: true, option: Self.option)
@@ -187,8 +182,7 @@ import Testing
         #expect(note?.contains("deviation: [0.229, 0.224, 0.225], difference: true}`") == true, "\(note ?? "")")
     }
 
-    @Test("an input is written as `extract.input` reads it")
-    func text() {
+    @Test("an input is written as `extract.input` reads it") func text() {
         #expect(InputConvention.symmetric.text == "symmetric")
         #expect(InputConvention.unit.text == "{mean: [0, 0, 0], deviation: [1, 1, 1]}")
         #expect(

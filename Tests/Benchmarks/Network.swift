@@ -1,17 +1,20 @@
 import Backbones
+import Datasets
+import Extraction
 import Foundation
 import Inference
 import NeuralNetwork
 import ONNX
 import Synchronization
 
+func seconds(_ body: () throws -> Void) rethrows -> Double { try ContinuousClock().measure(body) / .seconds(1) }
+
 /// A backbone alone, as `extract` runs it: one single-threaded plan a worker, shared weights.
 enum NetworkBenchmark {
     struct Setting {
         let backbone: Backbone
         let precision: Precision
-        let workers: Int
-        let batch: Int
+        let workers, batch: Int
         let seconds: Double
         let isTuned: Bool
 
@@ -24,8 +27,13 @@ enum NetworkBenchmark {
         /// Where the backbone comes from an ONNX file.
         var model: ImportedNetwork?
 
-        /// `pooled`, or the file's first output.
         var output: String { model?.outputs.first ?? "pooled" }
+        var graph: Graph { backbone.graph(imageSize: backbone.nativeImageSize) }
+        var normalization: PixelNormalization { backbone.inputConvention().normalization }
+        var tuning: KernelTuning? { isTuned ? KernelTuning.standard : nil }
+        var pixels: [UInt8] {
+            (0..<batch * graph.nodes[0].shape.size).map { UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9) }
+        }
     }
 
     /// The backbone of a name, or of an ONNX file.
@@ -38,13 +46,8 @@ enum NetworkBenchmark {
     }
 
     static func run(_ setting: Setting) throws {
-        let size = setting.backbone.nativeImageSize
-        let graph = setting.backbone.graph(imageSize: size)
-        let weights = setting.weights
-        let normalization = setting.backbone.inputConvention().normalization
-        let pixels = (0..<setting.batch * graph.nodes[0].shape.size).map {
-            UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9)
-        }
+        let (graph, weights, pixels) = (setting.graph, setting.weights, setting.pixels)
+        let normalization = setting.normalization
         ArithmeticLibrary.setThreadsOfCallingThread(1)
         let arithmetic = try arithmetic(setting, graph, pixels, normalization)
         let frames = Atomic<Int>(0)
@@ -59,8 +62,7 @@ enum NetworkBenchmark {
                 do {
                     let plan = try InferencePlan(
                         graph: graph, output: setting.output, batch: setting.batch, weights: weights,
-                        arithmetic: arithmetic,
-                        tuning: setting.isTuned ? KernelTuning.standard : nil)
+                        arithmetic: arithmetic, tuning: setting.tuning)
                     ready.leave()
                     go.wait()
                     _ = try plan.run(pixels: pixels, normalization: normalization)
@@ -91,18 +93,11 @@ enum NetworkBenchmark {
 
     /// What each step of the network takes on one core, the longest first.
     static func steps(_ setting: Setting) throws {
-        let size = setting.backbone.nativeImageSize
-        let graph = setting.backbone.graph(imageSize: size)
-        let normalization = setting.backbone.inputConvention().normalization
-        let pixels = (0..<setting.batch * graph.nodes[0].shape.size).map {
-            UInt8(truncatingIfNeeded: ($0 / 96 &* 37) ^ $0 >> 9)
-        }
+        let (graph, pixels, normalization) = (setting.graph, setting.pixels, setting.normalization)
         ArithmeticLibrary.setThreadsOfCallingThread(1)
         let plan = try InferencePlan(
-            graph: graph, output: setting.output, batch: setting.batch,
-            weights: setting.weights,
-            arithmetic: arithmetic(setting, graph, pixels, normalization),
-            tuning: setting.isTuned ? KernelTuning.standard : nil)
+            graph: graph, output: setting.output, batch: setting.batch, weights: setting.weights,
+            arithmetic: arithmetic(setting, graph, pixels, normalization), tuning: setting.tuning)
         _ = try plan.run(pixels: pixels, normalization: normalization)
         let steps = try plan.seconds(rounds: 5)
         let all = steps.reduce(0) { $0 + $1.seconds }
@@ -132,12 +127,11 @@ enum NetworkBenchmark {
     }
 
     private static func report(_ setting: Setting, rate: Double, startUp: Double) {
-        let graph = setting.backbone.graph(imageSize: setting.backbone.nativeImageSize)
         print(
             """
             {"backbone": "\(setting.backbone.name)", "precision": "\(setting.precision)", \
             "workers": \(setting.workers), "batch": \(setting.batch), "frames_per_second": \(rate), \
-            "gflops": \(rate * 2 * Double(graph.multiplyAdds) / 1e9), "peak_mib": \(peakMemory()), \
+            "gflops": \(rate * 2 * Double(setting.graph.multiplyAdds) / 1e9), "peak_mib": \(peakMemory()), \
             "start_up_seconds": \(startUp), "library": "\(ArithmeticLibrary.version)", \
             "instruction_set": "\(ArithmeticLibrary.instructionSet)"}
             """)
@@ -155,5 +149,94 @@ enum NetworkBenchmark {
             getrusage(RUSAGE_SELF, &usage)
             return Double(usage.ru_maxrss) / 1_048_576
         #endif
+    }
+}
+
+/// What one convolution with plenty to reuse reaches, on one core and on all: the floor that networks are held to.
+enum PeakBenchmark {
+    static func run() throws {
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        var fields = ["\"library\": \"\(ArithmeticLibrary.version)\"", "\"has_bf16\": \(Precision.bf16.isNative)"]
+        for precision in Precision.allCases where precision.isNative {
+            fields.append("\"\(precision)\": \(try rate(precision, workers: cores))")
+            fields.append("\"one_\(precision)\": \(try rate(precision, workers: 1))")
+        }
+        print("{" + fields.joined(separator: ", ") + "}")
+    }
+
+    /// Sixteen equal convolutions in a row.
+    private static var graph: Graph {
+        var builder = GraphBuilder()
+        var x = builder.input(.image(channels: 3, height: 28, width: 28))
+        for layer in 0..<17 {
+            let window = Window(kernel: Extent(3), padding: Extent(1))
+            let options = Convolution(outChannels: 256, window: window, hasBias: true)
+            x = builder.activation(.relu, builder.convolution("layer\(layer)", x, options))
+        }
+        return builder.build(outputs: ["out": builder.globalAveragePooling("mean", x)])
+    }
+
+    /// GFLOP/s.
+    private static func rate(_ precision: Precision, workers: Int) throws -> Double {
+        let graph = graph
+        let batch = 4
+        let weights = PackedWeights(RandomParameters())
+        let pixels = (0..<batch * 28 * 28 * 3).map { UInt8(truncatingIfNeeded: $0 &* 37) }
+        let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25])
+        var arithmetic = precision == .bf16 ? Arithmetic.bf16 : .f32
+        if precision == .int8 {
+            ArithmeticLibrary.setThreadsOfCallingThread(1)
+            let calibrator = try Calibrator(
+                graph: graph, output: "out", batch: batch, weights: weights, normalization: normalization)
+            arithmetic = .int8(try calibrator.calibration(of: [pixels], goal: -1))
+        }
+        let chosen = arithmetic
+        let total = Mutex(0.0)
+        let group = DispatchGroup()
+        for _ in 0..<workers {
+            group.enter()
+            let thread = Thread {
+                ArithmeticLibrary.setThreadsOfCallingThread(1)
+                let plan = try? InferencePlan(
+                    graph: graph, output: "out", batch: batch, weights: weights, arithmetic: chosen)
+                var best = 0.0
+                for _ in 0..<8 where plan != nil {
+                    let taken = seconds {
+                        for _ in 0..<3 { _ = try? plan?.run(pixels: pixels, normalization: normalization) }
+                    }
+                    best = max(best, 3 * Double(batch) * 2 * Double(graph.multiplyAdds) / taken / 1e9)
+                }
+                total.withLock { $0 += best }
+                group.leave()
+            }
+            thread.stackSize = 16 << 20
+            thread.start()
+        }
+        group.wait()
+        return total.withLock { $0 }
+    }
+}
+
+/// Frames a second of a network on the GPU, from bytes in memory to features in memory, as `extract` runs it.
+enum DeviceBenchmark {
+    static func run(_ backbone: Backbone, _ precision: Precision, batch: Int?, seconds: Double) throws {
+        let configuration = ExtractionConfiguration(
+            backbone: backbone, weights: .random, tap: "pooled", imageSize: backbone.nativeImageSize,
+            sampling: .uniform(frames: 20), precision: precision)
+        var extractor = Extractor(
+            name: "bench", dataset: DatasetConfiguration(layout: .folders, root: "/"),
+            configurations: [configuration], workers: 1, version: "")
+        (extractor.device, extractor.deviceBatch) = (.cuda, batch)
+        let (recipe, weights) = try extractor.recipe(configuration) { _ in }
+        let begin = ContinuousClock.now
+        let rate = try extractor.framesPerSecond(recipe, weights, seconds: seconds)
+        let taken = (ContinuousClock.now - begin) / .seconds(1)
+        let graph = try recipe.graph()
+        print(
+            """
+            {"backbone": "\(backbone.name)", "precision": "\(recipe.precision)", "frames_per_second": \(rate), \
+            "tflops": \(rate * 2 * Double(graph.multiplyAdds) / 1e12), "start_up_seconds": \(taken - 2 * seconds), \
+            "peak_mib": \(NetworkBenchmark.peakMemory())}
+            """)
     }
 }

@@ -3,9 +3,7 @@ import Tokenizers
 
 /// Tokens of many texts, to be compared with those of the publishers.
 enum TokenPrinter {
-    /// - Parameters:
-    ///   - kind: `clip`, `siglip` with its preparation and end, or else a model of SentencePiece's.
-    ///   - texts: a JSON list.
+    /// `kind`: `clip`, `siglip` with its preparation and end, or a model of SentencePiece's. `texts`: a JSON list.
     static func run(_ kind: String, vocabulary: String, texts: String) throws {
         let data = try Data(contentsOf: URL(fileURLWithPath: texts))
         let list = try JSONDecoder().decode([String].self, from: data)

@@ -25,44 +25,44 @@ func argument<Value>(_ index: Int, _ fallback: Value, _ read: (String) -> Value?
     arguments.count > index ? read(arguments[index]) ?? fallback : fallback
 }
 
-if arguments.count > 2, arguments[1] == "device", let backbone = Backbone.named(arguments[2]) {
+func number(_ index: Int, _ fallback: Int) -> Int { argument(index, fallback) { Int($0) } }
+
+switch arguments.count > 1 ? arguments[1] : "" {
+case "device" where arguments.count > 2 && Backbone.named(arguments[2]) != nil:
+    guard let backbone = Backbone.named(arguments[2]) else { break }
     try DeviceBenchmark.run(
         backbone, argument(3, .f32) { Precision(rawValue: $0) }, batch: argument(4, nil) { Int($0) },
         seconds: argument(5, 5) { Double($0) })
-} else if arguments.count > 2, arguments[1] == "head" {
-    try HeadBenchmark.run(arguments[2], epochs: argument(3, 5) { Int($0) })
-} else if arguments.count > 2, arguments[1] == "train" {
-    try TrainingBenchmark.run(arguments[2], steps: argument(3, 5) { Int($0) })
-} else if arguments.count > 1, arguments[1] == "folds" {
-    try FoldsBenchmark.run(clips: argument(2, 300) { Int($0) }, size: argument(3, 512) { Int($0) })
-} else if arguments.count > 1, arguments[1] == "search" {
-    try SearchBenchmark.run(clips: argument(2, 100_000) { Int($0) }, size: argument(3, 2048) { Int($0) })
-} else if arguments.count > 1, arguments[1] == "coverage" {
-    try CoverageBenchmark.run(datasets: argument(2, 200) { Int($0) })
-} else if arguments.count > 4, arguments[1] == "tokens" {
+case "head" where arguments.count > 2: try HeadBenchmark.run(arguments[2], epochs: number(3, 5))
+case "train" where arguments.count > 2: try TrainingBenchmark.run(arguments[2], steps: number(3, 5))
+case "folds": try FoldsBenchmark.run(clips: number(2, 300), size: number(3, 512))
+case "search": try SearchBenchmark.run(clips: number(2, 100_000), size: number(3, 2048))
+case "coverage": try CoverageBenchmark.run(datasets: number(2, 200))
+case "tokens" where arguments.count > 4:
     try TokenPrinter.run(arguments[2], vocabulary: arguments[3], texts: arguments[4])
-} else if arguments.count > 1, arguments[1] == "peak" {
-    try PeakBenchmark.run()
-} else if arguments.count > 4, arguments[1] == "phrases" {
-    try PhraseBenchmark.run(
-        clips: argument(2, 100_000) { Int($0) }, size: argument(3, 512) { Int($0) }, path: arguments[4])
-} else if arguments.count > 3, arguments[1] == "load" {
+case "peak": try PeakBenchmark.run()
+case "phrases" where arguments.count > 4:
+    try PhraseBenchmark.run(clips: number(2, 100_000), size: number(3, 512), path: arguments[4])
+case "load" where arguments.count > 3:
     try LoadingBenchmark.run(gigabytes: Double(arguments[2]) ?? 2, path: arguments[3])
-} else if arguments.count > 2, arguments[1] == "steps", let (backbone, model) = NetworkBenchmark.backbone(arguments[2])
-{
-    try NetworkBenchmark.steps(
-        .init(
-            backbone: backbone, precision: argument(3, .f32) { Precision(rawValue: $0) }, workers: 1,
-            batch: argument(4, 10) { Int($0) }, seconds: 0, isTuned: argument(5, true) { $0 != "untuned" }, model: model
-        ))
-} else if arguments.count > 1, let (backbone, model) = NetworkBenchmark.backbone(arguments[1]) {
-    try NetworkBenchmark.run(
-        .init(
-            backbone: backbone, precision: argument(2, .f32) { Precision(rawValue: $0) },
-            workers: argument(3, ProcessInfo.processInfo.activeProcessorCount) { Int($0) },
-            batch: argument(4, min(10, backbone.framesAtOnce)) { Int($0) }, seconds: argument(5, 5) { Double($0) },
-            isTuned: argument(6, true) { $0 != "untuned" }, model: model))
-} else {
-    print("usage: Benchmarks BACKBONE [PRECISION [WORKERS [BATCH [SECONDS [untuned]]]]]")
-    exit(2)
+case let mode:
+    let first = mode == "steps" && arguments.count > 2 ? 2 : 1
+    guard arguments.count > first, let (backbone, model) = NetworkBenchmark.backbone(arguments[first]) else {
+        print("usage: Benchmarks BACKBONE [PRECISION [WORKERS [BATCH [SECONDS [untuned]]]]]")
+        exit(2)
+    }
+    let precision = argument(first + 1, Precision.f32) { Precision(rawValue: $0) }
+    if first == 2 {
+        try NetworkBenchmark.steps(
+            .init(
+                backbone: backbone, precision: precision, workers: 1, batch: number(4, 10), seconds: 0,
+                isTuned: argument(5, true) { $0 != "untuned" }, model: model))
+    } else {
+        try NetworkBenchmark.run(
+            .init(
+                backbone: backbone, precision: precision,
+                workers: number(3, ProcessInfo.processInfo.activeProcessorCount),
+                batch: number(4, min(10, backbone.framesAtOnce)), seconds: argument(5, 5) { Double($0) },
+                isTuned: argument(6, true) { $0 != "untuned" }, model: model))
+    }
 }

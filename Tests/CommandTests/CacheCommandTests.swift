@@ -3,40 +3,38 @@ import TestSupport
 import Testing
 
 @Suite struct CacheCommandTests {
-    @Test("info, verify, export and prune do what they say and say what they did")
-    func care() throws {
+    @Test("info, verify, export and prune do what they say and say what they did") func care() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml", "--set", "extract.store=float16").status == 0)
         #expect(try place.run("extract", "p.yaml", "--set", "name=other", "--set", "extract.image_size=40").status == 0)
-        let info = try place.run("cache", "info")
-        #expect(info.status == 0 && info.out.contains("float16") && info.out.contains("other"), "\(info.error)")
+        try place.run("cache", "info", status: 0, out: "float16", "other")
         let json = try JSONSerialization.jsonObject(with: Data(try place.run("cache", "info", "--json").out.utf8))
         let summary = try #require((json as? [[String: Any]])?.first)
         #expect((summary["recipes"] as? [[String: Any]])?.compactMap { $0["bytes"] as? Int } == [32_768, 65_536])
 
         #expect(try place.run("cache", "export", "features.sqlite", "out.npz").status == 1)
-        let export = try place.run(
-            "cache", "export", "features.sqlite", "out.npz", "--recipe", "tiny", "--split", "test")
-        #expect(export.status == 0 && export.out.contains("features of 2 videos"), "\(export.error)")
-        let table = try place.run("cache", "export", "features.sqlite", "out.csv", "--table", "coverage")
-        #expect(table.status == 0 && table.out.contains("rows of coverage"))
+        try place.run(
+            "cache", "export", "features.sqlite", "out.npz", "--recipe", "tiny", "--split", "test", status: 0,
+            out: "features of 2 videos")
+        try place.run(
+            "cache", "export", "features.sqlite", "out.csv", "--table", "coverage", status: 0, out: "rows of coverage")
         #expect(try place.run("cache", "export", "features.sqlite", "out.txt").status == 64)
 
-        let dry = try place.run("cache", "prune", "features.sqlite", "--recipe", "tiny", "--dry-run")
-        #expect(dry.status == 0 && dry.out.contains("Would remove 8 sequences"))
+        try place.run(
+            "cache", "prune", "features.sqlite", "--recipe", "tiny", "--dry-run", status: 0,
+            out: "Would remove 8 sequences")
         #expect(try place.run("cache", "prune", "features.sqlite", "--recipe", "tiny").status == 0)
         try FileManager.default.removeItem(atPath: place.path + "/clips/test/run's/3.y4m")
-        let vanished = try place.run("cache", "prune", "features.sqlite", "--vanished", "p.yaml")
-        #expect(
-            vanished.status == 0 && vanished.error.contains("file is missing: test/run's/3.y4m"), "\(vanished.error)")
+        try place.run(
+            "cache", "prune", "features.sqlite", "--vanished", "p.yaml", status: 0,
+            error: "file is missing: test/run's/3.y4m")
         #expect(try place.query("SELECT count(*) FROM sequence") == [7])
         #expect(try place.run("cache", "verify").out.contains("whole; 7 sequences"))
         #expect(try place.run("cache", "prune", "features.sqlite", "--run", "none").status == 1)
         #expect(try place.run("cache", "verify", "nothing.sqlite").status == 1)
     }
 
-    @Test("a flipped byte is found, taken out and extracted again")
-    func repaired() throws {
+    @Test("a flipped byte is found, taken out and extracted again") func repaired() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml", "--cache", "whole.sqlite").status == 0)
         #expect(try place.run("extract", "p.yaml").status == 0)
@@ -45,14 +43,11 @@ import Testing
         let blob = try #require(blobs.first)
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         // A blob is cut into pages; somewhere 64 bytes of it stand together.
-        let pieces = stride(from: 0, to: blob.count - 64, by: 700).compactMap {
-            bytes.range(of: blob[$0..<$0 + 64])
-        }
+        let pieces = stride(from: 0, to: blob.count - 64, by: 700).compactMap { bytes.range(of: blob[$0..<$0 + 64]) }
         bytes[try #require(pieces.first).lowerBound + 10] ^= 4
         try bytes.write(to: URL(fileURLWithPath: path))
-        let verified = try place.run("cache", "verify")
-        #expect(verified.status == 1 && verified.out.contains("do not match their checksum"), "\(verified.out)")
-        #expect(verified.error.contains("prune features.sqlite --damaged"))
+        try place.run(
+            "cache", "verify", status: 1, out: "do not match their checksum", error: "prune features.sqlite --damaged")
         #expect(try place.run("cache", "prune", "features.sqlite", "--damaged").out.contains("Removed 1 sequence,"))
         #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 video "))
         let (one, two): ([String], [String]) = (
@@ -73,8 +68,7 @@ import Testing
         "sqlite-vec finds the nearest frames straight in frame_feature",
         .enabled(if: vectorSearch != nil, "needs sqlite-vec"))
     func nearestFrames() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract")
         let arguments = [
             "-cmd", ".load \(Self.vectorSearch ?? "")", "features.sqlite",
             """

@@ -2,6 +2,7 @@ import Backbones
 import Foundation
 import TestSupport
 import Testing
+import Video
 
 @Suite struct ClassifyCommandTests {
     struct Answer: Decodable {
@@ -24,8 +25,7 @@ import Testing
         let clip = "clips/train/jump up/0.y4m"
         let out = try place.run(
             "classify", clip, "--backbone", "resnet18", "--weights", "random", "--frames", "3", "--top", "1000",
-            "--json")
-        #expect(out.status == 0 && out.error.contains("untrained (random)"), "\(out.error)")
+            "--json", status: 0, error: "untrained (random)")
         let answer = try #require(try JSONDecoder().decode([Answer].self, from: Data(out.out.utf8)).first)
         #expect(answer.moments.count == 3 && answer.moments.map(\.time) == answer.moments.map(\.time).sorted())
         #expect(abs(answer.classes.reduce(0) { $0 + $1.probability } - 1) < 1e-5)
@@ -39,8 +39,7 @@ import Testing
         #expect(answer.classes.map(\.probability) == answer.classes.map(\.probability).sorted(by: >))
     }
 
-    @Test("ImageNet's names are there, in their order")
-    func labels() {
+    @Test("ImageNet's names are there, in their order") func labels() {
         #expect(ClassLabels.imagenet.count == 1000)
         #expect(ClassLabels.imagenet.first == "tench" && ClassLabels.imagenet.last == "toilet tissue")
         #expect(ClassLabels.imagenet[417] == "balloon" && ClassLabels.imagenet[281] == "tabby")
@@ -49,7 +48,7 @@ import Testing
     @Test("networks without a classifier, lists of another length and unknown networks are refused in words")
     func refusals() throws {
         let place = try Workplace(clips: 1)
-        try place.add("names.txt", Data("one\ntwo\n".utf8))
+        try place.add("names.txt", "one\ntwo\n")
         func run(_ arguments: String...) throws -> ChildProcess.Output {
             try Program.run(
                 ["classify", "clips/train/jump up/0.y4m", "--weights", "random"] + arguments, in: place.path)
@@ -59,5 +58,44 @@ import Testing
         let dino = try run("--backbone", "dinov2_vits14")
         #expect(dino.status == 1 && dino.error.contains("published without a classifier"), "\(dino.error)")
         #expect(try run("--backbone", "resnet19").status == 64)
+    }
+}
+
+@Suite struct SearchCommandTests {
+    @Test("words are refused where nothing can answer them, with what to do") func refusals() throws {
+        let place = try Workplace(clips: 2, after: "extract")
+        try place.run("search", "features.sqlite", "a dog", status: 1, error: "resnet18 has no text tower")
+        try Program.run(
+            ["extract", "p.yaml", "--cache", "clip.sqlite", "--set", "extract.backbone=siglip_b16"], in: place.path,
+            status: 0)
+        try place.run("search", "clip.sqlite", "a dog", status: 1, error: "Extract with `tap: projected`")
+        #expect(try place.run("search", "features.sqlite").status == 64)
+        #expect(try place.run("search", "none.sqlite", "a dog").status == 1)
+    }
+
+    @Test("a video or an image is a question too: what shows the same comes first") func pictures() throws {
+        let place = try Workplace(clips: 4, after: "extract")
+        let video = try place.run(
+            "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--by", "clip", "--top", "2", "--json",
+            status: 0)
+        let found = try JSONSerialization.jsonObject(with: Data(video.out.utf8)) as? [[String: Any]]
+        #expect(found?.count == 2 && (found?.first?["path"] as? String)?.hasSuffix("1.y4m") == true)
+        #expect(found?.first?["probability"] == nil)
+        let narrowed = try place.run(
+            "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--where", "label = 'jump up'")
+        #expect(narrowed.status == 0 && !narrowed.out.contains("1.y4m"))
+        try place.run(
+            "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--html", "found.html", "--film",
+            "found.mp4", "--root", "clips", status: 0, error: "Video: found.mp4")
+        let html = try String(contentsOfFile: place.path + "/found.html", encoding: .utf8)
+        #expect(html.contains("run&#39;s/1.y4m") && html.contains("data:image/jpeg;base64,"))
+        let film = try openClip(path: place.path + "/found.mp4")
+        #expect(film.information.width == 640 && film.information.frameCount > 2)
+        try FileManager.default.removeItem(atPath: place.path + "/clips/train/run's/1.y4m")
+        let gone = try place.run(
+            "search", "features.sqlite", "--image", "clips/train/run's", "--film", "other.mp4", "--root", "nowhere")
+        #expect(gone.status != 0 && !FileManager.default.fileExists(atPath: place.path + "/other.mp4"))
+        #expect(try place.run("search", "features.sqlite", "--image", "x.png", "--film", "x.gif").status == 64)
+        try place.run("search", "features.sqlite", "--image", "none.png", status: 1, error: "does not exist")
     }
 }

@@ -3,11 +3,9 @@ import Foundation
 import TestSupport
 import Testing
 import Yams
-
 @testable import Extraction
 
 @Suite(.serialized) struct ClusterTests {
-    /// The project's folder.
     private static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().path
 
@@ -26,13 +24,13 @@ import Yams
     func slurm() throws {
         let place = try Workplace(clips: 48)
         let slow = Workplace.pipeline.replacingOccurrences(of: "image_size: 32", with: "image_size: 160")
-        try place.add("slow.yaml", Data(slow.utf8))
+        try place.add("slow.yaml", slow)
         let cluster = try SlurmCluster()
         let settings = ["ZOETROPE": Program.path, "ZOETROPE_TUNING": "off", "CPUS": "1"]
         let submitted = try ChildProcess.run(
             Self.project + "/pipelines/cluster/slurm.sh", ["slow.yaml", "4"], in: place.path,
             environment: cluster.environment.merging(settings) { $1 })
-        #expect(submitted.status == 0, "\(submitted.error)")
+        #expect(submitted.status == 0, "\(submitted.out)\(submitted.error)")
 
         // Kills one task's program when it has stored something.
         let victim = "features.shard-2-of-4.sqlite"
@@ -47,8 +45,7 @@ import Yams
         #expect(log("zoetrope-merge").contains("Merged 48 sequences"), "\(log("zoetrope-merge"))")
         #expect(log("zoetrope-extract-2").contains("Killed"))
         #expect(log("zoetrope-extract-2").contains("Extracted"))
-        let single = try place.run("extract", "slow.yaml", "--cache", "single.sqlite")
-        #expect(single.status == 0)
+        try place.run("extract", "slow.yaml", "--cache", "single.sqlite", status: 0)
         let (one, four): ([String], [String]) = (
             try place.query(Self.content, cache: "single.sqlite"), try place.query(Self.content)
         )
@@ -71,8 +68,7 @@ import Yams
         }
     }
 
-    @Test("the Kubernetes manifest gives each pod its part and merges them all")
-    func kubernetes() throws {
+    @Test("the Kubernetes manifest gives each pod its part and merges them all") func kubernetes() throws {
         let text = try String(contentsOfFile: Self.project + "/pipelines/cluster/kubernetes.yaml", encoding: .utf8)
         let documents = try Yams.load_all(yaml: text).compactMap { $0 as? [String: Any] }
         #expect(documents.map { $0["kind"] as? String } == ["Job", "Job"])
@@ -96,21 +92,18 @@ import Yams
         #expect(commands[0].contains("--shard auto") && commands[1].contains("cache merge"))
     }
 
-    @Test("shards of the command line write caches of their own, and merge joins them")
-    func shards() throws {
+    @Test("shards of the command line write caches of their own, and merge joins them") func shards() throws {
         let place = try Workplace()
         #expect(try place.run("dataset", "p.yaml", "--digests", "digests").status == 0)
         for shard in ["1/2", "2/2"] {
-            let result = try place.run("extract", "p.yaml", "--shard", shard, "--digests", "digests")
-            #expect(result.status == 0, "\(result.error)")
-            #expect(result.out.contains("Cache: features.shard-\(shard.first!)-of-2.sqlite"))
+            try place.run(
+                "extract", "p.yaml", "--shard", shard, "--digests", "digests", status: 0,
+                out: "Cache: features.shard-\(shard.first!)-of-2.sqlite")
         }
         let merge = [
             "cache", "merge", "features.sqlite", "features.shard-1-of-2.sqlite", "features.shard-2-of-2.sqlite",
         ]
-        let merged = try Program.run(merge, in: place.path)
-        #expect(
-            merged.status == 0 && merged.out.contains("Merged 8 sequences; 0 existed already"), "\(merged.error)")
+        try Program.run(merge, in: place.path, status: 0, out: "Merged 8 sequences; 0 existed already")
         #expect(try Program.run(merge, in: place.path).out.contains("Merged 0 sequences; 8 existed already"))
         #expect(try place.run("extract", "p.yaml", "--cache", "single.sqlite").status == 0)
         let (one, two): ([String], [String]) = (

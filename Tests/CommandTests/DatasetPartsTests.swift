@@ -2,7 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `dataset` says of the parts that `sequence` uses.
 @Suite struct DatasetPartsTests {
     private func place() throws -> Workplace {
         let place = try Workplace(clips: 24)
@@ -20,14 +19,13 @@ import Testing
                 "--set", "dataset.root=clips/train", "--set", "dataset.test=\(test)", "--set",
                 "dataset.validation=\(validation)",
             ]
-            let look = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
-            #expect(look.status == 0, "\(look.error)")
+            let look = try Program.run(["dataset", "p.yaml"] + options, in: place.path, status: 0)
             let run = "t\(test)v\(validation)"
-            let done = try Program.run(["sequence", "p.yaml", "--name", run] + options, in: place.path)
-            #expect(done.status == 0, "\(done.error)")
+            try Program.run(["sequence", "p.yaml", "--name", run] + options, in: place.path, status: 0)
             for role in ["train", "validation", "test"] {
                 let counts: [Int] = try place.query(
-                    "SELECT count(*) FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role = '\(role)'"
+                    "SELECT count(*) FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role = "
+                        + "'\(role)'"
                 )
                 let line = try #require(look.out.split(separator: "\n").last { $0.hasPrefix("  \(role) ") })
                 let shown: Int? = line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
@@ -35,11 +33,10 @@ import Testing
             }
             #expect(look.out.contains("`dataset.validation: \(Double(validation) ?? 0)`"), "\(look.out)")
         }
-        let own = try place.run("dataset", "p.yaml")
-        #expect(own.out.contains("Splits that `sequence` uses:") && own.out.contains("the folders"), "\(own.out)")
-        let folds = try place.run("dataset", "p.yaml", "--set", "sequence.folds=3", "--set", "sequence.repeats=2")
-        #expect(
-            folds.out.contains("cross-validation") && folds.out.contains("`folds: 3`, `repeats: 2`"), "\(folds.out)")
+        try place.run("dataset", "p.yaml", out: "Splits that `sequence` uses:", "the folders")
+        try place.run(
+            "dataset", "p.yaml", "--set", "sequence.folds=3", "--set", "sequence.repeats=2", out: "cross-validation",
+            "`folds: 3`, `repeats: 2`")
         let many = try place.run("dataset", "p.yaml", "--set", "sequence.folds=20")
         #expect(many.out.contains("fewer than the 20 folds") && !many.out.contains("No problems"), "\(many.out)")
     }
@@ -64,8 +61,7 @@ import Testing
         #expect(try run("sequence", "0.01", "--folds", "2", "--name", "both").status == 0)
     }
 
-    @Test("guesses about a list are printed by `dataset` and `extract`")
-    func notes() throws {
+    @Test("guesses about a list are printed by `dataset` and `extract`") func notes() throws {
         let place = try Workplace(clips: 8)
         try place.add(
             "l.csv", Data("train/run's/1.mp4,\u{e9}\ntrain/jump up/0,b\n".unicodeScalars.map { UInt8($0.value) }))
@@ -82,15 +78,12 @@ import Testing
     func doubtfulLists() throws {
         let place = try Workplace(clips: 8)
         let rows = ["train/run's/1.mp4,Jump,1", "train/jump up/0,jump,0", "train/jump up/2,jump|run,1"]
-        try place.add(
-            "l.csv", Data(("path,label,is_train\n# old.mp4,x,1\n" + rows.joined(separator: "\n") + "\n").utf8))
+        try place.add("l.csv", "path,label,is_train\n# old.mp4,x,1\n" + rows.joined(separator: "\n") + "\n")
         let output = try place.run("dataset", "p.yaml", "--set", "dataset={layout: csv, root: clips, splits: l.csv}")
         for words in [
             "column `is_train` is not read: name a column `split`", "differ only in case", "`Jump` and `jump`",
             "several labels", "`jump|run`",
-        ] {
-            #expect(output.out.contains(words), "\(output.out)\(output.error)")
-        }
+        ] { #expect(output.out.contains(words), "\(output.out)\(output.error)") }
         #expect(!output.out.contains("old.mp4") && !output.out.contains("No problems found."), "\(output.out)")
     }
 
@@ -98,14 +91,63 @@ import Testing
     func listFolders() throws {
         let place = try Workplace(clips: 8)
         for (name, clip) in [("train.csv", "1.mp4"), ("train_old.csv", "3.mp4")] {
-            try place.add("lists/\(name)", Data("train/run's/\(clip),x\n".utf8))
+            try place.add("lists/\(name)", "train/run's/\(clip),x\n")
         }
         let options = ["--set", "dataset={layout: csv, root: clips, splits: lists}"]
-        let found = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
-        #expect(
-            found.out.contains("train_old.csv is not read: train.csv is the list of the train part"), "\(found.out)")
-        try place.add("lists/train.csv", Data("path,label\na.mp4,\"x\nb.mp4,y\"\n".utf8))
-        let refused = try Program.run(["dataset", "p.yaml"] + options, in: place.path)
-        #expect(refused.status == 1 && refused.error.contains("train.csv, row 2: a quoted field"), "\(refused.error)")
+        try Program.run(
+            ["dataset", "p.yaml"] + options, in: place.path,
+            out: "train_old.csv is not read: train.csv is the list of the train part")
+        try place.add("lists/train.csv", "path,label\na.mp4,\"x\nb.mp4,y\"\n")
+        try Program.run(
+            ["dataset", "p.yaml"] + options, in: place.path, status: 1, error: "train.csv, row 2: a quoted field")
+    }
+}
+
+/// Files that are no clip, as the commands say it.
+@Suite struct LeftOutCommandTests {
+    @Test(
+        "`dataset` lists what is left out and why, `extract` counts it, and neither fails for it",
+        .timeLimit(.minutes(5)))
+    func commands() throws {
+        let place = try Workplace(clips: 4)
+        try place.add("clips/train/run's/notes.txt", "Text.\n")
+        try place.add("clips/train/run's/deep/a.y4m", TinyClip.numbered(30))
+        try #require(mkfifo(place.path + "/clips/train/run's/pipe", 0o600) == 0)
+        try FileManager.default.createDirectory(
+            atPath: place.path + "/clips/train/fall", withIntermediateDirectories: true)
+        let look = try place.run("dataset", "p.yaml")
+        #expect(look.status == 0 && !look.out.contains("No problems found"), "\(look.error)")
+        for text in [
+            "3 files left out:", "train/run's/notes.txt: it is a text file", "train/run's/deep/a.y4m: it is deeper",
+            "train/run's/pipe: it is a named pipe", "1 class folder without a clip:\n  train/fall",
+        ] { #expect(look.out.contains(text), "\(look.out)") }
+        let extract = try place.run("extract", "p.yaml", status: 0)
+        let note =
+            "note: 3 files are left out: 1 is deeper than <root>/<label>/<video>, 1 is not a regular file, 1 is not a "
+            + "video; 1 class folder contains no clip. `zoetrope dataset PIPELINE` lists them."
+        #expect(extract.error.contains(note), "\(extract.error)")
+    }
+
+    @Test("more than 20 are counted") func many() throws {
+        let place = try Workplace(clips: 4)
+        for index in 0..<22 { try place.add("clips/train/run's/\(index).txt", "Text.\n") }
+        try place.run("dataset", "p.yaml", out: "22 files left out:", "… and 2 more")
+    }
+
+    @Test(
+        "`predict` names pipes, folders of videos, playlists and single images as what they are",
+        .timeLimit(.minutes(5)))
+    func predict() throws {
+        let place = try Workplace(after: "extract", "sequence")
+        try #require(mkfifo(place.path + "/pipe.mp4", 0o600) == 0)
+        try #require(symlink("pipe.mp4", place.path + "/link.mp4") == 0)
+        try place.add("list.m3u8", "#EXTM3U\na.mp4\n")
+        for (video, reason) in [
+            ("pipe.mp4", "it is a named pipe"), ("link.mp4", "it is a named pipe"), ("/dev/zero", "it is a device"),
+            ("list.m3u8", "is a playlist"), ("clips/test/run's", "it holds the videos 3.y4m, 7.y4m"),
+        ] { try place.run("predict", "runs/tiny", video, status: 1, error: reason) }
+        try place.add("image.ppm", Data("P6\n24 16\n255\n".utf8) + Data(repeating: 90, count: 24 * 16 * 3))
+        try place.run(
+            "predict", "runs/tiny", "image.ppm", status: 0, out: "(1 frame)", error: "image.ppm is a single image")
     }
 }

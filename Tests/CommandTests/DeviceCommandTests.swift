@@ -36,8 +36,7 @@ import Testing
             ["extract", "p.yaml", "--device", "cuda"] + arguments, in: place.path, environment: environment(gpu))
     }
 
-    @Test("frames of all clips pass the GPU in batches, and each comes back to its own clip")
-    func features() throws {
+    @Test("frames of all clips pass the GPU in batches, and each comes back to its own clip") func features() throws {
         let place = try Workplace()
         let output = try Self.extract(place)
         #expect(output.status == 0, "\(output.error)")
@@ -52,30 +51,26 @@ import Testing
         // One clip at a time gives the same.
         let other = try Workplace()
         #expect(try Self.extract(other, ["--workers", "1"]).status == 0)
-        let again: [Data] = try other.query("SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position")
-        #expect(again == features)
+        #expect(try other.query("SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position") == features)
     }
 
-    @Test("features in f32 are the processor's, whoever computed them")
-    func shared() throws {
+    @Test("features in f32 are the processor's, whoever computed them") func shared() throws {
         let place = try Workplace()
         #expect(try Self.extract(place).status == 0)
-        let again = try place.run("extract", "p.yaml")
-        #expect(again.out.contains("Extracted 0 videos") && again.out.contains("8 skipped"), "\(again.out)")
+        try place.run("extract", "p.yaml", out: "Extracted 0 videos", "8 skipped")
         let half = try Self.extract(place, ["--set", "extract.precision=f16"])
         #expect(half.out.contains("Extracted 8 videos"), "\(half.out) \(half.error)")
-        let precisions: [String] = try place.query("SELECT precision FROM extraction ORDER BY id")
-        #expect(precisions == ["f32", "f16"])
+        #expect(try place.query("SELECT precision FROM extraction ORDER BY id") == ["f32", "f16"])
         // A processor alone does not compute in f16, and says so.
         let other = try Workplace()
-        let plain = try other.run("extract", "p.yaml", "--set", "extract.precision=f16")
-        #expect(plain.status == 0 && plain.error.contains("no instructions for f16; resnet18 computes in f32"))
+        try other.run(
+            "extract", "p.yaml", "--set", "extract.precision=f16", status: 0,
+            error: "no instructions for f16; resnet18 computes in f32")
         let eight = try Self.extract(other, ["--set", "extract.precision=int8"])
         #expect(eight.error.contains("int8 needs a processor; on the GPU resnet18 computes in f32"), "\(eight.error)")
     }
 
-    @Test("without a library or a GPU `cuda` says what is missing, and `auto` does without")
-    func missing() throws {
+    @Test("without a library or a GPU `cuda` says what is missing, and `auto` does without") func missing() throws {
         let place = try Workplace()
         let none = try Self.extract(place, gpu: "none")
         #expect(none.status == 1)
@@ -85,13 +80,13 @@ import Testing
         #expect(none.error.contains("--device cpu"))
         var nowhere = try Self.environment("")
         nowhere["ZOETROPE_ONNXRUNTIME"] = place.path + "/none.so"
-        let missing = try Program.run(
-            ["extract", "p.yaml", "--device", "cuda"], in: place.path, environment: nowhere)
-        #expect(missing.status == 1 && missing.error.contains("ONNX Runtime cannot be loaded"), "\(missing.error)")
-        let auto = try Program.run(["extract", "p.yaml", "--device", "auto"], in: place.path, environment: nowhere)
-        #expect(auto.status == 0 && auto.out.contains("Extracted 8 videos"), "\(auto.error)")
-        let wrong = try place.run("extract", "p.yaml", "--device", "tpu")
-        #expect(wrong.status == 64 && wrong.error.contains("cuda"))
+        try Program.run(
+            ["extract", "p.yaml", "--device", "cuda"], in: place.path, environment: nowhere, status: 1,
+            error: "ONNX Runtime cannot be loaded")
+        try Program.run(
+            ["extract", "p.yaml", "--device", "auto"], in: place.path, environment: nowhere, status: 0,
+            out: "Extracted 8 videos")
+        try place.run("extract", "p.yaml", "--device", "tpu", status: 64, error: "cuda")
     }
 
     @Test("where the GPU's memory is too small, batches become smaller; where one frame is too much, that is said")
@@ -116,12 +111,10 @@ import Testing
         let other = try Workplace()
         let old = try Self.extract(other, arguments, gpu: "old")
         #expect(old.status == 0 && old.out.contains("Extracted 8 videos"), "\(old.error)")
-        let precisions: [String] = try other.query("SELECT precision FROM extraction")
-        #expect(precisions == ["f16"])
+        #expect(try other.query("SELECT precision FROM extraction") == ["f16"])
     }
 
-    @Test("a GPU that disappears loses nothing, and the processor goes on")
-    func lost() throws {
+    @Test("a GPU that disappears loses nothing, and the processor goes on") func lost() throws {
         let place = try Workplace()
         let lost = try Self.extract(place, ["--workers", "1"], gpu: "lost:4")
         #expect(lost.status == 1)
@@ -130,14 +123,11 @@ import Testing
             "\(lost.error)")
         let kept: [Int] = try place.query("SELECT count(*) FROM sequence")
         #expect(kept[0] < 8)
-        let rest = try place.run("extract", "p.yaml")
-        #expect(rest.out.contains("Extracted \(8 - kept[0]) videos"), "\(rest.out)")
-        let failures: [Int] = try place.query("SELECT count(*) FROM failure")
-        #expect(failures == [0])
+        try place.run("extract", "p.yaml", out: "Extracted \(8 - kept[0]) videos")
+        #expect(try place.query("SELECT count(*) FROM failure") == [0])
     }
 
-    @Test("--check on a GPU compares its precisions")
-    func check() throws {
+    @Test("--check on a GPU compares its precisions") func check() throws {
         let place = try Workplace()
         let check = try Self.extract(place, ["--check"])
         #expect(check.status == 0, "\(check.error)")
@@ -161,8 +151,7 @@ import Testing
             "\(fastest.error)")
         let chosen: [String] = try place.query("SELECT precision FROM extraction")
         #expect(chosen.count == 1 && fastest.error.contains("fastest chose \(chosen[0]) for resnet18"), "\(chosen)")
-        let again = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")
-        #expect(again.status == 0, "\(again.error)")
+        try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest", status: 0)
         let named = try Self.extract(place, ["--set", "extract.precision=bf16"], gpu: "turing")
         #expect(named.status == 1 && named.error.contains("Choose another `precision`"), "\(named.error)")
     }

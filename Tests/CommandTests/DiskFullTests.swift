@@ -2,8 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root and mount"))
-struct DiskFullTests {
+@Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root and mount")) struct DiskFullTests {
     /// Runs a command on disks of growing size until it succeeds; after each failure there is more room, and what
     /// was stored must be whole and the command must end as if nothing had been.
     private func filling(
@@ -12,8 +11,7 @@ struct DiskFullTests {
     ) throws {
         // Every page of 4 KB in `make faults`; now and then one in `make test`.
         let step = faultRounds > 10 ? 4 : 64
-        var kilobytes = 4
-        var failures = 0
+        var kilobytes = 4, failures = 0
         while true {
             let disk = try SmallDisk(kilobytes: kilobytes)
             do { try prepare(disk.path) } catch {
@@ -29,12 +27,8 @@ struct DiskFullTests {
             #expect(result.status == 1 && isTold, "\(kilobytes) KB: \(result.status) \(result.error)")
             try disk.grow()
             let cache = disk.path + "/features.sqlite"
-            if FileManager.default.fileExists(atPath: cache) {
-                let verified = try place.run("cache", "verify", cache)
-                #expect(verified.status == 0, "\(kilobytes) KB: \(verified.out) \(verified.error)")
-            }
-            let again = try Program.run(arguments, in: place.path)
-            #expect(again.status == 0, "\(kilobytes) KB: \(again.error)")
+            if FileManager.default.fileExists(atPath: cache) { try place.run("cache", "verify", cache, status: 0) }
+            try Program.run(arguments, in: place.path, status: 0)
             try check(disk.path, kilobytes)
             kilobytes += step
         }
@@ -54,8 +48,7 @@ struct DiskFullTests {
         }
     }
 
-    @Test("merge on a disk that is full at any moment")
-    func merge() throws {
+    @Test("merge on a disk that is full at any moment") func merge() throws {
         let place = try Workplace(clips: 12)
         for number in 1...2 {
             _ = try place.run("extract", "p.yaml", "--cache", "part.sqlite", "--shard", "\(number)/2")
@@ -71,8 +64,7 @@ struct DiskFullTests {
 
     @Test("sequence on a disk that is full at any moment: the run is trained when there is room")
     func sequence() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract")
         let command = [
             "sequence", "p.yaml", "--cache", "DISK/features.sqlite", "--runs", "DISK/runs", "--name", "tiny",
             "--resume",
@@ -80,10 +72,62 @@ struct DiskFullTests {
         try filling(command, in: place) { disk in
             try FileManager.default.copyItem(atPath: place.path + "/features.sqlite", toPath: disk + "/features.sqlite")
         } check: { disk, size in
-            let states: [String] = try Workplace.query("SELECT state FROM run", path: disk + "/features.sqlite")
-            #expect(states == ["finished"], "\(size) KB")
-            let evaluated = try place.run("evaluate", disk + "/runs/tiny", "--cache", disk + "/features.sqlite")
-            #expect(evaluated.status == 0, "\(size) KB: \(evaluated.error)")
+            #expect(
+                try Workplace.query("SELECT state FROM run", path: disk + "/features.sqlite") == ["finished"],
+                "\(size) KB")
+            try place.run("evaluate", disk + "/runs/tiny", "--cache", disk + "/features.sqlite", status: 0)
         }
+    }
+}
+
+/// A small disk that can be filled: a tmpfs, which only root can mount.
+final class SmallDisk {
+    let path: String
+    private let scratch: ScratchFolder
+
+    static let isPossible: Bool = (try? SmallDisk(kilobytes: 64)) != nil
+
+    init(kilobytes: Int) throws {
+        scratch = ScratchFolder()
+        path = scratch.path + "/disk"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        try Self.run("mount", ["-t", "tmpfs", "-o", "size=\(kilobytes)k", "tmpfs", path])
+    }
+
+    /// Gives it more room; what is on it stays.
+    func grow() throws { try Self.run("mount", ["-o", "remount,size=64m", path]) }
+
+    /// Lets nobody write to it, not even root.
+    func freeze() throws { try Self.run("mount", ["-o", "remount,ro", path]) }
+
+    deinit { try? Self.run("umount", ["-l", path]) }
+
+    private static func run(_ program: String, _ arguments: [String]) throws {
+        guard try ChildProcess.run(program, arguments).status == 0 else { throw CocoaError(.fileWriteUnknown) }
+    }
+}
+
+@Suite(.enabled(if: SmallDisk.isPossible, "needs root and mount")) struct ReadOnlyDiskTests {
+    @Test("commands that only read work where nothing can be written; the others say so, and change nothing")
+    func readOnly() throws {
+        let place = try Workplace(after: "extract")
+        #expect(try place.run("sequence", "p.yaml", "--name", "tiny").status == 0)
+        let disk = try SmallDisk(kilobytes: 8192)
+        let cache = disk.path + "/a 50% ?#file.sqlite"
+        try FileManager.default.copyItem(atPath: place.path + "/features.sqlite", toPath: cache)
+        try disk.freeze()
+
+        for command in [
+            ["cache", "info", cache], ["cache", "verify", cache], ["runs", "--cache", cache],
+            ["evaluate", "runs/tiny", "--cache", cache], ["cache", "export", cache, "features.npz"],
+            ["cache", "export", cache, "--table", "class_accuracy", "classes.csv"], ["explore", cache],
+            ["similar", cache, "clips/train/run's/1.y4m"], ["dataset", "p.yaml", "--cache", cache],
+        ] { try Program.run(command, in: place.path, status: 0) }
+        for command in [["extract", "p.yaml"], ["sequence", "p.yaml", "--name", "other"]] {
+            let found = try Program.run(command + ["--cache", cache], in: place.path)
+            #expect(
+                found.status == 1 && found.error.lowercased().contains("read-only"), "\(command[0]): \(found.error)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path).count == 1)
     }
 }

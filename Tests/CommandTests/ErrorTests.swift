@@ -4,8 +4,7 @@ import Testing
 /// All messages of all error types, read from the sources: one voice.
 @Suite struct ErrorTests {
     struct Message: CustomTestStringConvertible {
-        let type: String
-        let text: String
+        let type, text: String
         var testDescription: String { "\(type): \(text)" }
     }
 
@@ -32,11 +31,9 @@ import Testing
         code.matches(of: /"((?:[^"\\\n]|\\.)*)"/).map { String($0.1) }.joined()
     }
 
-    @Test("there are as many messages as cases, and all are found")
-    func list() { #expect(Self.messages.count > 120) }
+    @Test("there are as many messages as cases, and all are found") func list() { #expect(Self.messages.count > 120) }
 
-    @Test("each message is a sentence, and says what to do next", arguments: messages)
-    func voice(message: Message) {
+    @Test("each message is a sentence, and says what to do next", arguments: messages) func voice(message: Message) {
         let text = message.text
         // A reason that another program gives may end as it likes.
         #expect(text.hasSuffix(".") || text.hasSuffix("\\(message)"), "\(text)")
@@ -54,37 +51,29 @@ import Testing
     /// A message that holds none of these leaves its reader alone.
     private static let advice: Set = [
         "Add", "Ask", "Check", "Choose", "Convert", "Correct", "Cut", "Delete", "End", "Expected", "Export", "Extract",
-        "Fetch", "Give",
-        "Install",
-        "Leave", "Let", "Look", "Make", "Mount", "Name", "Prune", "Put", "Raise", "Run", "Say", "See", "Set", "Take",
-        "Train", "Try",
-        "Update", "Use", "Wait", "Write",
+        "Fetch", "Give", "Install", "Leave", "Let", "Look", "Make", "Mount", "Name", "Prune", "Put", "Raise", "Run",
+        "Say", "See", "Set", "Take", "Train", "Try", "Update", "Use", "Wait", "Write",
     ]
 
     @Test("a missing weight file whose name is published says how to get it, before any video is read")
     func missingWeights() throws {
         let place = try Workplace()
-        let known = try place.run("extract", "p.yaml", "--set", "extract.weights=weights/resnet18-f37072fd.pth")
-        #expect(
-            known.status == 1 && known.error.contains("`zoetrope weights fetch resnet18-f37072fd.pth`"),
-            "\(known.error)")
-        let own = try place.run("extract", "p.yaml", "--set", "extract.weights=own.pth")
-        #expect(own.status == 1 && own.error.contains("There are no weights at own.pth"), "\(own.error)")
+        try place.run(
+            "extract", "p.yaml", "--set", "extract.weights=weights/resnet18-f37072fd.pth", status: 1,
+            error: "`zoetrope weights fetch resnet18-f37072fd.pth`")
+        let own = try place.run(
+            "extract", "p.yaml", "--set", "extract.weights=own.pth", status: 1, error: "There are no weights at own.pth"
+        )
         #expect(!own.error.contains("reading"))
     }
 
-    @Test(
-        "without a test part, `sequence` says how to make one, with a share that gives every class a clip")
+    @Test("without a test part, `sequence` says how to make one, with a share that gives every class a clip")
     func noTestPart() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract")
         try place.add(
-            "own.yaml",
-            Data(Workplace.pipeline.replacing("{root: clips}", with: "{root: clips/train, validation: 0.3}").utf8))
+            "own.yaml", Workplace.pipeline.replacing("{root: clips}", with: "{root: clips/train, validation: 0.3}"))
         #expect(try place.run("extract", "own.yaml").status == 0)
-        let done = try place.run("sequence", "own.yaml")
-        #expect(done.status == 0 && done.error.contains("`dataset.test: 0.26`"), "\(done.error)")
-        #expect(done.error.contains("--folds 2"), "\(done.error)")
+        try place.run("sequence", "own.yaml", status: 0, error: "`dataset.test: 0.26`", "--folds 2")
         let tested = try place.run("sequence", "p.yaml")
         #expect(!tested.error.contains("dataset.test"))
     }

@@ -9,8 +9,7 @@ import Testing
         let place = try Workplace()
         let options = settings.flatMap { ["--set", $0] }
         #expect(try Program.run(["extract", "p.yaml"] + options, in: place.path).status == 0)
-        let training = try Program.run(["sequence", "p.yaml", "--name", "tiny"] + options, in: place.path)
-        #expect(training.status == 0, "\(training.error)")
+        try Program.run(["sequence", "p.yaml", "--name", "tiny"] + options, in: place.path, status: 0)
         return place
     }
 
@@ -22,11 +21,9 @@ import Testing
         value.type.tensorType.shape.dim.map { $0.dimParam.isEmpty ? String($0.dimValue) : $0.dimParam }
     }
 
-    @Test("a run becomes one file with what a stranger needs to know")
-    func whole() throws {
+    @Test("a run becomes one file with what a stranger needs to know") func whole() throws {
         let place = try Self.trained()
-        let export = try place.run("export", "runs/tiny", "model.onnx")
-        #expect(export.status == 0, "\(export.error)")
+        let export = try place.run("export", "runs/tiny", "model.onnx", status: 0)
         #expect(export.out.hasPrefix("model.onnx: "))
         let model = try Self.model(place.path + "/model.onnx")
         #expect(model.opsetImport.map(\.version) == [17])
@@ -46,8 +43,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).contains("model.onnx.data") == false)
     }
 
-    @Test("parts fit together, and halves take half the space")
-    func parts() throws {
+    @Test("parts fit together, and halves take half the space") func parts() throws {
         let place = try Self.trained()
         #expect(try place.run("export", "runs/tiny", "b.onnx", "--part", "backbone").status == 0)
         #expect(try place.run("export", "runs/tiny", "h.onnx", "--part", "head").status == 0)
@@ -66,28 +62,22 @@ import Testing
         #expect((0.5..<0.52).contains(Double(half) / Double(whole)))
     }
 
-    @Test("what cannot be written or read is said, and nothing is lost")
-    func failures() throws {
+    @Test("what cannot be written or read is said, and nothing is lost") func failures() throws {
         let place = try Self.trained()
-        let none = try place.run("export", "runs/none", "model.onnx")
-        #expect(none.status == 1)
-        #expect(none.error.contains("runs/none") && none.error.contains("zoetrope sequence"))
-        let folder = try place.run("export", "runs/tiny", "no/such/folder/model.onnx")
-        #expect(folder.status == 1)
-        #expect(folder.error.contains("no/such/folder/model.onnx cannot be written"), "\(folder.error)")
-        try place.add("file.onnx/kept", Data("kept".utf8))
+        try place.run("export", "runs/none", "model.onnx", status: 1, error: "runs/none", "zoetrope sequence")
+        try place.run(
+            "export", "runs/tiny", "no/such/folder/model.onnx", status: 1,
+            error: "no/such/folder/model.onnx cannot be written")
+        try place.add("file.onnx/kept", "kept")
         #expect(try place.run("export", "runs/tiny", "file.onnx").status == 1)
         #expect(FileManager.default.fileExists(atPath: place.path + "/file.onnx/kept"))
         #expect(try place.run("export", "runs/tiny", "model.onnx", "--part", "tail").status == 64)
         #expect(!FileManager.default.fileExists(atPath: place.path + "/model.onnx"))
     }
 
-    @Test("what the model does otherwise than the run is said")
-    func notes() throws {
+    @Test("what the model does otherwise than the run is said") func notes() throws {
         let place = try Self.trained(["extract.views=3", "sequence.average_views=true"])
-        let export = try place.run("export", "runs/tiny", "model.onnx")
-        #expect(export.status == 0)
-        #expect(export.error.contains("averages over 3 augmented views"), "\(export.error)")
+        try place.run("export", "runs/tiny", "model.onnx", status: 0, error: "averages over 3 augmented views")
     }
 
     /// A Python that can run the guide's program.
@@ -105,8 +95,7 @@ import Testing
 
     @Test(
         "the guide's program names the action in a file, as predict does",
-        .enabled(
-            if: python != nil, "needs onnxruntime, PyAV and Pillow; name a Python with ZOETROPE_PYTHON"),
+        .enabled(if: python != nil, "needs onnxruntime, PyAV and Pillow; name a Python with ZOETROPE_PYTHON"),
         arguments: [
             ("gru", "antialias"), ("transformer", "antialias"), ("attention", "antialias"), ("gru", "bicubic"),
             ("gru", "bilinear"),
@@ -119,7 +108,7 @@ import Testing
         let text = try String(contentsOf: guide, encoding: .utf8)
         let begin = try #require(text.range(of: "<!-- runs with onnxruntime, PyAV and Pillow -->\n```python\n"))
         let end = try #require(text.range(of: "```", range: begin.upperBound..<text.endIndex))
-        try place.add("name.py", Data(text[begin.upperBound..<end.lowerBound].utf8))
+        try place.add("name.py", String(text[begin.upperBound..<end.lowerBound]))
         for clip in ["clips/test/run's/3.y4m", "clips/train/jump up/0.y4m"] {
             let said = try ChildProcess.run(
                 try #require(Self.python), ["name.py", "model.onnx", clip], in: place.path)
@@ -155,10 +144,9 @@ import Testing
         let place = try Workplace()
         let file = Self.fixtures + "/\(name).onnx"
         let settings = Self.settings(file, "extract.input=imagenet")
-        let extract = try Program.run(["extract", "p.yaml"] + settings, in: place.path)
-        #expect(extract.status == 0, "\(extract.error)")
-        let recipes: [String] = try place.query("SELECT backbone || ' ' || tap || ' ' || image_size FROM extraction")
-        #expect(recipes == ["onnx output 32"])
+        try Program.run(["extract", "p.yaml"] + settings, in: place.path, status: 0)
+        #expect(
+            try place.query("SELECT backbone || ' ' || tap || ' ' || image_size FROM extraction") == ["onnx output 32"])
         // The same features from shards, in another cache.
         for shard in ["1/2", "2/2"] {
             let part = ["extract", "p.yaml", "--shard", shard, "--cache", "part.sqlite"]
@@ -170,28 +158,20 @@ import Testing
         let sql = "SELECT checksum FROM sequence JOIN video ON video.id = video_id ORDER BY path"
         let checksums: [String] = try place.query(sql)
         #expect(try place.query(sql, cache: "both.sqlite") == checksums)
-        let training = try Program.run(["sequence", "p.yaml", "--name", "tiny"] + settings, in: place.path)
-        #expect(training.status == 0, "\(training.error)")
+        try Program.run(["sequence", "p.yaml", "--name", "tiny"] + settings, in: place.path, status: 0)
         let clip = "clips/test/run's/3.y4m"
-        let predict = try place.run("predict", "runs/tiny", clip)
-        #expect(predict.status == 0 && predict.out.contains("run's"), "\(predict.error)")
-        let cam = try place.run("cam", "runs/tiny", clip)
-        #expect(cam.status == 0, "\(cam.error)")
-        let describe = try place.run("describe", file)
-        #expect(describe.out.contains("output"), "\(describe.error)")
+        try place.run("predict", "runs/tiny", clip, status: 0, out: "run's")
+        try place.run("cam", "runs/tiny", clip, status: 0)
+        try place.run("describe", file, out: "output")
     }
 
-    @Test("a backbone that was exported and read again gives the features it began with")
-    func roundTrip() throws {
+    @Test("a backbone that was exported and read again gives the features it began with") func roundTrip() throws {
         let place = try ExportCommandTests.trained()
         #expect(try place.run("export", "runs/tiny", "b.onnx", "--part", "backbone").status == 0)
         let settings = Self.settings("b.onnx")
-        let extract = try Program.run(["extract", "p.yaml", "--cache", "again.sqlite"] + settings, in: place.path)
-        #expect(extract.status == 0, "\(extract.error)")
+        try Program.run(["extract", "p.yaml", "--cache", "again.sqlite"] + settings, in: place.path, status: 0)
         let sql = "SELECT features FROM sequence JOIN video ON video.id = video_id ORDER BY path"
-        let (before, after): ([Data], [Data]) = (
-            try place.query(sql), try place.query(sql, cache: "again.sqlite")
-        )
+        let (before, after): ([Data], [Data]) = (try place.query(sql), try place.query(sql, cache: "again.sqlite"))
         #expect(before.count == 8 && after.count == 8)
         for (first, second) in zip(before, after) {
             let (a, b) = (Self.numbers(first), Self.numbers(second))
@@ -204,13 +184,11 @@ import Testing
         data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
     }
 
-    @Test("what an ONNX file lacks is said, with what to write instead")
-    func failures() throws {
+    @Test("what an ONNX file lacks is said, with what to write instead") func failures() throws {
         let place = try Workplace()
         let file = Self.fixtures + "/pixels-script.onnx"
         func error(_ settings: [String]) throws -> String {
-            let output = try Program.run(["extract", "p.yaml"] + settings, in: place.path)
-            #expect(output.status == 2, "\(output.error)")
+            let output = try Program.run(["extract", "p.yaml"] + settings, in: place.path, status: 2)
             return output.error
         }
         #expect(try error(Self.settings(file)).contains("`extract.input` is missing"))

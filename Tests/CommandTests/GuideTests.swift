@@ -5,16 +5,13 @@ import Testing
 
 /// Every command that the README and the guides show, in their order, on clips that have the names they speak of.
 @Suite struct GuideTests {
-    /// A fenced block of a guide.
     struct Block {
-        let language: String
-        let text: String
+        let language, text: String
         /// What it cannot do without here, such as "a download".
         let need: String?
         /// The comment before it that says what it is, such as "files" or "measured: make pictures, …".
         var origin: String?
 
-        /// All blocks, the first one first.
         static func all(_ guide: String) -> [Block] {
             var blocks: [Block] = []
             var (language, lines, need): (String?, [String], String?) = (nil, [], nil)
@@ -51,8 +48,7 @@ import Testing
         Block.all(try String(contentsOfFile: root + "/" + guide, encoding: .utf8))
     }
 
-    @Test("commands of the guides work as they stand", arguments: guides)
-    func commands(guide: String) throws {
+    @Test("commands of the guides work as they stand", arguments: guides) func commands(guide: String) throws {
         let commands = try Self.blocks(guide).filter { $0.language == "sh" && $0.need == nil }
         if commands.isEmpty { return }
         let place = try GuidePlace()
@@ -62,8 +58,7 @@ import Testing
         }
     }
 
-    @Test("what is not run says why, and most is run")
-    func needs() throws {
+    @Test("what is not run says why, and most is run") func needs() throws {
         let all = try Self.guides.flatMap(Self.blocks).filter { $0.language == "sh" }
         let known: Set = [
             "a download", "a GPU", "a cluster", "a release build", "the weights of CLIP or SigLIP",
@@ -86,8 +81,7 @@ import Testing
         }
     }
 
-    @Test("every image of the guides is made by `make pictures`")
-    func pictures() throws {
+    @Test("every image of the guides is made by `make pictures`") func pictures() throws {
         let script = try String(contentsOfFile: Self.root + "/docs/pictures.sh", encoding: .utf8)
         let images = try FileManager.default.contentsOfDirectory(atPath: Self.root + "/docs")
             .filter { $0.hasSuffix(".png") || $0.hasSuffix(".gif") }
@@ -95,8 +89,7 @@ import Testing
         for image in images { #expect(script.contains("\"$docs/\(image)\""), "\(image)") }
     }
 
-    @Test("the README fits on a few screens, and every file that a guide names is there")
-    func links() throws {
+    @Test("the README fits on a few screens, and every file that a guide names is there") func links() throws {
         let readme = try String(contentsOfFile: Self.root + "/README.md", encoding: .utf8)
         #expect(readme.split(separator: "\n", omittingEmptySubsequences: false).count <= 180)
         for guide in Self.guides + ["CONTRIBUTING.md", "CHANGELOG.md"] {
@@ -109,8 +102,7 @@ import Testing
         }
     }
 
-    @Test("queries of the guides answer")
-    func queries() throws {
+    @Test("queries of the guides answer") func queries() throws {
         let queries = try Self.guides.flatMap(Self.blocks).filter { $0.language == "sql" }
         #expect(queries.count >= 5)
         let cache = try GuidePlace.shared.get().path + "/demo/features.sqlite"
@@ -125,8 +117,7 @@ import Testing
         }
     }
 
-    @Test("one version: the program, its recipes and runs, the list of changes")
-    func version() throws {
+    @Test("one version: the program, its recipes and runs, the list of changes") func version() throws {
         let version = try Program.run(["--version"], in: Self.root).out.trimmingCharacters(in: .whitespacesAndNewlines)
         let changes = try String(contentsOfFile: Self.root + "/CHANGELOG.md", encoding: .utf8)
         #expect(changes.firstMatch(of: /\n## (\S+)/).map { String($0.1) } == version)
@@ -144,11 +135,10 @@ final class GuidePlace: Sendable {
     /// What every copy begins with; made once, for it takes a while.
     static let shared = Result { try GuidePlace(from: nil) }
 
-    /// A copy of its own.
     convenience init() throws { try self.init(from: Self.shared.get()) }
 
     private init(from other: GuidePlace?) throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         if let other {
             try FileManager.default.removeItem(atPath: path)
             try FileManager.default.copyItem(atPath: other.path, toPath: path)

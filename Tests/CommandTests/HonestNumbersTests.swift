@@ -16,8 +16,7 @@ import Testing
 
     @Test("a head that diverged is no result: its run is marked, its exit code is not 0, and nothing ranks it")
     func diverged() throws {
-        let place = try Workplace(clips: 24)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 24, after: "extract")
         let output = try Program.run(["sequence", "p.yaml", "--name", "bad"] + Self.diverging, in: place.path)
         #expect(output.status != 0 && !output.out.contains("100.0 %"), "\(output.out)\(output.error)")
         #expect((output.error + output.out).contains("diverged"))
@@ -28,10 +27,11 @@ import Testing
             as [Int]
         #expect(stored == [0])
         let sweep =
-            "\nsweep:\n  sequence.optimizer:\n    - {kind: sgd, learning_rate: 1e300}\n    - {kind: adam, learning_rate: 1e-3}\n"
-        try place.add("s.yaml", Data((Workplace.pipeline + sweep).utf8))
-        let swept = try place.run("sweep", "s.yaml", "--report", "sweep.html")
-        #expect(swept.out.contains("tiny-s01 (diverged)") && swept.out.contains("Best on validation: tiny-s02"))
+            "\nsweep:\n  sequence.optimizer:\n    - {kind: sgd, learning_rate: 1e300}\n    - {kind: adam, "
+            + "learning_rate: 1e-3}\n"
+        try place.add("s.yaml", Workplace.pipeline + sweep)
+        let swept = try place.run(
+            "sweep", "s.yaml", "--report", "sweep.html", out: "tiny-s01 (diverged)", "Best on validation: tiny-s02")
         let rows = swept.out.split(separator: "\n").map(String.init)
         let places = ["tiny-s02", "tiny-s01"].compactMap { name in rows.firstIndex { $0.hasPrefix("  " + name) } }
         #expect(places.count == 2 && places[0] < places[1], "\(swept.out)")
@@ -55,18 +55,14 @@ import Testing
         #expect(curve.out.contains("diverged") && !curve.out.contains("100.0 %"), "\(curve.out)\(curve.error)")
     }
 
-    @Test("a finite loss that is absurd is warned of")
-    func absurd() throws {
-        let place = try Workplace(clips: 16)
-        #expect(try place.run("extract", "p.yaml").status == 0)
-        let output = try Program.run(
-            ["sequence", "p.yaml", "--set", "sequence.model={kind: average}", "--set", "sequence.epochs=1"]
-                + ["--set", "sequence.standardize=false"]
-                + ["--set", "sequence.optimizer={kind: sgd, learning_rate: 1e9}"],
-            in: place.path)
-        #expect(output.error.contains("warning: the loss of the"), "\(output.out)\(output.error)")
-        let evaluated = try place.run("evaluate", "runs/tiny", "--report", "report.html")
-        #expect(evaluated.out.contains("note: the loss of the clips is"), "\(evaluated.out)")
+    @Test("a finite loss that is absurd is warned of") func absurd() throws {
+        let place = try Workplace(clips: 16, after: "extract")
+        try Program.run(
+            ["sequence", "p.yaml", "--set", "sequence.model={kind: average}", "--set", "sequence.epochs=1"] + [
+                "--set", "sequence.standardize=false",
+            ] + ["--set", "sequence.optimizer={kind: sgd, learning_rate: 1e9}"], in: place.path,
+            error: "warning: the loss of the")
+        try place.run("evaluate", "runs/tiny", "--report", "report.html", out: "note: the loss of the clips is")
         #expect(
             try String(contentsOfFile: place.path + "/report.html", encoding: .utf8).contains(
                 "Warning: the loss of the"))
@@ -74,8 +70,7 @@ import Testing
 
     @Test("clips without features are said by split; more than a tenth stop training, unless that is wanted")
     func partial() throws {
-        let place = try Workplace(clips: 8)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 8, after: "extract")
         for index in 20..<23 { try place.add("clips/train/run's/\(index).y4m", TinyClip.numbered(index)) }
         let refused = try place.run("sequence", "p.yaml")
         #expect(refused.status != 0, "\(refused.error)")
@@ -83,14 +78,12 @@ import Testing
             refused.error.contains("3 of 11 clips have no features (3 not extracted yet): train 3 of 9")
                 && refused.error.contains("--partial"), "\(refused.error)")
         for command in ["sweep", "learning-curve"] {
-            try place.add("s.yaml", Data((Workplace.pipeline + "\nsweep: {sequence.seed: [1, 2]}\n").utf8))
+            try place.add("s.yaml", Workplace.pipeline + "\nsweep: {sequence.seed: [1, 2]}\n")
             let output = try place.run(command, "s.yaml")
             #expect(output.status != 0 && output.error.contains("3 of 11 clips"), "\(output.error)")
         }
-        let partial = try place.run("sequence", "p.yaml", "--partial")
-        #expect(partial.status == 0 && partial.error.contains("note: 3 of 11 clips"), "\(partial.error)")
-        let evaluated = try place.run("evaluate", "runs/tiny")
-        #expect(evaluated.out.contains("when the run was trained, 3 of 11 clips have no features"), "\(evaluated.out)")
+        try place.run("sequence", "p.yaml", "--partial", status: 0, error: "note: 3 of 11 clips")
+        try place.run("evaluate", "runs/tiny", out: "when the run was trained, 3 of 11 clips have no features")
     }
 
     @Test("test clips of classes without training clips count as wrong, or are left out in so many words")
@@ -100,8 +93,7 @@ import Testing
             try place.add("clips/test/\(label)/9.y4m", TinyClip.numbered(label == "c" ? 30 : 31))
         }
         #expect(try place.run("extract", "p.yaml").status == 0)
-        let output = try place.run("sequence", "p.yaml")
-        #expect(output.error.contains("4 test clips"), "\(output.error)")
+        let output = try place.run("sequence", "p.yaml", error: "4 test clips")
         let line = "test: 2 clips of classes without training clips (c, d) counted as wrong"
         #expect(output.status == 0 && output.out.contains(line), "\(output.out)")
         let all = try json(place.run("evaluate", "runs/tiny", "--json"))
@@ -122,8 +114,9 @@ import Testing
         try place.add("clips/test/jump up/40.y4m", TinyClip.numbered(40))
         for index in 0..<unknown { try place.add("clips/test/c/\(index).y4m", TinyClip.numbered(50 + index)) }
         #expect(try place.run("extract", "p.yaml").status == 0 && place.run("sequence", "p.yaml").status == 0)
-        let joined = try place.run("evaluate", "runs/tiny", "--continuous", "--sequences", "2")
-        #expect(joined.status == 0 && joined.out.contains("of classes without training clips are not concatenated"))
+        let joined = try place.run(
+            "evaluate", "runs/tiny", "--continuous", "--sequences", "2", status: 0,
+            out: "of classes without training clips are not concatenated")
         #expect(!joined.out.contains("as wrong"), "\(joined.out)\(joined.error)")
         #expect(try place.run("evaluate", "runs/tiny").out.contains("as wrong"))
     }
@@ -133,17 +126,13 @@ import Testing
         let place = try Workplace(clips: 24)
         let flat = ["--set", "dataset.root=clips/train", "--set", "dataset.name=flat"]
         #expect(try Program.run(["extract", "p.yaml"] + flat, in: place.path).status == 0)
-        let trained = try Program.run(
+        try Program.run(
             ["sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--set", "sequence.epochs=30"] + flat,
-            in: place.path)
-        #expect(trained.status == 0, "\(trained.error)")
-        #expect(trained.out.contains("held-out accuracy of single models"), "\(trained.out)")
-        #expect(trained.out.contains("of the ensemble of 2 repeats"))
-        #expect(trained.out.contains("held-out"))
-        let evaluated = try place.run("evaluate", "runs/tiny")
-        #expect(
-            evaluated.out.contains("split heldout: held-out clips, each predicted by fold models"), "\(evaluated.out)")
-        #expect(evaluated.out.contains("held-out accuracy of single models"))
+            in: place.path, status: 0, out: "held-out accuracy of single models", "of the ensemble of 2 repeats",
+            "held-out")
+        try place.run(
+            "evaluate", "runs/tiny", out: "split heldout: held-out clips, each predicted by fold models",
+            "held-out accuracy of single models")
         let document = try json(place.run("evaluate", "runs/tiny", "--json"))
         let models = try #require(document["fold_models"] as? [String: Any])
         #expect(document["split"] as? String == "heldout" && models["repeats"] as? Int == 2)
@@ -160,8 +149,7 @@ import Testing
             place.run("evaluate", "runs/tiny", "--continuous", "--json", "--sequences", "12", "--split", "train"))
         #expect(joined["split"] as? String == "heldout" && kept["split"] as? String == "train")
         #expect(joined["correct"] as? Int != kept["correct"] as? Int)
-        let trainedOn = try place.run("evaluate", "runs/tiny", "--split", "train")
-        #expect(trainedOn.out.contains("clips that the run was trained on"))
+        try place.run("evaluate", "runs/tiny", "--split", "train", out: "clips that the run was trained on")
         let fold = try place.run("evaluate", "runs/tiny/folds/2-1", "--json")
         #expect(try json(fold)["split"] as? String == "heldout")
     }
@@ -172,7 +160,7 @@ import Testing
         let clips = (0..<12).map { "c\($0).y4m" }
         for (index, clip) in clips.enumerated() { try place.add("clips/\(clip)", TinyClip.numbered(index)) }
         func list(_ name: String, _ rows: [String]) throws -> [String] {
-            try place.add(name, Data((["path,label,split,group"] + rows).joined(separator: "\n").utf8))
+            try place.add(name, (["path,label,split,group"] + rows).joined(separator: "\n"))
             return ["--set", "dataset={layout: csv, root: clips, splits: \(name), validation: 0}"]
         }
         func rows(_ count: Int = 12, label: (Int) -> String, test: (Int) -> Bool, group: (Int) -> String) -> [String] {
@@ -182,8 +170,7 @@ import Testing
         let first = try list("first.csv", rows(label: even, test: { $0 < 4 }, group: { "g\($0)" }))
         #expect(try Program.run(["extract", "p.yaml"] + first, in: place.path).status == 0)
         func train(_ name: String, _ settings: [String]) throws -> String {
-            let output = try Program.run(["sequence", "p.yaml", "--name", name] + settings, in: place.path)
-            #expect(output.status == 0, "\(output.error)")
+            let output = try Program.run(["sequence", "p.yaml", "--name", name] + settings, in: place.path, status: 0)
             return output.error
         }
         #expect(try train("first", first).contains("8 training, 0 validation, 4 test clips"))
@@ -195,13 +182,13 @@ import Testing
         _ = try train("turned", turned)
         #expect(
             try place.query(
-                "SELECT DISTINCT label FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id WHERE name = 'turned' AND path = 'c0.y4m'"
-            )
-                == ["b"])
+                "SELECT DISTINCT label FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id "
+                    + "WHERE name = 'turned' AND path = 'c0.y4m'"
+            ) == ["b"])
         // Clips of one source are not torn apart by folds.
         let grouped = try list("grouped.csv", rows(label: even, test: { _ in false }, group: { "g\($0 % 4)" }))
-        let folds = try Program.run(["sequence", "p.yaml", "--folds", "3"] + grouped, in: place.path)
-        #expect(folds.status == 1 && folds.error.contains("2 sources (groups)"), "\(folds.error)")
+        try Program.run(
+            ["sequence", "p.yaml", "--folds", "3"] + grouped, in: place.path, status: 1, error: "2 sources (groups)")
         // Two data sets of the same folder name in one cache stay apart.
         for index in 0..<4 { try place.add("more/clips/\(even(index))/m\(index).y4m", TinyClip.numbered(50 + index)) }
         let more = ["--set", "dataset={root: more/clips, validation: 0}"]

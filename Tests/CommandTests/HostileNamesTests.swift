@@ -22,20 +22,13 @@ import TestSupport
         for (number, name) in names(marker: marker).enumerated() {
             for clip in 0..<6 {
                 let split = clip < 3 ? "train" : clip < 4 ? "validation" : "test"
-                try place.add(
-                    "clips/\(split)/\(name)/\(clip)\(name).y4m", TinyClip.numbered(20 * number + clip))
+                try place.add("clips/\(split)/\(name)/\(clip)\(name).y4m", TinyClip.numbered(20 * number + clip))
             }
         }
-        try place.add("clips/train/\(names(marker: marker)[3])/broken\n\u{1B}c.y4m", Data("no video".utf8))
-        try place.add("p.yaml", Data(Workplace.pipeline.utf8))
-        try place.add("s.yaml", Data((Workplace.pipeline + "\nsweep: {sequence.seed: [1, 2]}\n").utf8))
-        let tuning = """
-            name: tuned
-            dataset: {root: clips}
-            extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
-            finetune: {unfreeze: all, model: {kind: average}, epochs: 1}
-            """
-        try place.add("f.yaml", Data(tuning.utf8))
+        try place.add("clips/train/\(names(marker: marker)[3])/broken\n\u{1B}c.y4m", "no video")
+        try place.add("p.yaml", Workplace.pipeline)
+        try place.add("s.yaml", Workplace.pipeline + "\nsweep: {sequence.seed: [1, 2]}\n")
+        try place.add("f.yaml", Workplace.tuning)
         return place
     }
 
@@ -111,9 +104,7 @@ import TestSupport
     }
 
     @Test("a command that is asked for a special file answers at once") func specialFiles() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
-        #expect(try place.run("sequence", "p.yaml").status == 0)
+        let place = try Workplace(after: "extract", "sequence")
         let pipe = place.path + "/pipe"
         try #require(mkfifo(pipe, 0o600) == 0)
         try #require(mkfifo(place.path + "/clips/train/jump up/pipe.mp4", 0o600) == 0)

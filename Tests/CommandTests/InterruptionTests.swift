@@ -3,27 +3,28 @@ import GRDB
 import TestSupport
 import Testing
 
+extension ChildProcess {
+    /// Waits until a condition is met, the process has ended, or a minute has passed.
+    fileprivate func wait(until isMet: () -> Bool) {
+        let deadline = Date.now.addingTimeInterval(60)
+        while !isMet(), process.isRunning, Date.now < deadline { usleep(2000) }
+    }
+}
+
 @Suite struct InterruptionTests {
     @Test("SIGKILL in the middle loses nothing: the rest is extracted, byte for byte as if uninterrupted")
     func survivesKill() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(
             ["extract", "p.yaml", "--cache", "killed.sqlite", "--workers", "1"], in: place.path)
-        let deadline = Date.now.addingTimeInterval(60)
-        func stored() -> Int {
-            let counts: [Int]? = try? place.query("SELECT count(*) FROM sequence", cache: "killed.sqlite")
-            return counts?.first ?? 0
-        }
-        while stored() < 5, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.wait { place.count("sequence", cache: "killed.sqlite") >= 5 }
         program.send(SIGKILL)
         _ = program.wait()
-        let before = stored()
+        let before = place.count("sequence", cache: "killed.sqlite")
         #expect((5..<60).contains(before))
         #expect(try place.query("PRAGMA integrity_check", cache: "killed.sqlite") == ["ok"])
 
-        let resumed = try place.run("extract", "p.yaml", "--cache", "killed.sqlite")
-        #expect(resumed.status == 0, "\(resumed.error)")
-        #expect(resumed.out.contains("\(before) skipped"))
+        try place.run("extract", "p.yaml", "--cache", "killed.sqlite", status: 0, out: "\(before) skipped")
         _ = try place.run("extract", "p.yaml", "--cache", "whole.sqlite")
         let sql =
             "SELECT path || length || mask || frame_indices || frame_times || checksum || hex(features) "
@@ -35,30 +36,24 @@ import Testing
         #expect(killed == whole)
     }
 
-    @Test("Ctrl-C ends cleanly and says how to go on")
-    func interrupted() throws {
+    @Test("Ctrl-C ends cleanly and says how to go on") func interrupted() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
-        let deadline = Date.now.addingTimeInterval(60)
-        func stored() -> Int { ((try? place.query("SELECT count(*) FROM sequence")) as [Int]?)?.first ?? 0 }
-        while stored() < 3, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.wait { place.count("sequence") >= 3 }
         program.send(SIGINT)
         let ended = program.wait()
         #expect(ended.status == 130)
         #expect(ended.error.contains("run the same command again to resume"))
         #expect(ended.out.contains("Extracted"))
-        #expect((3..<60).contains(stored()))
+        #expect((3..<60).contains(place.count("sequence")))
     }
 
     @Test("Ctrl-C during training keeps the best weights, the epochs and the predictions so far")
     func interruptedTraining() throws {
-        let place = try Workplace()
-        _ = try place.run("extract", "p.yaml")
+        let place = try Workplace(after: "extract")
         let program = try Program.start(
             ["sequence", "p.yaml", "--set", "sequence.epochs=1000000", "--set", "dataset.validation=0"], in: place.path)
-        let deadline = Date.now.addingTimeInterval(60)
-        func epochs() -> Int { ((try? place.query("SELECT count(*) FROM epoch")) as [Int]?)?.first ?? 0 }
-        while epochs() < 3, program.process.isRunning, Date.now < deadline { usleep(2000) }
+        program.wait { place.count("epoch") >= 3 }
         program.send(SIGINT)
         let ended = program.wait()
         #expect(ended.status == 130)
@@ -67,30 +62,25 @@ import Testing
         #expect(try place.run("evaluate", "runs/tiny").status == 0)
     }
 
-    @Test("training killed in the middle is resumed to the same weights")
-    func resumesAfterKill() throws {
+    @Test("training killed in the middle is resumed to the same weights") func resumesAfterKill() throws {
         let place = try Workplace()
-        try place.add(
-            "long.yaml",
-            Data(Workplace.pipeline.replacing("epochs: 3", with: "epochs: 400\n  checkpoint: 20").utf8))
+        try place.add("long.yaml", Workplace.pipeline.replacing("epochs: 3", with: "epochs: 400\n  checkpoint: 20"))
         #expect(try place.run("extract", "long.yaml").status == 0)
         #expect(try place.run("sequence", "long.yaml", "--name", "whole").status == 0)
         let program = try Program.start(["sequence", "long.yaml", "--name", "killed"], in: place.path)
         let checkpoint = place.path + "/runs/killed/last.safetensors"
-        while program.process.isRunning, !FileManager.default.fileExists(atPath: checkpoint) { usleep(1000) }
+        program.wait { FileManager.default.fileExists(atPath: checkpoint) }
         program.send(SIGKILL)
         _ = program.wait()
-        let resumed = try place.run("sequence", "long.yaml", "--name", "killed", "--resume")
-        #expect(resumed.status == 0, "\(resumed.error)")
-        #expect(resumed.error.contains("resumes after epoch"))
+        try place.run("sequence", "long.yaml", "--name", "killed", "--resume", status: 0, error: "resumes after epoch")
         let weights = try ["whole", "killed"].map {
             try Data(contentsOf: URL(fileURLWithPath: "\(place.path)/runs/\($0)/model.safetensors"))
         }
         #expect(weights[0] == weights[1])
         #expect(try place.query("SELECT count(*) FROM epoch GROUP BY run_id") as [Int] == [400, 400])
-        let other = try place.run(
-            "sequence", "long.yaml", "--name", "killed", "--resume", "--set", "sequence.batch_size=3")
-        #expect(other.status == 1 && other.error.contains("training.batchSize: 32 → 3"))
+        try place.run(
+            "sequence", "long.yaml", "--name", "killed", "--resume", "--set", "sequence.batch_size=3", status: 1,
+            error: "training.batchSize: 32 → 3")
     }
 
     @Test("Ctrl-C during a merge leaves a whole cache, and the same command merges the rest")
@@ -108,10 +98,7 @@ import Testing
         let program = try DatabaseQueue(path: place.path + "/features.sqlite").writeWithoutTransaction { database in
             try database.execute(sql: "BEGIN IMMEDIATE")
             let program = try Program.start(merge, in: place.path)
-            let deadline = Date.now.addingTimeInterval(60)
-            while !FileManager.default.fileExists(atPath: lock), program.process.isRunning, Date.now < deadline {
-                usleep(2000)
-            }
+            program.wait { FileManager.default.fileExists(atPath: lock) }
             program.send(SIGINT)
             usleep(100_000)
             try database.execute(sql: "ROLLBACK")
@@ -129,13 +116,8 @@ import Testing
     func twoAtOnce() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
-        let deadline = Date.now.addingTimeInterval(60)
-        while !FileManager.default.fileExists(atPath: place.path + "/features.sqlite.lock"), program.process.isRunning,
-            Date.now < deadline
-        { usleep(2000) }
-        let second = try place.run("extract", "p.yaml")
-        #expect(second.status == 1)
-        #expect(second.error.contains("Another `zoetrope extract` is writing"))
+        program.wait { FileManager.default.fileExists(atPath: place.path + "/features.sqlite.lock") }
+        try place.run("extract", "p.yaml", status: 1, error: "Another `zoetrope extract` is writing")
         #expect(program.wait().status == 0)
         #expect(try place.query("SELECT count(*) FROM sequence") == [60])
     }

@@ -5,9 +5,7 @@ import Testing
 /// Commands killed at random moments. Whatever the moment, the cache is whole and the command, run again, ends with
 /// what it would have made undisturbed.
 @Suite(.serialized) struct KillTests {
-    /// Runs a command in copies of a folder, each killed after a random part of the time that it takes.
-    ///
-    /// - Parameter check: gets the folder of each kill.
+    /// Runs a command in copies of a folder, each killed after a random part of its time, and passes each to `check`.
     private func killing(
         _ arguments: [String], in place: Workplace, check: (_ folder: String, _ moment: Double) throws -> Void
     ) throws {
@@ -19,8 +17,7 @@ import Testing
         let timed = try copy("timed")
         defer { try? FileManager.default.removeItem(atPath: timed) }
         let begin = ContinuousClock.now
-        let whole = try Program.run(arguments, in: timed)
-        #expect(whole.status == 0, "\(whole.error)")
+        try Program.run(arguments, in: timed, status: 0)
         let seconds = (ContinuousClock.now - begin) / .seconds(1)
         for round in 0..<faultRounds {
             let folder = try copy("\(round)")
@@ -31,8 +28,7 @@ import Testing
             program.send(SIGKILL)
             _ = program.wait()
             if FileManager.default.fileExists(atPath: folder + "/features.sqlite") {
-                let verified = try Program.run(["cache", "verify", "features.sqlite"], in: folder)
-                #expect(verified.status == 0, "killed after \(moment) s: \(verified.out)")
+                try Program.run(["cache", "verify", "features.sqlite"], in: folder, status: 0)
             }
             try check(folder, moment)
         }
@@ -42,27 +38,22 @@ import Testing
         try Workplace.query(ClusterTests.content, path: folder + "/features.sqlite")
     }
 
-    @Test("extract, killed: what is resumed is as if never stopped")
-    func extract() throws {
+    @Test("extract, killed: what is resumed is as if never stopped") func extract() throws {
         let place = try Workplace(clips: 24)
-        try place.add("clips/train/run's/broken.y4m", Data("YUV4MPEG2 nonsense".utf8))
-        let undisturbed = try place.run("extract", "p.yaml", "--cache", "whole.sqlite")
-        #expect(undisturbed.status == 3)
+        try place.add("clips/train/run's/broken.y4m", "YUV4MPEG2 nonsense")
+        try place.run("extract", "p.yaml", "--cache", "whole.sqlite", status: 3)
         let whole: [String] = try place.query(ClusterTests.content, cache: "whole.sqlite")
         #expect(whole.count == 24)
         try FileManager.default.removeItem(atPath: place.path + "/clips/train/run's/broken.y4m")
         try killing(["extract", "p.yaml"], in: place) { folder, moment in
-            let resumed = try Program.run(["extract", "p.yaml"], in: folder)
-            #expect(resumed.status == 0, "\(resumed.error)")
+            try Program.run(["extract", "p.yaml"], in: folder, status: 0)
             #expect(try content(folder) == whole, "killed after \(moment) s")
         }
     }
 
-    @Test("sequence, killed: what is resumed has the same weights, epochs and predictions")
-    func sequence() throws {
+    @Test("sequence, killed: what is resumed has the same weights, epochs and predictions") func sequence() throws {
         let place = try Workplace()
-        try place.add(
-            "long.yaml", Data(Workplace.pipeline.replacing("epochs: 3", with: "epochs: 60\n  checkpoint: 3").utf8))
+        try place.add("long.yaml", Workplace.pipeline.replacing("epochs: 3", with: "epochs: 60\n  checkpoint: 3"))
         #expect(try place.run("extract", "long.yaml").status == 0)
         func outcome(_ folder: String) throws -> (Data, [String]) {
             let figures: [String] = try Workplace.query(
@@ -78,15 +69,13 @@ import Testing
         #expect(try Program.run(["sequence", "long.yaml", "--name", "tiny"], in: reference).status == 0)
         let whole = try outcome(reference)
         try killing(["sequence", "long.yaml", "--name", "tiny"], in: place) { folder, moment in
-            let resumed = try Program.run(["sequence", "long.yaml", "--name", "tiny", "--resume"], in: folder)
-            #expect(resumed.status == 0, "killed after \(moment) s: \(resumed.error)")
+            try Program.run(["sequence", "long.yaml", "--name", "tiny", "--resume"], in: folder, status: 0)
             let found = try outcome(folder)
             #expect(found.0 == whole.0 && found.1 == whole.1, "killed after \(moment) s")
         }
     }
 
-    @Test("merge, killed: merged again, nothing is missing and nothing is there twice")
-    func merge() throws {
+    @Test("merge, killed: merged again, nothing is missing and nothing is there twice") func merge() throws {
         let place = try Workplace(clips: 40)
         #expect(try place.run("extract", "p.yaml", "--cache", "single.sqlite").status == 0)
         let whole: [String] = try place.query(ClusterTests.content, cache: "single.sqlite")
@@ -97,16 +86,14 @@ import Testing
         let parts = (1...3).map { "part.shard-\($0)-of-3.sqlite" }
         let command = ["cache", "merge", "features.sqlite"] + parts
         try killing(command, in: place) { folder, moment in
-            let again = try Program.run(command, in: folder)
-            #expect(again.status == 0, "killed after \(moment) s: \(again.error)")
+            try Program.run(command, in: folder, status: 0)
             #expect(try content(folder) == whole, "killed after \(moment) s")
         }
     }
 
     @Test("prune, killed: the other recipe's features are untouched, and pruning again ends the same")
     func prune() throws {
-        let place = try Workplace(clips: 16)
-        #expect(try place.run("extract", "p.yaml").status == 0)
+        let place = try Workplace(clips: 16, after: "extract")
         let other = ["extract", "p.yaml", "--set", "extract.image_size=40", "--set", "name=other"]
         #expect(try Program.run(other, in: place.path).status == 0)
         let command = ["cache", "prune", "features.sqlite", "--recipe", "other"]

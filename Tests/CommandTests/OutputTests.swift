@@ -4,14 +4,6 @@ import Testing
 
 /// Outputs that take nothing, and places where nothing can be written.
 @Suite struct OutputTests {
-    /// A place with features and a run.
-    private static func trained() throws -> Workplace {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
-        #expect(try place.run("sequence", "p.yaml").status == 0)
-        return place
-    }
-
     private static let runRows = "SELECT count(*) FROM run WHERE state = 'finished'"
 
     @Test(
@@ -38,7 +30,7 @@ import Testing
     }
 
     @Test("every command that prints says when it could not") func shortWork() throws {
-        let place = try Self.trained()
+        let place = try Workplace(after: "extract", "sequence")
         let commands = [
             "dataset p.yaml", "extract p.yaml", "sequence p.yaml", "evaluate runs/tiny", "evaluate runs/tiny --json",
             "compare runs/tiny --json", "compare runs/tiny", "runs", "runs --json", "cache info", "cache info --json",
@@ -89,7 +81,7 @@ import Testing
 
     @Test("a cache that cannot be kept is refused before any video is read") func caches() throws {
         let place = try Workplace()
-        try place.add("file.txt", Data("x".utf8))
+        try place.add("file.txt", "x")
         let names = [
             "", ":memory:", "file:c.sqlite?mode=memory", "file::memory:", "none/c.sqlite", "clips", "file.txt/c.sqlite",
             "/dev/null", "c/",
@@ -97,8 +89,7 @@ import Testing
         for name in names {
             for command in [["extract", "p.yaml", "--cache"], ["cache", "merge"]] {
                 let inputs = command[0] == "cache" ? ["features.sqlite"] : []
-                let refused = try Program.run(command + [name] + inputs, in: place.path)
-                #expect(refused.status == 1, "\(command) '\(name)': \(refused.status) \(refused.error)")
+                let refused = try Program.run(command + [name] + inputs, in: place.path, status: 1)
                 #expect(refused.error.hasPrefix("error: "), "\(command) '\(name)': \(refused.error)")
             }
             let frames = try Program.run(["finetune", "p.yaml", "--frames", name], in: place.path)
@@ -113,7 +104,7 @@ import Testing
     }
 
     @Test("results that could not be written are refused before any work") func results() throws {
-        let place = try Self.trained()
+        let place = try Workplace(after: "extract", "sequence")
         let video = "clips/test/run's/3.y4m"
         let commands = [
             ["sequence", "p.yaml", "--runs"], ["evaluate", "runs/tiny", "--report"],
@@ -126,8 +117,7 @@ import Testing
             ["learning-curve", "p.yaml", "--report"], ["search", "features.sqlite", "x", "--html"],
         ]
         for command in commands {
-            let output = try Program.run(command + [""], in: place.path)
-            #expect(output.status == 1 && output.error.contains(" is empty"), "\(command): \(output.error)")
+            let output = try Program.run(command + [""], in: place.path, status: 1, error: " is empty")
             #expect(output.out.isEmpty, "\(command): \(output.out)")
         }
         let endings = [
@@ -139,13 +129,10 @@ import Testing
             (["predict", "runs/tiny", video, "--gif"], "g.gif"),
         ]
         for (command, name) in endings {
-            let output = try Program.run(command + ["none/" + name], in: place.path)
-            #expect(
-                output.status == 1 && output.error.contains("the folder none does not exist"),
-                "\(command): \(output.error)")
+            let output = try Program.run(
+                command + ["none/" + name], in: place.path, status: 1, error: "the folder none does not exist")
             #expect(output.out.isEmpty, "\(command): \(output.out)")
         }
-        let occupied = try place.run("sequence", "p.yaml", "--runs", "p.yaml/runs")
-        #expect(occupied.status == 1 && occupied.error.contains("p.yaml is not a folder"), "\(occupied.error)")
+        try place.run("sequence", "p.yaml", "--runs", "p.yaml/runs", status: 1, error: "p.yaml is not a folder")
     }
 }

@@ -4,13 +4,11 @@ import TestSupport
 import Testing
 
 @Suite struct PrecisionCommandTests {
-    @Test("--check compares precisions and leaves no cache behind")
-    func check() throws {
+    @Test("--check compares precisions and leaves no cache behind") func check() throws {
         let place = try Workplace()
-        let check = try place.run("extract", "p.yaml", "--check")
-        #expect(check.status == 0, "\(check.error)")
-        #expect(check.out.contains("frames/s per core"))
-        #expect(check.out.contains("resnet18 on 32 frames of 8 clips, 2 classes"))
+        let check = try place.run(
+            "extract", "p.yaml", "--check", status: 0, out: "frames/s per core",
+            "resnet18 on 32 frames of 8 clips, 2 classes")
         for precision in [Precision.bf16, .int8] {
             let expected = precision.isNative ? "\(precision.rawValue) is" : "\(precision.rawValue): this processor"
             #expect(check.out.contains(expected), "\(check.out)")
@@ -31,8 +29,7 @@ import Testing
         let extract = try run(["extract", "p.yaml"] + int8)
         #expect(extract.status == 0, "\(extract.error)")
         #expect(extract.error.contains("this processor (avx2) has no instructions for int8; resnet18 computes in f32"))
-        let precisions: [String] = try place.query("SELECT precision FROM extraction")
-        #expect(precisions == ["f32"])
+        #expect(try place.query("SELECT precision FROM extraction") == ["f32"])
         #expect(try run(["sequence", "p.yaml"] + int8).status == 0)
         let check = try run(["extract", "p.yaml", "--check"] + int8)
         #expect(check.out.contains("int8: this processor (avx2) has no instructions for it"), "\(check.out)")
@@ -44,8 +41,7 @@ import Testing
         #expect(try run(predict).error.contains("no instructions for int8"))
     }
 
-    @Test("kernels are measured piece by piece, and remembered where the user's caches are")
-    func tuned() throws {
+    @Test("kernels are measured piece by piece, and remembered where the user's caches are") func tuned() throws {
         let place = try Workplace()
         let environment = ["ZOETROPE_TUNING": "on", "XDG_CACHE_HOME": place.path + "/caches"]
         let path = place.path + "/caches/zoetrope/kernels.json"
@@ -57,9 +53,8 @@ import Testing
             return all.values.flatMap(\.kernels.keys).sorted()
         }
         func extract(_ cache: String) throws {
-            let output = try Program.run(
-                ["extract", "p.yaml", "--cache", cache], in: place.path, environment: environment)
-            #expect(output.status == 0, "\(output.error)")
+            try Program.run(
+                ["extract", "p.yaml", "--cache", cache], in: place.path, environment: environment, status: 0)
         }
         try extract("features.sqlite")
         let first = try measured()
@@ -72,8 +67,7 @@ import Testing
         #expect(own == other && own.count == 8)
     }
 
-    @Test("the fastest precision is chosen once, told in a line, and found by what comes after")
-    func fastest() throws {
+    @Test("the fastest precision is chosen once, told in a line, and found by what comes after") func fastest() throws {
         let place = try Workplace()
         // Tuned, so that ranges are kept, as a user has it.
         let environment = ["ZOETROPE_TUNING": "on", "XDG_CACHE_HOME": place.path + "/caches"]
@@ -87,8 +81,7 @@ import Testing
         #expect(lines.count == 1 && lines[0].contains("precision: fastest chose "), "\(first.error)")
         let chosen: [String] = try place.query("SELECT precision FROM extraction")
         #expect(chosen.count == 1 && lines[0].contains("fastest chose \(chosen[0]) for resnet18"))
-        let asked: [String] = try place.query("SELECT json_extract(recipe, '$.precision_asked') FROM extraction")
-        #expect(asked == ["fastest"])
+        #expect(try place.query("SELECT json_extract(recipe, '$.precision_asked') FROM extraction") == ["fastest"])
 
         let again = try run(["extract", "p.yaml"] + fastest)
         #expect(again.out.contains("8 skipped") && !again.error.contains("fastest"), "\(again.error)")
@@ -104,10 +97,8 @@ import Testing
         #expect(wrong.error.contains("did you mean `fastest`?"), "\(wrong.error)")
     }
 
-    @Test("features extracted by name do not stand in for a choice that was never made")
-    func undecided() throws {
-        let place = try Workplace()
-        #expect(try place.run("extract", "p.yaml").status == 0)
+    @Test("features extracted by name do not stand in for a choice that was never made") func undecided() throws {
+        let place = try Workplace(after: "extract")
         let training = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")
         #expect(training.status != 0 && training.error.contains("extract"), "\(training.error)")
     }

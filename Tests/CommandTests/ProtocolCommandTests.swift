@@ -4,18 +4,13 @@ import Testing
 
 /// Honest numbers on small data, and looking at it, as a user types it.
 @Suite struct ProtocolCommandTests {
-    private func place(clips: Int = 16) throws -> Workplace {
-        let place = try Workplace(clips: clips)
-        #expect(try place.run("extract", "p.yaml").status == 0)
-        return place
-    }
+    private func place(clips: Int = 16) throws -> Workplace { try Workplace(clips: clips, after: "extract") }
 
-    @Test("folds hold every clip out, keep their models, and are evaluated, compared and asked")
-    func folds() throws {
+    @Test("folds hold every clip out, keep their models, and are evaluated, compared and asked") func folds() throws {
         let place = try place()
-        let trained = try place.run("sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--name", "a")
-        #expect(trained.status == 0 && trained.out.contains("held-out"), "\(trained.error)")
-        #expect(trained.error.contains("over 3 folds, 2 repeats"), "\(trained.error)")
+        try place.run(
+            "sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--name", "a", status: 0, out: "held-out",
+            error: "over 3 folds, 2 repeats")
         #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'validation'") == [12])
         #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'train'") == [12])
         #expect(try place.query("SELECT count(*) FROM prediction WHERE split = 'test'") == [4])
@@ -26,11 +21,9 @@ import Testing
                   FROM fold JOIN sample USING (video_id) GROUP BY 1, 2)
                 """) == [6])
         let evaluated = try place.run("evaluate", "runs/a", "--split", "validation", "--json")
-        let document = try #require(
-            try JSONSerialization.jsonObject(with: Data(evaluated.out.utf8)) as? [String: Any])
+        let document = try #require(try JSONSerialization.jsonObject(with: Data(evaluated.out.utf8)) as? [String: Any])
         #expect(document["clips"] as? Int == 12)
-        #expect(
-            try place.run("evaluate", "runs/a", "--split", "validation", "--report", "r.html").status == 0)
+        #expect(try place.run("evaluate", "runs/a", "--split", "validation", "--report", "r.html").status == 0)
         let page = try String(contentsOfFile: place.path + "/r.html", encoding: .utf8)
         #expect(page.contains("over 3 folds") && page.contains("area under ROC") && page.contains("held-out clips"))
         for key in ["accuracy_interval", "balanced_accuracy", "macro_f1", "mean_average_precision", "roc"] {
@@ -38,8 +31,7 @@ import Testing
         }
         #expect(
             try place.run("sequence", "p.yaml", "--folds", "3", "--name", "b", "--set", "sequence.seed=1").status == 0)
-        let compared = try place.run("compare", "runs/a", "runs/b", "--split", "validation")
-        #expect(compared.status == 0 && compared.out.contains("12 clips, held-out"), "\(compared.out)")
+        try place.run("compare", "runs/a", "runs/b", "--split", "validation", status: 0, out: "12 clips, held-out")
         let clip = "clips/train/jump up/0.y4m"
         let one = try place.run("predict", "runs/a", clip, "--json")
         let all = try place.run("predict", "runs/a", clip, "--json", "--ensemble")
@@ -48,17 +40,16 @@ import Testing
         #expect(try place.run("cache", "verify").status == 0)
     }
 
-    @Test("folds that cannot be are refused in words, and nothing is left behind")
-    func refusals() throws {
+    @Test("folds that cannot be are refused in words, and nothing is left behind") func refusals() throws {
         let place = try place()
-        let many = try place.run("sequence", "p.yaml", "--folds", "9")
-        #expect(
-            many.status == 1 && many.error.contains("\"run's\" has 4 clips, fewer than the 9 folds"), "\(many.error)")
+        try place.run(
+            "sequence", "p.yaml", "--folds", "9", status: 1, error: "\"run's\" has 4 clips, fewer than the 9 folds")
         #expect(try place.query("SELECT count(*) FROM run") == [0])
         #expect(try place.run("sequence", "p.yaml", "--folds", "1").status == 64)
         #expect(try place.run("sequence", "p.yaml", "--repeats", "2").status == 2)
-        let test = try place.run("sequence", "p.yaml", "--set", "dataset.root=clips/train", "--set", "dataset.test=0.3")
-        #expect(test.status == 1 && test.error.contains("12 of 12 clips have no features"), "\(test.error)")
+        try place.run(
+            "sequence", "p.yaml", "--set", "dataset.root=clips/train", "--set", "dataset.test=0.3", status: 1,
+            error: "12 of 12 clips have no features")
     }
 
     @Test("a test part that the pipeline sets aside is `sequence`'s own: no data set says so, and no other run has it")
@@ -77,16 +68,15 @@ import Testing
         func clips(_ run: String, _ roles: String) throws -> Set<Int64> {
             Set(
                 try place.query(
-                    "SELECT video_id FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role IN (\(roles))"
+                    "SELECT video_id FROM membership JOIN run ON run.id = run_id WHERE name = '\(run)' AND role IN "
+                        + "(\(roles))"
                 ))
         }
         #expect(try clips("a", "'test'").isEmpty && clips("a", "'train', 'validation'").count == 18)
         #expect(try clips("b", "'test'").count == 4)
         #expect(try clips("b", "'test'").isDisjoint(with: clips("b", "'train', 'validation'")))
-        let none = try place.run("evaluate", "runs/a", "--split", "test")
-        #expect(none.status == 1 && none.error.contains("it has validation, train"), "\(none.error)")
-        let own = try place.run("evaluate", "runs/a")
-        #expect(own.out.contains("split validation: clips that are used for model selection"), "\(own.out)")
+        try place.run("evaluate", "runs/a", "--split", "test", status: 1, error: "it has validation, train")
+        try place.run("evaluate", "runs/a", out: "split validation: clips that are used for model selection")
         let before = try place.run("evaluate", "runs/b", "--json").out
         #expect(try run("extract", "p.yaml", "--set", "dataset.test=0.5").status == 0)
         #expect(try place.run("evaluate", "runs/b", "--json").out == before)
@@ -95,8 +85,7 @@ import Testing
         #expect(try clips("c", "'train'") == clips("a", "'train'"))
     }
 
-    @Test("all official splits come from one extraction, and their mean is printed")
-    func allSplits() throws {
+    @Test("all official splits come from one extraction, and their mean is printed") func allSplits() throws {
         let place = try Workplace(clips: 16)
         let clips = (0..<16).map { ["jump up", "run's"][$0 % 2] + "/\($0).y4m" }
         for (index, clip) in clips.enumerated() { try place.add("flat/\(clip)", TinyClip.numbered(index)) }
@@ -111,41 +100,36 @@ import Testing
         let changes = ["layout=ucf101", "root=flat", "splits=lists", "split=all"].flatMap {
             ["--set", "dataset." + $0]
         }
-        let extracted = try Program.run(["extract", "p.yaml"] + changes, in: place.path)
-        #expect(extracted.status == 0 && extracted.error.contains("16 videos to extract"), "\(extracted.error)")
+        try Program.run(["extract", "p.yaml"] + changes, in: place.path, status: 0, error: "16 videos to extract")
         #expect(
             try place.query("SELECT DISTINCT dataset FROM sample ORDER BY 1") == [
                 "flat/split1", "flat/split2", "flat/split3",
             ])
-        let trained = try Program.run(["sequence", "p.yaml"] + changes, in: place.path)
-        #expect(trained.status == 0 && trained.out.contains("test part of each official split"), "\(trained.error)")
-        #expect(trained.out.contains("mean"))
-        let curve = try Program.run(["learning-curve", "p.yaml"] + changes, in: place.path)
-        #expect(curve.status == 2 && curve.error.contains("choose one with --set dataset.split=1"), "\(curve.error)")
+        try Program.run(
+            ["sequence", "p.yaml"] + changes, in: place.path, status: 0, out: "test part of each official split", "mean"
+        )
+        try Program.run(
+            ["learning-curve", "p.yaml"] + changes, in: place.path, status: 2,
+            error: "choose one with --set dataset.split=1")
         let page = try String(contentsOfFile: place.path + "/runs/tiny-splits.html", encoding: .utf8)
         #expect(page.contains("Official splits"))
         #expect(try place.query("SELECT name FROM run ORDER BY name") == ["tiny-split1", "tiny-split2", "tiny-split3"])
     }
 
-    @Test("a learning curve and a nested sweep say what held-out clips give, and keep no run")
-    func curves() throws {
+    @Test("a learning curve and a nested sweep say what held-out clips give, and keep no run") func curves() throws {
         let place = try place()
         let curve = try place.run(
             "learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", "--json", "--report", "curve.html")
-        let points = try #require(
-            try JSONSerialization.jsonObject(with: Data(curve.out.utf8)) as? [[String: Any]])
+        let points = try #require(try JSONSerialization.jsonObject(with: Data(curve.out.utf8)) as? [[String: Any]])
         #expect(points.count == 2 && points.last?["clips"] as? Double == 6 && points.first?["clips"] as? Double == 3)
         #expect(
             try place.run("learning-curve", "p.yaml", "--folds", "2", "--sizes", "2").out.contains("training clips"))
         let page = try String(contentsOfFile: place.path + "/curve.html", encoding: .utf8)
         #expect(page.contains("Learning curve"))
-        try place.add(
-            "s.yaml", Data((Workplace.pipeline + "\nsweep:\n  sequence.model.hidden: [4, 8]\n").utf8))
-        let nested = try place.run("sweep", "s.yaml", "--folds", "2")
-        #expect(
-            nested.status == 0 && nested.out.contains("the selection of each outer fold among 2 settings"),
-            "\(nested.error)")
-        #expect(nested.out.contains("Accuracy of this selection"))
+        try place.add("s.yaml", Workplace.pipeline + "\nsweep:\n  sequence.model.hidden: [4, 8]\n")
+        try place.run(
+            "sweep", "s.yaml", "--folds", "2", status: 0, out: "the selection of each outer fold among 2 settings",
+            "Accuracy of this selection")
         #expect(try place.query("SELECT count(*) FROM run") == [0])
     }
 
@@ -155,14 +139,13 @@ import Testing
     func curveWithEarlyStopping(monitor: String) throws {
         let place = try place()
         let stopping = ["--set", "sequence.early_stopping={monitor: \(monitor), patience: 2}"]
-        let curve = try Program.run(["learning-curve", "p.yaml", "--folds", "2"] + stopping, in: place.path)
-        #expect(curve.status == 0 && curve.out.contains("training clips"), "\(curve.error)")
-        let folds = try Program.run(["sequence", "p.yaml", "--folds", "2"] + stopping, in: place.path)
-        #expect(folds.status == 0, "\(folds.error)")
+        try Program.run(
+            ["learning-curve", "p.yaml", "--folds", "2"] + stopping, in: place.path, status: 0, out: "training clips")
+        try Program.run(["sequence", "p.yaml", "--folds", "2"] + stopping, in: place.path, status: 0)
         // Without a validation share there is nothing to watch, and that is said.
-        let none = try Program.run(
-            ["learning-curve", "p.yaml", "--folds", "2", "--set", "dataset.validation=0"] + stopping, in: place.path)
-        #expect(none.status == 1 && none.error.contains("Set `dataset.validation` above 0"), "\(none.error)")
+        try Program.run(
+            ["learning-curve", "p.yaml", "--folds", "2", "--set", "dataset.validation=0"] + stopping, in: place.path,
+            status: 1, error: "Set `dataset.validation` above 0")
     }
 
     @Test("a collection is explored, its twins are found and warned of, and what is alike is listed")
@@ -172,23 +155,18 @@ import Testing
         try place.add(
             "clips/test/jump up/copy.y4m", TinyClip.numbered(0) + TinyClip.numbered(0, frames: 1).suffix(1158))
         #expect(try place.run("extract", "p.yaml").status == 0)
-        let twins = try place.run("dataset", "p.yaml", "--near-duplicates")
-        #expect(twins.status == 0 && twins.out.contains("copy.y4m"), "\(twins.out) \(twins.error)")
+        try place.run("dataset", "p.yaml", "--near-duplicates", status: 0, out: "copy.y4m")
         let pairs: [String] = try place.query("SELECT path || ' ' || twin FROM twin")
         #expect(pairs.contains { $0.contains("copy.y4m") && $0.contains("/0.y4m") })
-        let trained = try place.run("sequence", "p.yaml")
-        #expect(trained.error.contains("with a near-duplicate"), "\(trained.error)")
-        let explored = try place.run("explore", "features.sqlite", "--root", "clips", "--label-errors", "doubtful.csv")
-        #expect(explored.status == 0, "\(explored.error)")
+        try place.run("sequence", "p.yaml", error: "with a near-duplicate")
+        try place.run("explore", "features.sqlite", "--root", "clips", "--label-errors", "doubtful.csv", status: 0)
         let page = try String(contentsOfFile: place.path + "/explore.html", encoding: .utf8)
         #expect(page.contains("script-src 'sha256-") && page.contains("data:image/jpeg;base64,"))
         #expect(!page.contains("http://") && !page.contains("https://"))
         for heading in ["Near-duplicates", "Suspected label errors", "Outliers", "Classes", "Lengths, sizes, rates"] {
             #expect(page.contains("<h2>\(heading)</h2>"), "\(heading)")
         }
-        let frames = try place.run(
-            "explore", "features.sqlite", "--root", "clips", "--frames", "--output", "frames.html")
-        #expect(frames.status == 0, "\(frames.error)")
+        try place.run("explore", "features.sqlite", "--root", "clips", "--frames", "--output", "frames.html", status: 0)
         #expect(try String(contentsOfFile: place.path + "/frames.html", encoding: .utf8).contains("0.y4m, frame 4"))
         let list = try String(contentsOfFile: place.path + "/doubtful.csv", encoding: .utf8)
         #expect(list.hasPrefix("path,label,perhaps,score\n"))
@@ -199,10 +177,11 @@ import Testing
         let strip = try place.run(
             "similar", "features.sqlite", "clips/train/jump up/0.y4m", "--strip", "s.png", "--root", "clips")
         #expect(strip.status == 0 && FileManager.default.fileExists(atPath: place.path + "/s.png"), "\(strip.error)")
-        let moments = try place.run("similar", "features.sqlite", "clips/train/jump up/0.y4m", "--frames", "--json")
-        #expect(moments.status == 0 && moments.out.contains("\"time\""), "\(moments.error)")
+        try place.run(
+            "similar", "features.sqlite", "clips/train/jump up/0.y4m", "--frames", "--json", status: 0, out: "\"time\"")
         #expect(try place.run("similar", "features.sqlite", "none.mp4").status == 1)
-        let wrong = try place.run("explore", "features.sqlite", "--recipe", "resnet152")
-        #expect(wrong.status == 1 && wrong.error.contains("holds no recipe called \"resnet152\". It holds tiny"))
+        try place.run(
+            "explore", "features.sqlite", "--recipe", "resnet152", status: 1,
+            error: "holds no recipe called \"resnet152\". It holds tiny")
     }
 }

@@ -22,7 +22,7 @@ final class SlurmCluster {
     var environment: [String: String] { ["SLURM_CONF": scratch.path + "/slurm.conf"] }
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         let path = scratch.path
         for folder in ["state", "spool", "munge"] {
             try FileManager.default.createDirectory(atPath: "\(path)/\(folder)", withIntermediateDirectories: true)
@@ -113,7 +113,6 @@ final class SlurmCluster {
         daemons.append(id)
     }
 
-    /// What a program of Slurm prints.
     func run(_ program: String, _ arguments: String...) throws -> String {
         try ChildProcess.run(Self.find(program) ?? program, arguments, environment: environment).out
     }
@@ -128,5 +127,4 @@ final class SlurmCluster {
     }
 }
 
-/// Something did not happen in time.
 struct SlurmTimeout: Error {}

@@ -24,43 +24,36 @@ import Testing
 
     private func place(_ pipeline: String = pipeline) throws -> Workplace {
         let place = try Workplace()
-        try place.add("w.yaml", Data(pipeline.utf8))
+        try place.add("w.yaml", pipeline)
         return place
     }
 
     @Test("a network of windows goes all the way: extract, sequence, predict, over time, maps, model, finetune")
     func wholeWay() throws {
         let place = try place()
-        let extraction = try place.run("extract", "w.yaml")
-        #expect(extraction.status == 0, "\(extraction.error)")
-        #expect(extraction.out.contains("(16 windows)"))
-        let ends: [String] = try place.query("SELECT window_ends FROM sequence LIMIT 1")
-        #expect(ends == ["[[0,3],[2,5]]"])
+        try place.run("extract", "w.yaml", status: 0, out: "(16 windows)")
+        #expect(try place.query("SELECT window_ends FROM sequence LIMIT 1") == ["[[0,3],[2,5]]"])
         #expect(try place.run("sequence", "w.yaml").status == 0)
-        let predict = try place.run("predict", "runs/windows", Self.video)
-        #expect(predict.status == 0 && predict.out.contains("(2 windows)"), "\(predict.error)")
+        let predict = try place.run("predict", "runs/windows", Self.video, status: 0, out: "(2 windows)")
         let stored: [Double] = try place.query(
             "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE path LIKE '%/3.y4m'")
         #expect(predict.out.contains(String(format: "%.1f %%", try #require(stored.first) * 100)))
-        let overTime = try place.run("predict", "runs/windows", Self.video, "--windows")
-        #expect(overTime.status == 0 && overTime.out.contains("(2 windows at 12.50 per second, "), "\(overTime.error)")
-        let clock = try place.run("predict", "runs/windows", Self.video, "--windows", "--frame-rate", "5")
-        #expect(clock.status == 1 && clock.error.contains("whose frame rate is part of the recipe"))
-        let maps = try place.run("cam", "runs/windows", Self.video)
-        #expect(maps.status == 0, "\(maps.error)")
+        try place.run(
+            "predict", "runs/windows", Self.video, "--windows", status: 0, out: "(2 windows at 12.50 per second, ")
+        try place.run(
+            "predict", "runs/windows", Self.video, "--windows", "--frame-rate", "5", status: 1,
+            error: "whose frame rate is part of the recipe")
+        try place.run("cam", "runs/windows", Self.video, status: 0)
         #expect(FileManager.default.fileExists(atPath: place.path + "/cam/3.gif"))
         #expect(try place.run("export", "runs/windows", "model.onnx").status == 0)
         let model = try ExportCommandTests.model(place.path + "/model.onnx")
         #expect(ExportCommandTests.shape(model.graph.input[0]) == ["batch", "windows", "4", "32", "32", "3"])
         #expect(ExportCommandTests.shape(model.graph.input[1]) == ["batch", "windows"])
-        let tuning = try place.run("finetune", "w.yaml", "--name", "tuned")
-        #expect(tuning.status == 0, "\(tuning.error)")
-        let tuned = try place.run("predict", "runs/tuned", Self.video)
-        #expect(tuned.status == 0 && tuned.out.contains("(2 windows)"), "\(tuned.error)")
+        try place.run("finetune", "w.yaml", "--name", "tuned", status: 0)
+        try place.run("predict", "runs/tuned", Self.video, status: 0, out: "(2 windows)")
     }
 
-    @Test("appearance and motion train one head: features of two networks side by side")
-    func joined() throws {
+    @Test("appearance and motion train one head: features of two networks side by side") func joined() throws {
         let place = try place(
             """
             name: both
@@ -78,20 +71,17 @@ import Testing
               epochs: 2
             """)
         #expect(try place.run("extract", "w.yaml").status == 0)
-        let training = try place.run("sequence", "w.yaml")
-        #expect(training.status == 0, "\(training.error)")
-        let sizes: [Int] = try place.query("SELECT feature_size FROM extraction ORDER BY id")
-        #expect(sizes == [512, 512, 1024])
-        let predict = try place.run("predict", "runs/both", Self.video)
-        #expect(predict.status == 0, "\(predict.error)")
+        try place.run("sequence", "w.yaml", status: 0)
+        #expect(try place.query("SELECT feature_size FROM extraction ORDER BY id") == [512, 512, 1024])
+        let predict = try place.run("predict", "runs/both", Self.video, status: 0)
         let stored: [Double] = try place.query(
             "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE path LIKE '%/3.y4m'")
         #expect(predict.out.contains(String(format: "%.1f %%", try #require(stored.first) * 100)))
         for command in ["cam", "predict --windows"] {
             let words = command.split(separator: " ").map(String.init)
-            let output = try Program.run(
-                [words[0], "runs/both", Self.video] + words.dropFirst(), in: place.path)
-            #expect(output.status == 1 && output.error.contains("the concatenation of several backbones"))
+            try Program.run(
+                [words[0], "runs/both", Self.video] + words.dropFirst(), in: place.path, status: 1,
+                error: "the concatenation of several backbones")
         }
     }
 
@@ -100,12 +90,10 @@ import Testing
         let place = try place(
             Self.pipeline.replacing("  weights: random", with: "  weights: random\n  input: difference"))
         #expect(try place.run("extract", "w.yaml").status == 0)
-        let recipes: [Int] = try place.query("SELECT recipe ->> '$.input.difference' FROM extraction")
-        #expect(recipes == [1])
+        #expect(try place.query("SELECT recipe ->> '$.input.difference' FROM extraction") == [1])
         #expect(try place.run("sequence", "w.yaml").status == 0)
         #expect(try place.run("predict", "runs/windows", Self.video, "--windows").status == 0)
-        let export = try place.run("export", "runs/windows", "model.onnx")
-        #expect(export.status == 1 && export.error.contains("--part head"))
+        try place.run("export", "runs/windows", "model.onnx", status: 1, error: "--part head")
         #expect(try place.run("export", "runs/windows", "model.onnx", "--part", "head").status == 0)
     }
 
@@ -120,20 +108,15 @@ import Testing
         ])
     func refusals(old: String, new: String, message: String) throws {
         let place = try place(Self.pipeline.replacing(old, with: new))
-        let output = try place.run("extract", "w.yaml")
-        #expect(output.status == 2 && output.error.contains(message), "\(output.error)")
+        try place.run("extract", "w.yaml", status: 2, error: message)
     }
 
-    @Test("a published network of windows says what it sees, window by window")
-    func classifies() throws {
+    @Test("a published network of windows says what it sees, window by window") func classifies() throws {
         let place = try place()
-        let output = try place.run(
+        try place.run(
             "classify", Self.video, "--backbone", "mc3_18", "--weights", "random", "--frames", "4", "--stride", "2",
-            "--frame-rate", "25", "--moments", "--top", "1")
-        #expect(output.status == 0 && output.out.contains("(2 windows)"), "\(output.error)")
-        let described = try place.run("describe", "mc3_18", "--frames", "8")
-        #expect(described.out.contains("at 8 frames of 112×112"))
-        let wrong = try place.run("describe", "resnet18", "--frames", "8")
-        #expect(wrong.status == 64 && wrong.error.contains("is an image encoder"))
+            "--frame-rate", "25", "--moments", "--top", "1", status: 0, out: "(2 windows)")
+        try place.run("describe", "mc3_18", "--frames", "8", out: "at 8 frames of 112×112")
+        try place.run("describe", "resnet18", "--frames", "8", status: 64, error: "is an image encoder")
     }
 }

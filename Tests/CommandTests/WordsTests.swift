@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Texts that users read use the terms of the field: string literals of the sources, `--help` texts among them, templates of
-/// reports, guides, pipelines and the Makefile.
+/// Texts that users read use the terms of the field: string literals of the sources, `--help` texts among them,
+/// templates of reports, guides, pipelines and the Makefile.
 @Suite struct WordsTests {
     struct Text: CustomTestStringConvertible {
         let file: String
@@ -26,10 +26,8 @@ import Testing
     /// Names and terms that hold one of the words: a table, options, targets, keys and FFmpeg's term.
     static let allowed = [
         "SELECT * FROM twin", "`twin`", "FROM twin", "make pictures", "pictures.sh", "pictures:",
-        "query pictures bench",
-        "--film",
-        "--twins", "--doubtful", "deviation: [", "deviation: \u{0}", "groups of pictures", "group of pictures",
-        "group of\n   pictures", ".build/pictures", "a film of {}",
+        "query pictures bench", "--film", "--twins", "--doubtful", "deviation: [", "deviation: \u{0}",
+        "groups of pictures", "group of pictures", "group of\n   pictures", ".build/pictures", "a film of {}",
         "somebody lies", "standard deviation",
     ]
 
@@ -54,15 +52,13 @@ import Testing
         } + (prose + files("Sources/Reports/Templates", [".mustache"])).map { Text(file: $0, pieces: [text($0)]) }
     }()
 
-    @Test("all texts are found")
-    func list() {
+    @Test("all texts are found") func list() {
         #expect(Self.texts.count > 300)
         #expect(Self.texts.reduce(0) { $0 + $1.pieces.count } > 1000)
         #expect(Self.texts.contains { $0.pieces.contains { $0.contains("Override a key of the pipeline") } })
     }
 
-    @Test("texts use the terms of the field", arguments: texts)
-    func terms(text: Text) throws {
+    @Test("texts use the terms of the field", arguments: texts) func terms(text: Text) throws {
         let pattern = try Regex(Self.words.joined(separator: "|")).ignoresCase()
         for piece in text.pieces {
             let plain = Self.allowed.reduce(piece) { $0.replacing($1, with: " ") }
@@ -73,8 +69,7 @@ import Testing
         }
     }
 
-    @Test("literals are found without comments and interpolations")
-    func scanner() {
+    @Test("literals are found without comments and interpolations") func scanner() {
         let code = #"""
             // "no"
             let a = "one \(f("two")) three"  /* "no" */
@@ -101,8 +96,7 @@ import Testing
 
     private struct Scanner {
         let code: [UInt8]
-        var place = 0
-        var found: [String] = []
+        var place = 0, found: [String] = []
 
         func begins(_ text: String) -> Bool { code[place...].starts(with: text.utf8) }
 

@@ -1,6 +1,7 @@
 import Foundation
 import GRDB
 import TestSupport
+import Testing
 
 /// The built program, run as a user runs it.
 struct Program {
@@ -32,11 +33,24 @@ struct Program {
             environment: environment(["ZOETROPE_TUNING": "off", "Z": path], in: folder))
     }
 
-    @discardableResult
-    static func run(
-        _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
+    /// Expects the exit code `status`, and texts in what is printed.
+    @discardableResult static func run(
+        _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"],
+        status: Int32? = nil, out: String..., error: String..., location: SourceLocation = #_sourceLocation
     ) throws -> ChildProcess.Output {
-        try start(arguments, in: folder, environment: environment).wait()
+        let output = try start(arguments, in: folder, environment: environment).wait()
+        output.check(status, out, error, "\(arguments)", location)
+        return output
+    }
+}
+
+extension ChildProcess.Output {
+    fileprivate func check(
+        _ status: Int32?, _ out: [String], _ error: [String], _ what: String, _ location: SourceLocation
+    ) {
+        if let status { #expect(self.status == status, "\(what): \(self.out)\(self.error)", sourceLocation: location) }
+        for text in out { #expect(self.out.contains(text), "\(what): \(self.error)", sourceLocation: location) }
+        for text in error { #expect(self.error.contains(text), "\(what): \(self.out)", sourceLocation: location) }
     }
 }
 
@@ -45,13 +59,15 @@ final class Workplace {
     private let scratch: ScratchFolder
     var path: String { scratch.path }
 
-    init(clips: Int = 8) throws {
-        scratch = try ScratchFolder()
+    /// `commands`: run on `p.yaml`, which has to succeed.
+    init(clips: Int = 8, after commands: String..., location: SourceLocation = #_sourceLocation) throws {
+        scratch = ScratchFolder()
         for index in 0..<clips {
             let split = index % 4 == 3 ? "test" : "train"
             try add("clips/\(split)/\(["jump up", "run's"][index % 2])/\(index).y4m", TinyClip.numbered(index))
         }
         try add("p.yaml", Data(Self.pipeline.utf8))
+        for command in commands { try run(command, "p.yaml", status: 0, location: location) }
     }
 
     static let pipeline = """
@@ -68,9 +84,31 @@ final class Workplace {
           epochs: 3
         """
 
+    static let tuning = """
+        name: tuned
+        dataset: {root: clips}
+        extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
+        finetune: {unfreeze: all, model: {kind: average}, epochs: 1, checkpoint: 1}
+        """
+
     func add(_ name: String, _ data: Data) throws { try scratch.file(name, data) }
 
-    func run(_ arguments: String...) throws -> ChildProcess.Output { try Program.run(arguments, in: path) }
+    func add(_ name: String, _ text: String) throws { try scratch.file(name, text) }
+
+    /// Expects the exit code `status`, and texts in what is printed.
+    @discardableResult func run(
+        _ arguments: String..., status: Int32? = nil, out: String..., error: String...,
+        location: SourceLocation = #_sourceLocation
+    ) throws -> ChildProcess.Output {
+        let output = try Program.run(arguments, in: path)
+        output.check(status, out, error, "\(arguments)", location)
+        return output
+    }
+
+    /// The rows of a table, 0 if it cannot be read yet.
+    func count(_ table: String, cache: String = "features.sqlite") -> Int {
+        ((try? query("SELECT count(*) FROM \(table)", cache: cache)) as [Int]?)?.first ?? 0
+    }
 
     func query<Value: DatabaseValueConvertible>(_ sql: String, cache: String = "features.sqlite") throws -> [Value] {
         try Self.query(sql, path: path + "/" + cache)
@@ -80,8 +118,6 @@ final class Workplace {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(10)
-        return try DatabaseQueue(path: path, configuration: configuration).read {
-            try Value.fetchAll($0, sql: sql)
-        }
+        return try DatabaseQueue(path: path, configuration: configuration).read { try Value.fetchAll($0, sql: sql) }
     }
 }

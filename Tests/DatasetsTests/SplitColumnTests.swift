@@ -1,14 +1,11 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Datasets
 
 /// Columns that say which part a clip belongs to, under other names than `split`.
 @Suite struct SplitColumnTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func listing(_ list: String, name: String = "list.csv", group: String? = nil) throws -> DatasetListing {
         let file = try scratch.file(name, list)
@@ -46,11 +43,9 @@ import Testing
         #expect(try listing("split", values).clips.allSatisfy { $0.split == split })
     }
 
-    @Test("Kinetics' lists with a column `subset` have its parts, as CSV and as JSON")
-    func kinetics() throws {
+    @Test("Kinetics' lists with a column `subset` have its parts, as CSV and as JSON") func kinetics() throws {
         let rows = ["AAAAAAAAAAA,1,11,train", "BBBBBBBBBBB,2,12,validate", "CCCCCCCCCCC,3,13,test"]
-        let csv = try listing(
-            "label,youtube_id,time_start,time_end,subset\n" + rows.map { "yoga,\($0)\n" }.joined())
+        let csv = try listing("label,youtube_id,time_start,time_end,subset\n" + rows.map { "yoga,\($0)\n" }.joined())
         let objects = rows.map { row -> String in
             let fields = row.split(separator: ",")
             return
@@ -103,8 +98,7 @@ import Testing
         #expect(try listing("path,label,set,subset\n" + same).clips.map(\.split) == [.train, .test])
     }
 
-    @Test("rows without a split, and fields beyond the header row, are noted")
-    func gaps() throws {
+    @Test("rows without a split, and fields beyond the header row, are noted") func gaps() throws {
         let gaps = try listing("path,label,split\na.mp4,x,test\nb.mp4,x\nc.mp4,x,\n")
         #expect(gaps.clips.map(\.split) == [.test, .train, .train])
         #expect(gaps.notes.count == 1 && gaps.notes[0].hasSuffix("2 rows have no split, and count as train"))

@@ -1,7 +1,7 @@
 import Escaping
 import Testing
 
-/// Characters that some place gives a meaning, alone and fused into one grapheme cluster with a character before or after.
+/// Characters with a meaning in some place, alone and fused into one grapheme cluster with a character before or after.
 private let special = ["'", "\"", "<", ">", "&", ",", "%", "\\", "`"]
 private let fused = special.flatMap { [$0, "\u{600}" + $0, $0 + "\u{301}", "\u{600}" + $0 + "\u{301}"] }
 
@@ -97,5 +97,19 @@ private let fused = special.flatMap { [$0, "\u{600}" + $0, $0 + "\u{301}", "\u{6
         #expect("a\n\nb\r\n\r\n".byteLines().map(String.init) == ["a", "", "b", ""])
         #expect("a\n\u{301}b".byteLines().map(String.init) == ["a", "\u{301}b"])
         #expect("".byteLines().isEmpty)
+    }
+}
+
+@Suite struct BytePrefixTests {
+    @Test("what is before an ending or after a beginning is found by bytes, whatever combining characters follow")
+    func parts() {
+        #expect("module.weight".droppingBytePrefix("module.") == "weight")
+        #expect(
+            "module.\u{301}weight".droppingBytePrefix("module.").map { Array($0.utf8) } == Array("\u{301}weight".utf8))
+        #expect("weight".droppingBytePrefix("module.") == nil)
+        #expect("kernel:0".droppingByteSuffix(":0") == "kernel")
+        #expect("a/data.pkl".droppingByteSuffix("data.pkl") == "a/")
+        #expect("".droppingByteSuffix(":0") == nil)
+        #expect("x".droppingBytePrefix("") == "x")
     }
 }

@@ -1,11 +1,11 @@
 import Datasets
+import Digests
 import FeatureCache
 import Foundation
 import SequenceModels
 import TestSupport
 import Testing
 import Video
-
 @testable import Exploration
 
 /// Features made so that the answer is known.
@@ -95,8 +95,7 @@ enum Planted {
         return 1 - Double(sum) / largest
     }
 
-    @Test("the map keeps neighbours together as well as umap-learn's, and is the same each time")
-    func map() throws {
+    @Test("the map keeps neighbours together as well as umap-learn's, and is the same each time") func map() throws {
         let golden: Golden = fixture("map", in: .module)
         let vectors = try ClipVectors(Self.points())
         #expect(zip(vectors.rows, golden.first).allSatisfy { abs($0 - $1) < 1e-5 })
@@ -112,8 +111,7 @@ enum Planted {
         #expect(zip(map.places, again.places).allSatisfy { $0 == $1 })
     }
 
-    @Test("a handful of clips makes a map too", arguments: [1, 2, 3, 5])
-    func few(count: Int) throws {
+    @Test("a handful of clips makes a map too", arguments: [1, 2, 3, 5]) func few(count: Int) throws {
         let vectors = try ClipVectors(Planted.features(count))
         let map = ClipMap(vectors, nearest: NearestNeighbors.all(vectors, count: 14))
         #expect(map.places.count == count && map.places.allSatisfy { $0.x.isFinite && $0.y.isFinite })
@@ -132,8 +130,7 @@ enum Planted {
         training.optimizer.weightDecay = 1e-2
         let validation = try CrossValidation(
             training, folds: 5, repeats: 1, features: features, input: .init(shape: [16], maximumLength: 4))
-        let result = CrossValidationResult(
-            try (0..<5).compactMap { try validation.fit($0) }, of: validation)
+        let result = CrossValidationResult(try (0..<5).compactMap { try validation.fit($0) }, of: validation)
         let found = DoubtfulLabels.find(
             vectors, nearest: nearest,
             predictions: Dictionary(uniqueKeysWithValues: result.predictions.map { ($0.videoID, $0) }),
@@ -148,8 +145,7 @@ enum Planted {
 }
 
 @Suite struct OddClipsTests {
-    @Test("outliers, black, still and one-frame clips are told apart from the rest")
-    func planted() throws {
+    @Test("outliers, black, still and one-frame clips are told apart from the rest") func planted() throws {
         let plain = Planted.features(80)
         var rows = plain.rows
         var examples = plain.examples
@@ -173,5 +169,98 @@ enum Planted {
         #expect(reasons["single"]?.contains("one frame") == true)
         #expect(reasons[examples[4].path] == ["black"] && reasons[examples[5].path] == nil)
         #expect(odd.count <= 8)
+    }
+}
+
+@Suite struct ClipVectorsTests {
+    private static func features(_ rows: [Float]) -> FeatureSet {
+        let examples = (0..<rows.count / 2).map { index in
+            FeatureSet.Example(
+                videoID: Int64(index), path: "clip\(index)", label: "run", split: "train", group: nil, length: 1,
+                firstRow: index)
+        }
+        return FeatureSet(examples: examples, featureSize: 2, rows: rows)
+    }
+
+    @Test("a clip is a direction from the mean of all clips") func directions() throws {
+        let vectors = try ClipVectors(Self.features([1, 0, 3, 0, 2, 3]))
+        #expect(vectors.centre == [2, 1])
+        #expect(abs(vectors.rows[0] + vectors.rows[2]) < 1e-6 && vectors.rows[5] == 1)
+    }
+
+    @Test(
+        "features that are not finite, or too large to compute with, are an error that names the clip",
+        arguments: [Float.nan, .infinity, 3e38])
+    func notFinite(value: Float) {
+        #expect(throws: SequenceError.notFinite(video: "clip1")) {
+            try ClipVectors(Self.features([1, 0, value, value, 2, 3]))
+        }
+    }
+}
+
+@Suite struct CacheSelectionTests {
+    private func cache(recipes: [String], datasets: [String]) throws -> (CacheFile, ScratchFolder) {
+        let scratch = ScratchFolder()
+        let cache = try CacheFile(path: scratch.path + "/cache.sqlite")
+        for (index, name) in recipes.enumerated() {
+            let recipe = "{\"number\":\(index)}"
+            _ = try cache.addExtraction(
+                ExtractionRecord(
+                    digest: hexDigest(Data(recipe.utf8)), name: name, backbone: "resnet\(18 + 16 * index)",
+                    weights: "random",
+                    weightsDigest: nil, tap: "pooled", imageSize: 32, maxFrames: 4, featureShape: [4], precision: "f32",
+                    recipe: recipe, version: "test"))
+        }
+        for dataset in datasets {
+            try cache.registerSamples([
+                (
+                    VideoRecord(digest: dataset, path: "a/\(dataset).mp4"),
+                    SampleRecord(dataset: dataset, label: "a", split: "train", group: nil)
+                )
+            ])
+        }
+        return (cache, scratch)
+    }
+
+    @Test("the only recipe and data set need no name; several are asked for, with their names") func selects() throws {
+        let (one, first) = try cache(recipes: ["mine"], datasets: ["clips"])
+        let selection = try CacheSelection(one, recipe: nil, dataset: nil)
+        #expect(selection.extraction.record.name == "mine" && selection.dataset == "clips")
+        let (several, second) = try cache(recipes: ["mine", "yours"], datasets: ["clips", "more"])
+        let recipes = #expect(throws: ExplorationError.self) {
+            try CacheSelection(several, recipe: nil, dataset: "clips")
+        }
+        #expect(recipes?.localizedDescription.contains("mine (resnet18)") == true)
+        #expect(throws: ExplorationError.severalDatasets(["clips", "more"])) {
+            try CacheSelection(several, recipe: "yours", dataset: nil)
+        }
+        #expect(try CacheSelection(several, recipe: "resnet34", dataset: "more").extraction.record.name == "yours")
+        #expect(throws: ExplorationError.unknownRecipe("no", available: ["mine", "yours"])) {
+            try CacheSelection(several, recipe: "no", dataset: "clips")
+        }
+        let (empty, third) = try cache(recipes: [], datasets: [])
+        #expect(throws: ExplorationError.unknownRecipe("", available: [])) {
+            try CacheSelection(empty, recipe: nil, dataset: nil)
+        }
+        withExtendedLifetime([first, second, third]) {}
+    }
+
+    @Test("of several recipes of one name none is guessed; the beginning of a digest tells") func oneName() throws {
+        let (cache, scratch) = try cache(recipes: ["mine", "mine", "mine"], datasets: ["clips"])
+        let error = #expect(throws: ExplorationError.self) { try CacheSelection(cache, recipe: "mine", dataset: nil) }
+        let stored = try cache.extractions()
+        for recipe in stored {
+            let digest = String(recipe.record.digest.prefix(12))
+            #expect(error?.localizedDescription.contains(digest) == true)
+            #expect(try CacheSelection(cache, recipe: digest, dataset: nil).extraction.id == recipe.id)
+        }
+        // Only one has features.
+        try cache.store(
+            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1, 2, 3, 4]),
+            video: VideoRecord(digest: "clips", path: "a/clips.mp4"), extraction: stored[1].id, maxFrames: 4,
+            featureSize: 4)
+        #expect(try CacheSelection(cache, recipe: "mine", dataset: nil).extraction.id == stored[1].id)
+        #expect(try CacheSelection(cache, recipe: nil, dataset: nil).extraction.id == stored[1].id)
+        withExtendedLifetime(scratch) {}
     }
 }

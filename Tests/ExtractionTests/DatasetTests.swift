@@ -1,15 +1,14 @@
 import Datasets
+import FeatureCache
 import Foundation
 import TestSupport
 import Testing
 import Video
-
 @testable import Extraction
 
 @Suite struct DatasetCheckTests {
-    @Test("missing files, classes in one split and leaks are found; a sound data set is clean")
-    func problems() throws {
-        let scratch = try ScratchFolder()
+    @Test("missing files, classes in one split and leaks are found; a sound data set is clean") func problems() throws {
+        let scratch = ScratchFolder()
         for (index, name) in ["train/run/a.y4m", "train/jump/b.y4m", "test/run/c.y4m", "test/jump/d.y4m"].enumerated() {
             try scratch.file("clips/" + name, TinyClip.numbered(index, frames: 1))
         }
@@ -36,7 +35,7 @@ import Video
 @Suite struct ImageFolderDigestTests {
     @Test("the digest of a folder of images is that of names and bytes in frame order, whatever else lies in it")
     func digest() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         for index in [0, 2, 10] { try scratch.file("clip/\(index).png", "\(index)") }
         // printf '0.png\\0%s2.png\\0%s10.png\\0%s' with the SHA-256 of 0, 2 and 10 | sha256sum
         let expected = "d0e648f5be34c42b6325f59e9a030c24b25139f112d6da1b3e0e6c5d05a8191c"
@@ -47,9 +46,8 @@ import Video
         #expect(throws: VideoError.self) { try FileDigest.clip(path: scratch.path) }
     }
 
-    @Test("times far in the future do not end the program")
-    func farTime() throws {
-        let scratch = try ScratchFolder()
+    @Test("times far in the future do not end the program") func farTime() throws {
+        let scratch = ScratchFolder()
         let path = try scratch.file("a.mp4")
         let times = [timespec(tv_sec: Int.max / 2, tv_nsec: 0), timespec(tv_sec: Int.max / 2, tv_nsec: 0)]
         _ = utimensat(AT_FDCWD, path, times, 0)
@@ -58,8 +56,7 @@ import Video
 }
 
 @Suite struct DemoDatasetTests {
-    @Test("clips are made once, the same on every run")
-    func write() throws {
+    @Test("clips are made once, the same on every run") func write() throws {
         let folder = NSTemporaryDirectory() + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
         #expect(try DemoDataset.write(to: folder, trainClips: 1, testClips: 0, workers: 2) == 8)
@@ -72,5 +69,56 @@ import Video
         try FileManager.default.removeItem(atPath: clip)
         #expect(try DemoDataset.write(to: folder, trainClips: 1, testClips: 0, workers: 1) == 1)
         #expect(FileManager.default.contents(atPath: clip) == bytes)
+    }
+}
+
+@Suite("UCF101's official lists", .enabled(if: OfficialLists.arePresent, "needs the official lists of UCF101"))
+struct RealListsTests {
+    @Test("13,320 files are found, counted, split by group, and a leak among them is seen") func wholeDataset() throws {
+        let scratch = ScratchFolder()
+        var dataset = DatasetConfiguration(
+            layout: .ucf101, root: scratch.path + "/UCF-101", splits: OfficialLists.folder)
+        try FileManager.default.createDirectory(atPath: dataset.root, withIntermediateDirectories: true)
+        let clips = try dataset.clips()
+        #expect(clips.count == 13_320 && Set(clips.map(\.path)).count == 13_320)
+        for label in Set(clips.map(\.label)) {
+            try FileManager.default.createDirectory(
+                atPath: "\(dataset.root)/\(label)", withIntermediateDirectories: true)
+        }
+        for (index, clip) in clips.enumerated() {
+            #expect(
+                FileManager.default.createFile(
+                    atPath: "\(dataset.root)/\(clip.path)", contents: Data("clip \(index)".utf8)))
+        }
+        let check = try DatasetCheck(dataset, workers: 2)
+        #expect(check.isClean)
+        #expect(check.counts.count == 101)
+        #expect(check.counts.values.reduce(0) { $0 + ($1[.train] ?? 0) } == 9_537)
+        #expect(check.counts.values.reduce(0) { $0 + ($1[.test] ?? 0) } == 3_783)
+        #expect(check.counts["TennisSwing"] == [.train: 117, .test: 49])
+
+        let train = clips.filter { $0.split == .train }
+        let isValidation = ValidationSplit.choose(
+            fraction: 0.2, examples: train.map { ($0.label, $0.group, $0.path) }, seed: 42)
+        func groups(_ chosen: Bool) -> Set<String> {
+            Set(zip(train, isValidation).filter { $1 == chosen }.compactMap(\.0.group))
+        }
+        #expect(groups(true).isDisjoint(with: groups(false)))
+        let shares = Dictionary(grouping: zip(train, isValidation), by: \.0.label).mapValues { members in
+            Double(members.count { $0.1 }) / Double(members.count)
+        }
+        #expect(shares.count == 101 && shares.values.allSatisfy { abs($0 - 0.2) < 0.05 })
+
+        let (trained, tested) = (train[0], try #require(clips.first { $0.split == .test }))
+        try FileManager.default.removeItem(atPath: "\(dataset.root)/\(tested.path)")
+        try FileManager.default.copyItem(
+            atPath: "\(dataset.root)/\(trained.path)", toPath: "\(dataset.root)/\(tested.path)")
+        try FileManager.default.removeItem(atPath: "\(dataset.root)/\(train[9].path)")
+        let spoilt = try DatasetCheck(dataset, workers: 2)
+        #expect(spoilt.leaks.map { Set($0.map(\.path)) } == [[trained.path, tested.path]])
+        #expect(spoilt.unreadable.map(\.path) == [train[9].path])
+
+        dataset.classes = .top(55)
+        #expect(Set(try dataset.clips().map(\.label)).count == 55)
     }
 }

@@ -10,8 +10,7 @@ import Video
 @testable import Extraction
 
 @Suite struct ExtractorTests {
-    @Test("every clip gets its sequence: length, indices, times and labels")
-    func extracts() throws {
+    @Test("every clip gets its sequence: length, indices, times and labels") func extracts() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
         let summary = try dataset.extractor().run(into: cache) { _ in }
@@ -186,8 +185,7 @@ import Video
         #expect(retried.failed == 1 && retried.skipped == 6)
     }
 
-    @Test("the same bytes under two names are used once, and said")
-    func duplicates() throws {
+    @Test("the same bytes under two names are used once, and said") func duplicates() throws {
         let dataset = try TinyDataset(clips: 2)
         try dataset.add("run/copy.y4m", TinyClip.numbered(0, frames: 3))
         var notes: [String] = []
@@ -199,8 +197,7 @@ import Video
         #expect(notes.first?.contains("run/copy.y4m has the same content as jump/clip 0.y4m") == true)
     }
 
-    @Test("a cancelled extraction keeps what was done and goes on from there")
-    func cancels() throws {
+    @Test("a cancelled extraction keeps what was done and goes on from there") func cancels() throws {
         // More clips than are stored together.
         let dataset = try TinyDataset(clips: 60)
         let cache = try dataset.cache()
@@ -246,23 +243,20 @@ import Video
         #expect(extractor.configurations[0].stored(in: try file.extractions())?.id == 1)
     }
 
-    @Test("a recipe survives its JSON")
-    func recipeJSON() throws {
+    @Test("a recipe survives its JSON") func recipeJSON() throws {
         var configuration = try TinyDataset(clips: 0).configuration
         for sampling in [
             Sampling.first(frames: 3), .uniform(frames: 20), .rate(framesPerSecond: 2.5, frames: 8),
             .stride(every: 10, start: .random, frames: 5), .stride(every: 2, start: .at(7), frames: 5),
         ] {
             configuration.sampling = sampling
-            let recipe = ExtractionRecipe(
-                configuration, weights: "random", numerics: .torchvision, input: .imageNet)
+            let recipe = ExtractionRecipe(configuration, weights: "random", numerics: .torchvision, input: .imageNet)
             #expect(try ExtractionRecipe(json: recipe.json) == recipe)
             #expect(recipe.digest.count == 64)
         }
     }
 }
 
-/// A flag two threads share.
 private final class StopBox: Sendable {
     private let flag = Atomic<Bool>(false)
     var isStopped: Bool { flag.load(ordering: .relaxed) }

@@ -2,7 +2,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Extraction
 
 @Suite struct FileMemoryTests {
@@ -47,8 +46,7 @@ import Testing
         #expect(try dataset.extractor().run(into: cache) { _ in }.skipped == 4)
     }
 
-    @Test("another time, another size or another file in its place are noticed")
-    func changed() throws {
+    @Test("another time, another size or another file in its place are noticed") func changed() throws {
         let (dataset, cache) = try Self.extracted()
         let (first, second, third) =
             (dataset.root + "/jump/clip 0.y4m", dataset.root + "/run/clip 1.y4m", dataset.root + "/run/clip 3.y4m")
@@ -72,8 +70,7 @@ import Testing
         #expect(summary.extracted == 3 && summary.skipped == 1)
     }
 
-    @Test("what was written just before it was read is read again")
-    func fresh() throws {
+    @Test("what was written just before it was read is read again") func fresh() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
         _ = try dataset.extractor().run(into: cache) { _ in }
@@ -85,8 +82,7 @@ import Testing
         #expect(try dataset.extractor().run(into: cache) { _ in }.extracted == 1)
     }
 
-    @Test("a known file that is gone is reported as before")
-    func gone() throws {
+    @Test("a known file that is gone is reported as before") func gone() throws {
         let (dataset, cache) = try Self.extracted()
         try FileManager.default.removeItem(atPath: dataset.root + "/jump/clip 0.y4m")
         #expect(try dataset.extractor().run(into: cache) { _ in }.skipped == 3)

@@ -3,10 +3,8 @@ import FeatureCache
 import Files
 import Foundation
 import Testing
-
 @testable import Extraction
 
-/// Recipes that somebody changed.
 @Suite struct RecipeValidationTests {
     private static let whole: [String: any Sendable] = [
         "backbone": "resnet18", "numerics": "torchvision", "weights": "random", "tap": "pooled", "image_size": 64,
@@ -40,9 +38,8 @@ import Testing
         Change(key: "image_size", value: -1, named: "image_size"),
         Change(key: "image_size", value: Int.max, named: "image_size"),
         Change(key: "image_size", value: "64", named: "image_size"),
-        Change(key: "precision", value: "f7", named: "precision"),
-        sampling("uniform", ["frames": 0], "frames"), sampling("first", ["frames": -1], "frames"),
-        sampling("first", ["frames": 1e15], "frames"),
+        Change(key: "precision", value: "f7", named: "precision"), sampling("uniform", ["frames": 0], "frames"),
+        sampling("first", ["frames": -1], "frames"), sampling("first", ["frames": 1e15], "frames"),
         sampling("stride", ["frames": 4, "every": 0, "start": 0], "every"),
         sampling("stride", ["frames": 4, "every": 1, "start": -1], "start"),
         sampling("rate", ["frames": 4, "frames_per_second": 0], "frames_per_second"),
@@ -58,8 +55,7 @@ import Testing
         Change(
             key: "input",
             value: ["mean": [0, 0, 0], "deviation": [1, 0, 1], "blue_first": false] as [String: any Sendable],
-            named: "input"),
-        Change(key: "joined", value: [[String: String]](), named: "joined"),
+            named: "input"), Change(key: "joined", value: [[String: String]](), named: "joined"),
         Change(
             key: "calibration", value: ["ranges": ["conv1": -1.0], "kept": [String]()] as [String: any Sendable],
             named: "calibration.ranges.conv1"),

@@ -3,15 +3,13 @@ import Digests
 import FeatureCache
 import Foundation
 import Inference
-import Synchronization
 import TestSupport
 import Testing
 import Video
 @testable import Extraction
 
 @Suite struct ShardTests {
-    @Test("K/N and what schedulers say name a part")
-    func names() throws {
+    @Test("K/N and what schedulers say name a part") func names() throws {
         #expect(try Shard("2/8") == Shard(number: 2, count: 8))
         let slurm = [
             "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_MAX": "9",
@@ -29,8 +27,7 @@ import Video
         arguments: ["0/4", "5/4", "1/0", "-1/4", "1", "a/b", "1/2/3", "", "/", "auto"])
     func refused(_ text: String) { #expect(throws: ShardError.self) { try Shard(text, environment: [:]) } }
 
-    @Test("an array with gaps is refused: its tasks would take other parts than before")
-    func gaps() {
+    @Test("an array with gaps is refused: its tasks would take other parts than before") func gaps() {
         let tasks = [
             "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_MAX": "7",
             "SLURM_ARRAY_TASK_COUNT": "2",
@@ -44,16 +41,14 @@ import Video
         }
     }
 
-    @Test("each digest is in exactly one part, and parts are even")
-    func even() throws {
+    @Test("each digest is in exactly one part, and parts are even") func even() throws {
         let digests = (0..<4000).map { hexDigest(Data("clip \($0)".utf8)) }
         let shards = try (1...7).map { try Shard(number: $0, count: 7) }
         #expect(digests.allSatisfy { digest in shards.count { $0.contains(digest: digest) } == 1 })
         for shard in shards { #expect((480...660).contains(digests.count { shard.contains(digest: $0) })) }
     }
 
-    @Test("each part has a file name that sorts")
-    func fileNames() throws {
+    @Test("each part has a file name that sorts") func fileNames() throws {
         #expect(try Shard("2/8").cachePath("a/features.sqlite") == "a/features.shard-2-of-8.sqlite")
         #expect(try Shard("2/12").cachePath("features") == "features.shard-02-of-12")
     }
@@ -91,8 +86,7 @@ import Video
         #expect(again.extracted == 0 && again.skipped == 7)
     }
 
-    @Test("clips in a list of digests are not read; changed ones are")
-    func digestList() throws {
+    @Test("clips in a list of digests are not read; changed ones are") func digestList() throws {
         let dataset = try TinyDataset(clips: 3)
         let configuration = dataset.extractor().dataset
         let path = dataset.path + "/digests"

@@ -5,7 +5,6 @@ import Foundation
 import NeuralNetwork
 import TestSupport
 import Testing
-
 @testable import Extraction
 
 @Suite struct StoredRecipeTests {
@@ -113,8 +112,7 @@ import Testing
         #expect(!configuration.notes(on: weights).contains { $0.contains("image_size") })
     }
 
-    @Test("a file that was replaced in place means the features of what it holds now")
-    func replaced() throws {
+    @Test("a file that was replaced in place means the features of what it holds now") func replaced() throws {
         let path = try write("current.safetensors", seed: 1)
         try extract(path)
         _ = try write("current.safetensors", seed: 2)
@@ -128,13 +126,11 @@ import Testing
         #expect(throws: StoredRecipeError.self) { try configuration(path).stored(in: cache) }
     }
 
-    @Test("another file is not trained on in place of the one that is named")
-    func otherFile() throws {
+    @Test("another file is not trained on in place of the one that is named") func otherFile() throws {
         let path = try write("one.safetensors", seed: 1)
         try extract(path)
         let other = try write("other.safetensors", seed: 2)
-        let error = #expect(throws: StoredRecipeError.self) { try configuration(other).stored(in: cache) }
-        let text = error?.localizedDescription ?? ""
+        let text = refusal(of: StoredRecipeError.self) { try configuration(other).stored(in: cache) }
         #expect(text.contains("has no features of \(other)") && text.contains("one.safetensors (SHA-256 "), "\(text)")
         // The same bytes under another name are the same weights.
         let copy = dataset.path + "/copy.safetensors"

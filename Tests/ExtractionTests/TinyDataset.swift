@@ -4,13 +4,12 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Extraction
 
 /// A data set of tiny uncompressed clips in a folder of its own.
 final class TinyDataset {
-    private let scratch = try? ScratchFolder()
-    var path: String { scratch?.path ?? "" }
+    private let scratch = ScratchFolder()
+    var path: String { scratch.path }
     var root: String { path + "/clips" }
 
     init(clips: Int = 4) throws {
@@ -19,7 +18,7 @@ final class TinyDataset {
         }
     }
 
-    func add(_ name: String, _ data: Data) throws { try scratch?.file("clips/" + name, data) }
+    func add(_ name: String, _ data: Data) throws { try scratch.file("clips/" + name, data) }
 
     var configuration: ExtractionConfiguration {
         ExtractionConfiguration(
@@ -27,7 +26,6 @@ final class TinyDataset {
             sampling: .uniform(frames: 5))
     }
 
-    /// Whatever is known of this machine's kernels, its features are the same to the last bit.
     func extractor(workers: Int = 2) -> Extractor {
         var extractor = Extractor(
             name: "tiny", dataset: DatasetConfiguration(layout: .folders, root: root), configurations: [configuration],
@@ -40,7 +38,6 @@ final class TinyDataset {
 }
 
 extension CacheFile {
-    /// Features by path of the only recipe.
     func rowsByPath(dataset: String = "clips") throws -> [String: [Float]] {
         let features = try features(dataset: dataset, extraction: try #require(extractions().first).id)
         return Dictionary(

@@ -44,8 +44,7 @@ import Video
         let summary = try extractor(dataset, [configuration()]).run(into: cache) { _ in }
         #expect(summary.failed == 0 && summary.unit == "windows")
         let rows = try DatabaseQueue(path: cache.path).read {
-            try Row.fetchAll(
-                $0, sql: "SELECT * FROM frame_feature WHERE path = 'run/long.y4m' ORDER BY position")
+            try Row.fetchAll($0, sql: "SELECT * FROM frame_feature WHERE path = 'run/long.y4m' ORDER BY position")
         }
         #expect(rows.map { $0["frame_index"] as Int } == [2, 4, 6])
         #expect(
@@ -85,8 +84,7 @@ import Video
         #expect(try ends(three) == ["[[0,3],[2,5],[4,7]]"])
     }
 
-    @Test("frames and windows of one clip come from one pass, as each alone")
-    func together() throws {
+    @Test("frames and windows of one clip come from one pass, as each alone") func together() throws {
         let dataset = try dataset()
         let frames = try configuration("resnet18", .uniform(frames: 3))
         let (both, alone) = (try dataset.cache("both"), try dataset.cache("alone"))
@@ -111,8 +109,7 @@ import Video
                 && errors[0].contains("`sampling.frames_per_second`"))
     }
 
-    @Test("a network of windows wants windows, another none, and each says what to write")
-    func refusals() throws {
+    @Test("a network of windows wants windows, another none, and each says what to write") func refusals() throws {
         func error(_ configuration: ExtractionConfiguration) -> RecipeError? {
             #expect(throws: RecipeError.self) {
                 _ = try ExtractionRecipe(configuration, LoadedWeights(.random, for: nil))
@@ -123,8 +120,7 @@ import Video
         #expect(error(try configuration("i3d_rgb")) == .shortWindow("i3d_rgb", length: 4, least: 9))
     }
 
-    @Test("a recipe with windows is read back as it was written")
-    func coding() throws {
+    @Test("a recipe with windows is read back as it was written") func coding() throws {
         for rate in [15.0, nil] {
             let sampling = WindowSampling(length: 8, stride: 3, framesPerSecond: rate, windows: 5)
             let recipe = try ExtractionRecipe(
@@ -183,8 +179,7 @@ import Video
     // MARK: - features side by side
 
     private func sequence(_ times: [Double], _ features: [Float]) -> SequenceRecord {
-        SequenceRecord(
-            frameIndices: times.map { Int($0 * 25) }, frameTimes: times, decodeErrors: 0, features: features)
+        SequenceRecord(frameIndices: times.map { Int($0 * 25) }, frameTimes: times, decodeErrors: 0, features: features)
     }
 
     @Test("rows of the faster clock are averaged around each moment of the slower; where none is, the nearest stands")

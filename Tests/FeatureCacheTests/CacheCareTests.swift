@@ -3,13 +3,10 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 @Suite struct CacheCareTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func damage(_ cache: CacheFile) throws -> [String] {
         try cache.verify().problems.filter(\.isDamage).map { "\($0.place) \($0.what)" }
@@ -50,30 +47,23 @@ import Testing
         #expect(found.contains { $0.contains(expected) }, "\(found)")
     }
 
-    @Test("padding that is not zero is found even where the checksum is of it")
-    func padding() throws {
+    @Test("padding that is not zero is found even where the checksum is of it") func padding() throws {
         let cache = try Example.cache(in: scratch).cache
         try cache.write { database in
-            var blob: Data = try #require(
-                try Row.fetchOne(database, sql: "SELECT features FROM sequence WHERE length = 2"))["features"]
+            var blob = try #require(try Data.one(database, "SELECT features FROM sequence WHERE length = 2"))
             blob[40] = 1
-            try database.execute(
-                sql: "UPDATE sequence SET features = ?, checksum = ? WHERE length = 2",
-                arguments: [blob, hexDigest(blob)])
+            try database.run(
+                "UPDATE sequence SET features = ?, checksum = ? WHERE length = 2", [blob, hexDigest(blob)])
         }
         #expect(try damage(cache).count == 1)
     }
 
     @Test("any flipped byte of the features in the file is found; no flipped byte anywhere crashes the check")
     func flippedBytes() throws {
-        let path: String
-        let features: [Data]
-        do {
-            let cache = try Example.cache(in: scratch).cache
-            path = cache.path
-            features = try cache.read { try Data.fetchAll($0, sql: "SELECT features FROM sequence") }
-            try cache.checkpoint()
-        }
+        let cache = try Example.cache(in: scratch).cache
+        let path = cache.path
+        let features = try cache.rows("SELECT features FROM sequence") { $0[0] as Data }
+        try cache.checkpoint()
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
         let blobs = try features.map { try #require(whole.range(of: $0)) }
         var generator = SystemRandomNumberGenerator()
@@ -83,10 +73,9 @@ import Testing
             var bytes = whole
             bytes[place] ^= UInt8.random(in: 1...255, using: &generator)
             let other = try scratch.file("flipped-\(number).sqlite", bytes)
-            let isFound: Bool
-            do {
-                isFound = try !CacheFile(path: other).verify().isWhole
-            } catch is CacheError { isFound = true } catch is DatabaseError { isFound = true }
+            var isFound = true
+            do { isFound = try !CacheFile(path: other).verify().isWhole } catch is CacheError {} catch is DatabaseError
+            {}
             if blobs.contains(where: { $0.contains(place) }) { #expect(isFound, "byte \(place)") }
         }
     }
@@ -95,23 +84,18 @@ import Testing
 
     private func oldCache() throws -> String {
         let path = scratch.path + "/old.sqlite"
-        let queue = try DatabaseQueue(path: path)
-        try queue.write { database in
-            try database.execute(sql: Schema.tables)
-            try database.execute(sql: Schema.views)
-            try database.execute(
-                sql: """
-                    INSERT INTO video (digest, path) VALUES ('d', 'a.mp4');
-                    PRAGMA user_version = 1;
-                    PRAGMA application_id = \(Schema.applicationID)
-                    """)
-        }
-        try queue.close()
+        try Example.alter(
+            path,
+            """
+            \(Schema.tables) \(Schema.views)
+            INSERT INTO video (digest, path) VALUES ('d', 'a.mp4');
+            PRAGMA user_version = 1;
+            PRAGMA application_id = \(Schema.applicationID)
+            """)
         return path
     }
 
-    @Test("a cache of an older schema is brought up to date; a copy of the old one stays")
-    func migration() throws {
+    @Test("a cache of an older schema is brought up to date; a copy of the old one stays") func migration() throws {
         let path = try oldCache()
         let before = try Data(contentsOf: URL(fileURLWithPath: path))
         let cache = try CacheFile(path: path)
@@ -130,8 +114,7 @@ import Testing
         _ = try CacheFile(path: path)
     }
 
-    @Test("a migrated cache has the schema of a new one")
-    func migratedSchema() throws {
+    @Test("a migrated cache has the schema of a new one") func migratedSchema() throws {
         func schema(_ cache: CacheFile) throws -> Set<String> {
             try cache.read { Set(try String.fetchAll($0, sql: "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")) }
         }
@@ -141,28 +124,23 @@ import Testing
     /// A cache of version 3 with a plain run, a cross-validated one, one that diverged, and one that was killed.
     private func cacheWithRuns() throws -> String {
         let path = scratch.path + "/runs.sqlite"
-        let queue = try DatabaseQueue(path: path)
-        try queue.write { database in
-            for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.views] {
-                try database.execute(sql: part)
-            }
-            try database.execute(
-                sql: """
-                    INSERT INTO video (id, digest, path) VALUES (1, 'd1', '1.mp4'), (2, 'd2', '2.mp4'), (3, 'd3', '3.mp4');
-                    INSERT INTO run (id, name, model, configuration, state) VALUES
-                      (1, 'plain', 'gru', '{"epochs": 3}', 'finished'),
-                      (2, 'folded', 'gru', '{"folds": 3}', 'finished'),
-                      (3, 'nan', 'gru', 'no JSON', 'finished'), (4, 'killed', 'gru', '{}', 'running');
-                    INSERT INTO prediction VALUES
-                      (1, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (1, 2, 'validation', 'a', 'b', 0.6, '[0.4,0.6]'),
-                      (1, 3, 'test', 'b', 'b', 0.7, '[0.3,0.7]'),
-                      (2, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (2, 1, 'validation', 'a', 'b', 0.9, '[0.1,0.9]'),
-                      (3, 1, 'train', 'a', 'a', NULL, '[nan,nan]'), (3, 3, 'test', 'b', 'a', NULL, '[nan,nan]');
-                    PRAGMA user_version = 3;
-                    PRAGMA application_id = \(Schema.applicationID)
-                    """)
-        }
-        try queue.close()
+        try Example.alter(
+            path,
+            """
+            \(Schema.tables) \(Schema.indexes) \(Schema.windows) \(Schema.views)
+            INSERT INTO video (id, digest, path) VALUES (1, 'd1', '1.mp4'), (2, 'd2', '2.mp4'), (3, 'd3', '3.mp4');
+            INSERT INTO run (id, name, model, configuration, state) VALUES
+              (1, 'plain', 'gru', '{"epochs": 3}', 'finished'),
+              (2, 'folded', 'gru', '{"folds": 3}', 'finished'),
+              (3, 'nan', 'gru', 'no JSON', 'finished'), (4, 'killed', 'gru', '{}', 'running');
+            INSERT INTO prediction VALUES
+              (1, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (1, 2, 'validation', 'a', 'b', 0.6, '[0.4,0.6]'),
+              (1, 3, 'test', 'b', 'b', 0.7, '[0.3,0.7]'),
+              (2, 1, 'train', 'a', 'a', 0.9, '[0.9,0.1]'), (2, 1, 'validation', 'a', 'b', 0.9, '[0.1,0.9]'),
+              (3, 1, 'train', 'a', 'a', NULL, '[nan,nan]'), (3, 3, 'test', 'b', 'a', NULL, '[nan,nan]');
+            PRAGMA user_version = 3;
+            PRAGMA application_id = \(Schema.applicationID)
+            """)
         return path
     }
 
@@ -185,15 +163,12 @@ import Testing
         #expect(stored.count == 1 && stored[0].predicted.isEmpty && !stored[0].isScored)
         #expect(try cache.runs().map(\.state) == ["finished", "finished", "diverged", "running"])
         #expect(try cache.runs()[2].testAccuracy == 0)
-        let right = try cache.read {
-            try Int.fetchAll($0, sql: "SELECT correct FROM class_accuracy WHERE run = 'nan'")
-        }
+        let right = try cache.read { try Int.fetchAll($0, sql: "SELECT correct FROM class_accuracy WHERE run = 'nan'") }
         #expect(right == [0, 0])
         #expect(try cache.predictions(run: 1, split: "test")[0].probabilities == [0.3, 0.7])
     }
 
-    @Test("an older cache that somebody extracts into is not touched")
-    func migrationWaits() throws {
+    @Test("an older cache that somebody extracts into is not touched") func migrationWaits() throws {
         let path = try oldCache()
         let lock = try ExtractionLock(cache: path)
         #expect(throws: CacheError.beingExtracted(path: path)) { try CacheFile(path: path) }
@@ -203,14 +178,12 @@ import Testing
 
     // MARK: - prune
 
-    @Test("a recipe goes with its features and failures; its runs keep their figures")
-    func pruneRecipe() throws {
+    @Test("a recipe goes with its features and failures; its runs keep their figures") func pruneRecipe() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let other = try cache.addExtraction(Example.extraction("other", recipe: "d2"))
         try cache.store(
             Example.sequence(), video: Example.video("a.mp4"), extraction: other, maxFrames: 4, featureSize: 3)
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
+        let run = try cache.addRun("r", extraction)
         var pruning = CachePruning()
         pruning.recipes = [try cache.extraction(called: "tiny").id]
         #expect(try cache.prune(pruning, dryRun: true).sequences == 2)
@@ -225,11 +198,8 @@ import Testing
     @Test("a run goes with its predictions, damaged and unused sequences go alone, and nothing else does")
     func pruneOthers() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
-        try cache.store(
-            [.init(videoID: 1, split: "test", label: "run", predicted: "run", probability: 1, probabilities: [1])],
-            run: run)
+        let run = try cache.addRun("r", extraction)
+        try cache.store([Example.prediction()], run: run)
         try cache.write { database in
             try database.execute(sql: "UPDATE sequence SET features = zeroblob(48) WHERE length = 2")
             try database.execute(sql: "DELETE FROM sample WHERE label <> 'run'")
@@ -253,17 +223,12 @@ import Testing
     @Test("a video that left one dataset stays while another has it, or a run's predictions do")
     func pruneVanished() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let both = try cache.registerSamples([
-            (Example.video("a.mp4"), SampleRecord(dataset: "second", label: "x", split: "train", group: nil))
-        ])
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
+        let both = try cache.register(Example.video("a.mp4"), dataset: "second", label: "x")
+        let run = try cache.addRun("r", extraction)
         let other = try #require(try cache.videos(dataset: "demo").first { $0.path == "b.mp4" }).id
-        try cache.store(
-            [.init(videoID: other, split: "test", label: "x", predicted: "x", probability: 1, probabilities: [1])],
-            run: run)
+        try cache.store([Example.prediction(other, label: "x", "x")], run: run)
         var pruning = CachePruning()
-        pruning.vanished = ("demo", [both[0], other])
+        pruning.vanished = ("demo", [both, other])
         let summary = try cache.prune(pruning)
         #expect(summary.sequences == 1 && summary.videos == 0)
         #expect(try cache.videos(dataset: "demo").isEmpty)
@@ -271,8 +236,7 @@ import Testing
         #expect(try cache.features(dataset: "second", extraction: extraction).examples.map(\.path) == ["a.mp4"])
     }
 
-    @Test("a recipe that is not there, or that several could be, is named")
-    func pruneUnknown() throws {
+    @Test("a recipe that is not there, or that several could be, is named") func pruneUnknown() throws {
         let (cache, _) = try Example.cache(in: scratch)
         #expect(throws: PruningError.unknownRecipe("tyni", known: ["tiny"])) { try cache.extraction(called: "tyni") }
         let digest = Example.extraction().digest
@@ -283,8 +247,7 @@ import Testing
 
     // MARK: - info and float16
 
-    @Test("the summary counts recipes, coverage and bytes")
-    func summary() throws {
+    @Test("the summary counts recipes, coverage and bytes") func summary() throws {
         let (cache, extraction) = try Example.cache(in: scratch, as: .float16)
         try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
         let summary = try cache.summary()
@@ -302,9 +265,7 @@ import Testing
         let cache = try CacheFile(path: scratch.path + "/half.sqlite")
         let id = try cache.addExtraction(Example.extraction(maxFrames: 3, elementType: .float16))
         let numbers: [Float] = [1, 1.0004883, 1.0014648, 65504, 1e6, 6e-8]
-        try cache.registerSamples([
-            (Example.video("a"), SampleRecord(dataset: "demo", label: "x", split: "train", group: nil))
-        ])
+        try cache.register(Example.video("a"), label: "x")
         try cache.store(
             SequenceRecord(frameIndices: [0, 1], frameTimes: [0, 1], decodeErrors: 0, features: numbers),
             video: Example.video("a"), extraction: id, maxFrames: 3, featureSize: 3, as: .float16)
@@ -328,9 +289,7 @@ import Testing
         let record = Example.extraction()
         let id = try cache.addExtraction(record)
         try cache.requireRoom(forSequences: 100, of: StoredExtraction(id: id, record: record))
-        #expect {
-            try cache.requireRoom(forSequences: 1 << 44, of: StoredExtraction(id: id, record: record))
-        } throws: {
+        #expect { try cache.requireRoom(forSequences: 1 << 44, of: StoredExtraction(id: id, record: record)) } throws: {
             ($0 as? CacheError)?.errorDescription?.contains("float16") == true
         }
     }

@@ -1,14 +1,11 @@
 import Foundation
-import GRDB
 import NeuralNetwork
 import TestSupport
 import Testing
 @testable import FeatureCache
 
 @Suite struct CacheExportTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func export(
         _ format: CacheExport.Format, as type: StoredType = .float32, split: String? = nil
@@ -22,8 +19,7 @@ import Testing
     @Test("with a run, splits are the parts that clips play in it, whatever the data set says")
     func splitsOfRun() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let run = try cache.addRun(
-            name: "r", extraction: extraction, dataset: "demo", model: "gru", configuration: "{}", seed: 1)
+        let run = try cache.addRun("r", extraction)
         let videos = try cache.videos(dataset: "demo")
         try cache.store(
             [
@@ -47,8 +43,7 @@ import Testing
     private static let python: String? = [ProcessInfo.processInfo.environment["ZOETROPE_PYTHON"], "python3"]
         .compactMap { $0 }.first { (try? ChildProcess.run($0, ["-c", "import numpy"]))?.status == 0 }
 
-    @Test("a .npy begins as NumPy begins it and goes on with the features, by path")
-    func npy() throws {
+    @Test("a .npy begins as NumPy begins it and goes on with the features, by path") func npy() throws {
         let (path, count) = try export(.npy)
         #expect(count == 2)
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -100,8 +95,7 @@ import Testing
                 """, "\(answer.error)")
     }
 
-    @Test("one split alone is written; a split without features is an error that leaves no file")
-    func split() throws {
+    @Test("one split alone is written; a split without features is an error that leaves no file") func split() throws {
         #expect(try export(.npy, split: "train").count == 1)
         let cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         let path = scratch.path + "/none.npz"
@@ -116,8 +110,7 @@ import Testing
         #expect(left.filter { !$0.hasPrefix("cache.sqlite") } == ["out.npy"])
     }
 
-    @Test("any table or view becomes CSV: quotes, rows, features as lists, chosen rows")
-    func csv() throws {
+    @Test("any table or view becomes CSV: quotes, rows, features as lists, chosen rows") func csv() throws {
         let (cache, _) = try Example.cache(in: scratch)
         let path = scratch.path + "/out.csv"
         #expect(try cache.exportTable("sample", to: path) == 2)

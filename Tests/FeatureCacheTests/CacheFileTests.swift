@@ -3,60 +3,12 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
-enum Example {
-    /// - Parameter recipe: stands for the whole recipe, whose digest is the record's.
-    static func extraction(
-        _ name: String = "tiny", recipe: String = "d1", maxFrames: Int = 4, elementType: StoredType = .float32
-    ) -> ExtractionRecord {
-        ExtractionRecord(
-            digest: hexDigest(Data(recipe.utf8)), name: name, backbone: "resnet18", weights: "random",
-            weightsDigest: nil, tap: "pooled",
-            imageSize: 64, maxFrames: maxFrames, featureShape: [3],
-            elementType: elementType, precision: "f32", recipe: recipe, version: "test")
-    }
-
-    static func video(_ name: String) -> VideoRecord {
-        VideoRecord(
-            digest: hexDigest(Data(name.utf8)), path: name,
-            details: .init(width: 8, height: 6, frameCount: 50, frameRate: 25, duration: 2, codec: "h264"))
-    }
-
-    static func sequence(length: Int = 2, start: Float = 1, view: Int = 0) -> SequenceRecord {
-        SequenceRecord(
-            view: view, frameIndices: (0..<length).map { $0 * 5 }, frameTimes: (0..<length).map { Double($0) * 0.2 },
-            decodeErrors: 0, features: (0..<length * 3).map { start + Float($0) })
-    }
-
-    /// A cache with two videos of two labels under one recipe.
-    static func cache(
-        in folder: ScratchFolder, as type: StoredType = .float32
-    ) throws -> (cache: CacheFile, extraction: Int64) {
-        let cache = try CacheFile(path: folder.path + "/cache.sqlite")
-        let id = try cache.addExtraction(extraction(elementType: type))
-        let samples = [("b.mp4", "run", "train"), ("a.mp4", "it's \"odd\" ✓", "test")]
-        try cache.registerSamples(
-            samples.map { name, label, split in
-                (video(name), SampleRecord(dataset: "demo", label: label, split: split, group: nil))
-            })
-        for (index, sample) in samples.enumerated() {
-            try cache.store(
-                sequence(length: index + 2, start: Float(10 * index)), video: video(sample.0), extraction: id,
-                maxFrames: 4, featureSize: 3, as: type)
-        }
-        return (cache, id)
-    }
-}
-
 @Suite struct CacheFileTests {
-    let scratch: ScratchFolder
+    let scratch = ScratchFolder()
 
-    init() throws { scratch = try ScratchFolder() }
-
-    @Test("what is stored is loaded: valid rows, labels and order by path")
-    func storeAndLoad() throws {
+    @Test("what is stored is loaded: valid rows, labels and order by path") func storeAndLoad() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let features = try cache.features(dataset: "demo", extraction: extraction)
         #expect(features.examples.map(\.path) == ["a.mp4", "b.mp4"])
@@ -70,8 +22,7 @@ enum Example {
         #expect(one.examples[0].firstRow == 0)
     }
 
-    @Test("garbage in padded rows of the file is never read")
-    func paddedRowsAreNotRead() throws {
+    @Test("garbage in padded rows of the file is never read") func paddedRowsAreNotRead() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let before = try cache.features(dataset: "demo", extraction: extraction)
         try cache.write { database in
@@ -85,8 +36,7 @@ enum Example {
         #expect(try cache.features(dataset: "demo", extraction: extraction).rows == before.rows)
     }
 
-    @Test("the tables and views are those of the design")
-    func schema() throws {
+    @Test("the tables and views are those of the design") func schema() throws {
         let (cache, _) = try Example.cache(in: scratch)
         func columns(_ table: String) throws -> [String] {
             // As a user does: this program itself trusts no schema.
@@ -118,8 +68,7 @@ enum Example {
         #expect(settings == ["4", "\(0x5A4F_4554)", "wal", "1", "2"])
     }
 
-    @Test("a row of frame_feature is a frame: its index, time and float blob")
-    func frameFeature() throws {
+    @Test("a row of frame_feature is a frame: its index, time and float blob") func frameFeature() throws {
         let (cache, _) = try Example.cache(in: scratch)
         let rows = try DatabaseQueue(path: cache.path).read {
             try Row.fetchAll($0, sql: "SELECT * FROM frame_feature WHERE path = 'a.mp4' ORDER BY position")
@@ -133,8 +82,7 @@ enum Example {
         #expect(second.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) } == [13, 14, 15])
     }
 
-    @Test("masks, padding and checksums stand in the file as documented")
-    func sequenceRow() throws {
+    @Test("masks, padding and checksums stand in the file as documented") func sequenceRow() throws {
         let (cache, _) = try Example.cache(in: scratch)
         let row = try #require(
             try cache.read {
@@ -149,15 +97,9 @@ enum Example {
         #expect(row["checksum"] as String == hexDigest(blob))
     }
 
-    @Test("coverage counts videos, frames and failures of each label")
-    func coverage() throws {
+    @Test("coverage counts videos, frames and failures of each label") func coverage() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        try cache.registerSamples([
-            (
-                VideoRecord(digest: "x", path: "bad.mp4"),
-                .init(dataset: "demo", label: "run", split: "train", group: nil)
-            )
-        ])
+        try cache.register(VideoRecord(digest: "x", path: "bad.mp4"))
         try cache.recordFailure(path: "bad.mp4", error: "broken", extraction: extraction)
         let row = try #require(
             try cache.read { try Row.fetchOne($0, sql: "SELECT * FROM coverage WHERE label = 'run'") })
@@ -166,8 +108,7 @@ enum Example {
         #expect(row["failures"] as Int == 1)
     }
 
-    @Test("success removes an earlier failure")
-    func failureIsForgotten() throws {
+    @Test("success removes an earlier failure") func failureIsForgotten() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
         let failures = try cache.failures(extraction: extraction)
@@ -199,8 +140,7 @@ enum Example {
         #expect(try cache.extractedViews(extraction: extraction).count == 5)
     }
 
-    @Test("several recipes stand side by side; the same recipe keeps its row")
-    func recipes() throws {
+    @Test("several recipes stand side by side; the same recipe keeps its row") func recipes() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let other = try cache.addExtraction(Example.extraction("other", recipe: "d2"))
         #expect(other != extraction)
@@ -210,24 +150,14 @@ enum Example {
         #expect(try cache.extractions().map(\.record.name) == ["other", "tiny"])
     }
 
-    @Test("runs, epochs and predictions fill the views")
-    func runs() throws {
+    @Test("runs, epochs and predictions fill the views") func runs() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
-        let run = try cache.addRun(
-            name: "r1", extraction: extraction, dataset: "demo", model: "gru 8", configuration: "{}", seed: 1)
+        let run = try cache.addRun("r1", extraction)
         #expect(throws: CacheError.runExists(name: "r1")) {
-            try cache.addRun(
-                name: "r1", extraction: extraction, dataset: "demo", model: "", configuration: "", seed: 0)
+            try cache.addRun(name: "r1", extraction: extraction, dataset: "demo", model: "", configuration: "", seed: 0)
         }
-        try cache.addEpoch(
-            EpochRecord(
-                epoch: 1, learningRate: 0.1, trainLoss: 2, trainAccuracy: 0.5, validationLoss: nil,
-                validationAccuracy: nil, seconds: 0.01), run: run)
-        let predictions = [(Int64(1), "run", "run"), (2, "run", "jump")].map { video, label, predicted in
-            PredictionRecord(
-                videoID: video, split: "test", label: label, predicted: predicted, probability: 0.75,
-                probabilities: [0.25, 0.75])
-        }
+        try cache.addEpoch(Example.epoch, run: run)
+        let predictions = [Example.prediction(), Example.prediction(2, "jump")]
         try cache.store(predictions, run: run)
         #expect(try cache.predictions(run: run, split: "test") == predictions)
         let accuracy = try cache.read { try Row.fetchOne($0, sql: "SELECT * FROM class_accuracy") }
@@ -237,8 +167,7 @@ enum Example {
         #expect(try cache.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM confusion") } == 2)
     }
 
-    @Test("a file that is no cache is refused and left as it is")
-    func notACache() throws {
+    @Test("a file that is no cache is refused and left as it is") func notACache() throws {
         let text = scratch.path + "/notes.sqlite"
         try Data(repeating: UInt8(ascii: "x"), count: 5000).write(to: URL(fileURLWithPath: text))
         #expect(throws: CacheError.notSQLite(path: text)) { try CacheFile(path: text) }
@@ -253,8 +182,7 @@ enum Example {
         #expect(!FileManager.default.fileExists(atPath: missing))
     }
 
-    @Test("a cache of another schema version is refused and left as it is")
-    func otherVersion() throws {
+    @Test("a cache of another schema version is refused and left as it is") func otherVersion() throws {
         let path = scratch.path + "/cache.sqlite"
         do {
             let (cache, _) = try Example.cache(in: scratch)
@@ -265,8 +193,7 @@ enum Example {
         #expect(videos == 2)
     }
 
-    @Test("a full disk is named, and what was stored before stays whole")
-    func fullDisk() throws {
+    @Test("a full disk is named, and what was stored before stays whole") func fullDisk() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.database.writeWithoutTransaction { database in
             let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
@@ -284,8 +211,7 @@ enum Example {
         #expect(try cache.features(dataset: "demo", extraction: extraction).examples.count == 2)
     }
 
-    @Test("a truncated blob is named with its video")
-    func truncatedBlob() throws {
+    @Test("a truncated blob is named with its video") func truncatedBlob() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.write { try $0.execute(sql: "UPDATE sequence SET features = substr(features, 1, 7)") }
         #expect(throws: CacheError.damagedSequence(path: cache.path, video: "a.mp4")) {
@@ -293,8 +219,7 @@ enum Example {
         }
     }
 
-    @Test("only one extraction at a time holds a cache; the next may follow")
-    func lock() throws {
+    @Test("only one extraction at a time holds a cache; the next may follow") func lock() throws {
         let path = scratch.path + "/cache.sqlite"
         do {
             let lock = try ExtractionLock(cache: path)

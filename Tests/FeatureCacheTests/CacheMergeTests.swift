@@ -2,31 +2,14 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 @Suite struct CacheMergeTests {
-    let scratch: ScratchFolder
+    let scratch = ScratchFolder()
 
-    init() throws { scratch = try ScratchFolder() }
-
-    /// A cache of some of the videos `v0`, `v1`, …
     private func cache(_ name: String, _ videos: Range<Int>, start: Float = 0, label: String = "run") throws
         -> CacheFile
-    {
-        let cache = try CacheFile(path: "\(scratch.path)/\(name).sqlite")
-        let id = try cache.addExtraction(Example.extraction())
-        for index in videos {
-            let video = Example.video("v\(index).mp4")
-            try cache.registerSamples([
-                (video, SampleRecord(dataset: "demo", label: label, split: "train", group: index == 0 ? "g" : nil))
-            ])
-            try cache.store(
-                Example.sequence(length: index % 4 + 1, start: start + Float(index)), video: video, extraction: id,
-                maxFrames: 4, featureSize: 3)
-        }
-        return cache
-    }
+    { try Example.cache(name, videos, start: start, label: label, in: scratch) }
 
     /// Everything but row numbers and the time at which a recipe was first used.
     private func content(_ cache: CacheFile) throws -> [String] {
@@ -53,8 +36,7 @@ import Testing
         try CacheFile(path: "\(scratch.path)/\(name).sqlite", create: false)
     }
 
-    @Test("parts that are merged are the whole, in any order, twice over and overlapping")
-    func parts() throws {
+    @Test("parts that are merged are the whole, in any order, twice over and overlapping") func parts() throws {
         let whole = try content(cache("whole", 0..<9))
         let parts = [try cache("a", 0..<4), try cache("b", 3..<7), try cache("c", 7..<9)]
         #expect(try merge("out", parts).sequences == 9)
@@ -69,8 +51,7 @@ import Testing
         #expect(try cache.read { try String.fetchOne($0, sql: "PRAGMA journal_mode") } == "wal")
     }
 
-    @Test("a merge that is stopped goes on where it was")
-    func resumed() throws {
+    @Test("a merge that is stopped goes on where it was") func resumed() throws {
         let whole = try content(cache("whole", 0..<6))
         let parts = [try cache("a", 0..<3), try cache("b", 3..<6)]
         var asked = 0
@@ -84,8 +65,7 @@ import Testing
         #expect(try content(open("out")) == whole)
     }
 
-    @Test("a merge that is stopped while caches are compared writes nothing")
-    func stoppedEarly() throws {
+    @Test("a merge that is stopped while caches are compared writes nothing") func stoppedEarly() throws {
         let part = try cache("a", 0..<3)
         let output = scratch.path + "/out.sqlite"
         let stopped = try CacheMerge(output: output, inputs: [part.path]).run(isCancelled: { true })
@@ -97,8 +77,7 @@ import Testing
     func conflictingFeatures() throws {
         let parts = [try cache("a", 0..<3), try cache("b", 2..<5, start: 0.5)]
         #expect(
-            throws: CacheConflict.features(
-                video: "v2.mp4", recipe: "tiny", first: parts[0].path, second: parts[1].path)
+            throws: CacheConflict.features(video: "v2.mp4", recipe: "tiny", first: parts[0].path, second: parts[1].path)
         ) { try merge("out", parts) }
         #expect(!FileManager.default.fileExists(atPath: scratch.path + "/out.sqlite"))
         let before = try content(parts[0])
@@ -106,8 +85,7 @@ import Testing
         #expect(try content(parts[0]) == before)
     }
 
-    @Test("another label for the same video is refused")
-    func conflictingSamples() throws {
+    @Test("another label for the same video is refused") func conflictingSamples() throws {
         let parts = [try cache("a", 0..<3), try cache("b", 2..<5, label: "jump")]
         #expect(
             throws: CacheConflict.sample(video: "v2.mp4", dataset: "demo", first: parts[0].path, second: parts[1].path)
@@ -138,8 +116,7 @@ import Testing
         #expect(throws: CacheConflict.sameFile(path: whole.path)) { try merge("a", [whole]) }
     }
 
-    @Test("failures come along, the later one wins, and features end them")
-    func failures() throws {
+    @Test("failures come along, the later one wins, and features end them") func failures() throws {
         let (first, second) = (try cache("a", 0..<2), try cache("b", 2..<3))
         let id = try first.extraction(called: "tiny").id
         try first.recordFailure(path: "v2.mp4", error: "cut off", extraction: id)
@@ -153,24 +130,13 @@ import Testing
             ])
     }
 
-    @Test("runs come along with epochs and predictions; another run of that name is refused")
-    func runs() throws {
+    @Test("runs come along with epochs and predictions; another run of that name is refused") func runs() throws {
         let (first, second) = (try cache("a", 0..<2), try cache("b", 2..<4))
         for (cache, seed) in [(first, 1), (second, 2)] {
-            let run = try cache.addRun(
-                name: "r\(seed)", extraction: try cache.extraction(called: "tiny").id, dataset: "demo", model: "gru",
-                configuration: "{}", seed: seed)
-            try cache.addEpoch(
-                .init(
-                    epoch: 1, learningRate: 1, trainLoss: 1, trainAccuracy: 1, validationLoss: nil,
-                    validationAccuracy: nil, seconds: 1), run: run)
+            let run = try cache.addRun("r\(seed)", try cache.extraction(called: "tiny").id, seed: seed)
+            try cache.addEpoch(Example.epoch, run: run)
             let video = try #require(try cache.videos(dataset: "demo").last)
-            try cache.store(
-                [
-                    .init(
-                        videoID: video.id, split: "test", label: "run", predicted: "run", probability: 1,
-                        probabilities: [1])
-                ], run: run)
+            try cache.store([Example.prediction(video.id)], run: run)
             try cache.store([MembershipRecord(videoID: video.id, role: .heldout)], run: run)
         }
         #expect(try merge("out", [first, second]).runs == 2)

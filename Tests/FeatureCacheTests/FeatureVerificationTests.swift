@@ -1,9 +1,7 @@
 import Dispatch
 import Foundation
-import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 /// Loads that compare features with their checksums in the background.
@@ -15,9 +13,7 @@ extension RowCheckTests {
         do {
             let cache = try open()
             let other = try cache.addExtraction(Self.recipe(type: type, text: "[\(type.bytes)]"))
-            try cache.registerSamples([
-                (video, SampleRecord(dataset: "short", label: "0", split: "train", group: nil))
-            ])
+            try cache.register(video, dataset: "short", label: "0")
             try cache.store(
                 SequenceRecord(
                     frameIndices: [0], frameTimes: [0], decodeErrors: 0,
@@ -58,18 +54,10 @@ extension RowCheckTests {
     }
 
     @Test("damage behind the last frame is found at once, and named") func damagedPadding() throws {
-        let queue = try DatabaseQueue(path: path)
-        try queue.write {
-            try $0.execute(sql: "UPDATE sequence SET length = 1, mask = '10' WHERE video_id = 2")
-        }
-        try queue.close()
+        try Example.alter(path, "UPDATE sequence SET length = 1, mask = '10' WHERE video_id = 2")
         // What is no padding is hashed while it is copied.
         #expect(try load(overlapping: true) { _, _ in } >= 1)
-        let again = try DatabaseQueue(path: path)
-        try again.write {
-            try $0.execute(sql: "UPDATE sequence SET checksum = 'x' WHERE video_id = 2")
-        }
-        try again.close()
+        try Example.alter(path, "UPDATE sequence SET checksum = 'x' WHERE video_id = 2")
         #expect(
             throws: CacheError.damagedFeatures(path: path, recipe: "r", clips: ["clip 1.mp4"], count: 1)
         ) { try load(overlapping: true) { _, _ in } }
@@ -82,8 +70,7 @@ extension RowCheckTests {
             // As the workers of a sweep do.
             DispatchQueue.concurrentPerform(iterations: 20) { number in
                 #expect(throws: Never.self) {
-                    let run = try cache.addRun(
-                        name: "run \(number)", extraction: 1, dataset: "d", model: "m", configuration: "{}", seed: 1)
+                    let run = try cache.addRun("run \(number)", dataset: "d")
                     if number % 7 == 0 { try features.requireVerified() }
                     try cache.finishRun(run, state: .finished)
                 }
@@ -93,9 +80,7 @@ extension RowCheckTests {
         #expect(try load() == 0)
         try touch()
         _ = try load(overlapping: true) { cache, features in
-            let other = try DatabaseQueue(path: path)
-            try other.write { try $0.execute(sql: "UPDATE sample SET split = 'test' WHERE video_id = 1") }
-            try other.close()
+            try Example.alter(path, "UPDATE sample SET split = 'test' WHERE video_id = 1")
             try features.requireVerified()
         }
         #expect(try load() == 6)

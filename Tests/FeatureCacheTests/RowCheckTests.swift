@@ -1,9 +1,7 @@
 import Digests
 import Foundation
-import GRDB
 import TestSupport
 import Testing
-
 @testable import FeatureCache
 
 /// Loads compare features with their checksums once for a state of the file.
@@ -13,15 +11,13 @@ import Testing
     private let recipe = RowCheckTests.recipe()
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         path = scratch.path + "/c.sqlite"
         let cache = try open(create: true)
         let id = try cache.addExtraction(recipe)
         for clip in 0..<6 {
             let video = VideoRecord(digest: String(format: "%064x", clip), path: "clip \(clip).mp4")
-            try cache.registerSamples([
-                (video, SampleRecord(dataset: "d", label: "\(clip % 2)", split: "train", group: nil))
-            ])
+            try cache.register(video, dataset: "d", label: "\(clip % 2)")
             try cache.store(
                 SequenceRecord(
                     frameIndices: [0, 1], frameTimes: [0, 1], decodeErrors: 0,
@@ -91,8 +87,7 @@ import Testing
         #expect(try load() == 6)
         for number in 0..<2 {
             let compared = try load { cache, _ in
-                let run = try cache.addRun(
-                    name: "run \(number)", extraction: 1, dataset: "d", model: "m", configuration: "{}", seed: 1)
+                let run = try cache.addRun("run \(number)", dataset: "d")
                 try cache.finishRun(run, state: .failed)
             }
             #expect(compared == 0)
@@ -107,16 +102,12 @@ import Testing
 
     @Test("what another program writes has everything checked again") func otherWrites() throws {
         #expect(try load() == 6)
-        let other = try DatabaseQueue(path: path)
-        try other.write { try $0.execute(sql: "UPDATE sample SET split = 'test' WHERE video_id = 1") }
-        try other.close()
+        try Example.alter(path, "UPDATE sample SET split = 'test' WHERE video_id = 1")
         #expect(try load() == 6)
         let cache = try open()
         _ = try cache.features(dataset: "d", extraction: 1)
         #expect(cache.check.compared == 0)
-        let second = try DatabaseQueue(path: path)
-        try second.write { try $0.execute(sql: "UPDATE sample SET split = 'train' WHERE video_id = 1") }
-        try second.close()
+        try Example.alter(path, "UPDATE sample SET split = 'train' WHERE video_id = 1")
         _ = try cache.features(dataset: "d", extraction: 1)
         #expect(cache.check.compared == 6)
     }
@@ -125,9 +116,7 @@ import Testing
         let cache = try open()
         _ = try cache.features(dataset: "d", extraction: 1)
         let video = VideoRecord(digest: String(format: "%064x", 99), path: "new.mp4")
-        try cache.registerSamples([
-            (video, SampleRecord(dataset: "d", label: "0", split: "train", group: nil))
-        ])
+        try cache.register(video, dataset: "d", label: "0")
         try cache.store(
             SequenceRecord(
                 frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [Float](repeating: 1, count: 1000)),

@@ -1,12 +1,10 @@
-import Files
 import Foundation
-import Testing
 import TestSupport
+import Testing
+@testable import Files
 
 @Suite struct RegularFileTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     @Test func readsRegularFilesWholeMappedAndAtTheirStart() throws {
         let path = try folder.file("a.txt", "0123456789")
@@ -68,5 +66,138 @@ import TestSupport
         #expect(path != NewFile.partialPath(of: target))
         try NewFile.create(path).write(contentsOf: Data("new".utf8))
         #expect(try RegularFile.text(path) == "new")
+    }
+}
+
+@Suite struct FolderEntryTests {
+    @Test(
+        "entries are files, folders, what links lead to, and things that are neither; hidden ones are ignored",
+        .timeLimit(.minutes(1)))
+    func kinds() throws {
+        let scratch = ScratchFolder()
+        for name in ["file", "folder/inside", ".hidden", "Thumbs.db", "desktop.ini", "__MACOSX/a"] {
+            try scratch.file(name)
+        }
+        try #require(mkfifo(scratch.path + "/pipe", 0o600) == 0)
+        for (link, target) in [
+            ("to file", "file"), ("to folder", "folder"), ("to pipe", "pipe"), ("zero", "/dev/zero"),
+            ("gone", "nowhere"),
+            ("self", "self"),
+        ] { try #require(symlink(target, scratch.path + "/" + link) == 0) }
+        let entries = try FolderEntry.entries(of: scratch.path)
+        let kinds = Dictionary(entries.map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
+        #expect(
+            kinds == [
+                "file": .file, "folder": .folder, "pipe": .special("a named pipe"), "to file": .file,
+                "to folder": .folder, "to pipe": .special("a named pipe"), "zero": .special("a device"),
+                "gone": .unreachable("No such file or directory"),
+                "self": .unreachable("Too many levels of symbolic links"),
+            ])
+        #expect(entries.filter(\.isLink).count == 6)
+    }
+
+    @Test("a name that is not UTF-8 is shown with its bytes") func bytes() throws {
+        let scratch = ScratchFolder()
+        let bytes = Array((scratch.path + "/latin").utf8CString.dropLast()) + [CChar(bitPattern: 0xE9), 0]
+        let descriptor = open(bytes, O_CREAT | O_WRONLY, 0o600)
+        // Not every file system takes such names.
+        guard descriptor >= 0 else { return }
+        close(descriptor)
+        let entry = try #require(try FolderEntry.entries(of: scratch.path).first)
+        #expect(entry.name == #"latin\xE9"# && !entry.isUTF8 && entry.kind == .file)
+        unlink(bytes)
+    }
+
+    @Test("what is no folder, or is missing, is an error; a pipe is not waited for", .timeLimit(.minutes(1)))
+    func noFolder() throws {
+        let scratch = ScratchFolder()
+        try #require(mkfifo(scratch.path + "/pipe", 0o600) == 0)
+        for name in ["pipe", "none", "a\0b"] {
+            #expect(throws: FileError.self) { try FolderEntry.entries(of: scratch.path + "/" + name) }
+        }
+    }
+
+    @Test("a socket is named as one") func socket() throws {
+        let scratch = ScratchFolder()
+        let path = scratch.path + "/socket"
+        try #require(mknod(path, S_IFSOCK | 0o600, 0) == 0)
+        let error = #expect(throws: FileError.self) { try RegularFile.check(path) }
+        #expect(error?.problem == .notRegular("a socket"))
+    }
+}
+
+@Suite struct OutputPathTests {
+    private func problem(_ body: () throws -> Void) -> OutputError? {
+        do { try body() } catch { return error as? OutputError }
+        return nil
+    }
+
+    @Test("a file needs a name that is free or a regular file's, in a folder") func files() throws {
+        let scratch = ScratchFolder()
+        let file = try scratch.file("a.txt")
+        for path in [nil, file, scratch.path + "/new", scratch.path + "/./x y"] {
+            #expect(problem { try OutputPath.requireFile(path, "--x") } == nil)
+        }
+        #expect(problem { try OutputPath.requireFile("", "--x") } == .empty(option: "--x"))
+        let folder = scratch.path + "/none"
+        #expect(
+            problem { try OutputPath.requireFile(folder + "/f", "--x") }
+                == .missingFolder(option: "--x", path: folder + "/f", folder: folder))
+        for (path, what) in [
+            (scratch.path, "a folder"), ("/dev/null", "a device"), (folder + "/", "the name of a folder"),
+        ] {
+            #expect(
+                problem { try OutputPath.requireFile(path, "--x") } == .occupied(option: "--x", path: path, by: what))
+        }
+        #expect(
+            problem { try OutputPath.requireFile(file + "/f", "--x") }
+                == .notWritable(option: "--x", path: file + "/f", reason: "\(file) is not a folder"))
+        #expect(problem { try OutputPath.requireFile("/proc/x", "--x") } == nil || geteuid() != 0)
+        let long = scratch.path + "/" + String(repeating: "x", count: 300)
+        #expect(
+            problem { try OutputPath.requireFile(long, "--x") }
+                == .notWritable(option: "--x", path: long, reason: "File name too long"))
+    }
+
+    @Test("a folder may be missing, but what is above it must be a folder") func folders() throws {
+        let scratch = ScratchFolder()
+        let file = try scratch.file("a.txt")
+        for path in [nil, scratch.path, scratch.path + "/a/b/c", "new"] {
+            #expect(problem { try OutputPath.requireFolder(path, "--x") } == nil)
+        }
+        #expect(problem { try OutputPath.requireFolder("", "--x") } == .empty(option: "--x"))
+        #expect(
+            problem { try OutputPath.requireFolder(file, "--x") }
+                == .occupied(option: "--x", path: file, by: "a regular file"))
+        #expect(
+            problem { try OutputPath.requireFolder(file + "/b/c", "--x") }
+                == .notWritable(option: "--x", path: file + "/b/c", reason: "\(file) is not a folder"))
+    }
+
+    @Test(
+        "the folder of a path, down to names of one character",
+        arguments: [
+            ("s", "."), ("a.b", "."), ("./c", "."), ("/c", "/"), ("/", "/"), ("a/b", "a"), ("/a/b/", "/a"), ("é", "."),
+            ("a//b", "a"),
+        ])
+    func parent(path: String, folder: String) { #expect(OutputPath.parent(of: path) == folder) }
+}
+
+@Suite struct PathNameTests {
+    @Test(
+        "a path's name, extension and rest are those of Foundation, also where Foundation ends the program",
+        arguments: [
+            ("a/b.mp4", "b.mp4", "mp4", "a/b"), ("b", "b", "", "b"), (".hidden", ".hidden", "", ".hidden"),
+            ("", "", "", ""),
+            ("a.d/b", "b", "", "a.d/b"), ("a.", "a.", "", "a."), ("a.tar.gz", "a.tar.gz", "gz", "a.tar"),
+            ("..", "..", "", ".."),
+            ("a/b.c/", "b.c", "c", "a/b"), ("/\u{301}", "\u{301}", "", "/\u{301}"),
+            ("a/\u{301}.MOV", "\u{301}.MOV", "MOV", "a/\u{301}"),
+            ("x.\u{301}y", "x.\u{301}y", "\u{301}y", "x"), ("é/\u{0}.\r\n", "\u{0}.\r\n", "\r\n", "é/\u{0}"),
+        ])
+    func parts(path: String, name: String, ending: String, rest: String) {
+        #expect(path.fileName.utf8.elementsEqual(name.utf8), "\(path)")
+        #expect(path.fileExtension.utf8.elementsEqual(ending.utf8), "\(path)")
+        #expect(path.droppingFileExtension.utf8.elementsEqual(rest.utf8), "\(path)")
     }
 }

@@ -1,7 +1,11 @@
+import Backbones
 import Datasets
+import Extraction
 import Foundation
+import NeuralNetwork
+import SequenceModels
+import TestSupport
 import Testing
-
 @testable import FineTuning
 
 @Suite struct AugmentationTests {
@@ -22,8 +26,7 @@ import Testing
         Array(pixels[(y * side + x) * 3..<(y * side + x) * 3 + 3])
     }
 
-    @Test("nothing named changes nothing, and the same seed gives the same picture")
-    func identity() {
+    @Test("nothing named changes nothing, and the same seed gives the same picture") func identity() {
         #expect(Self.applied { _ in } == Self.picture)
         func all(_ a: inout Augmentation) {
             (a.flipsHorizontally, a.rotation, a.zoom, a.contrast, a.brightness, a.crop) = (
@@ -34,8 +37,7 @@ import Testing
         #expect(Self.applied(all, seed: 5) != Self.applied(all, seed: 6))
     }
 
-    @Test("a flip mirrors exactly, in about half of the cases")
-    func flips() {
+    @Test("a flip mirrors exactly, in about half of the cases") func flips() {
         var mirrored = 0
         for seed in 0..<200 {
             let result = Self.applied({ $0.flipsHorizontally = true }, seed: UInt64(seed))
@@ -53,8 +55,7 @@ import Testing
         #expect(upside.map { Self.pixel($0, 3, 0) } == Self.pixel(Self.picture, 3, Self.side - 1))
     }
 
-    @Test("a quarter turn moves every pixel to its place")
-    func quarterTurn() {
+    @Test("a quarter turn moves every pixel to its place") func quarterTurn() {
         let draw = Augmentation.Draw(matrix: [0, -1, 0, 1, 0, 0], contrast: 1, brightness: 0)
         let result = Augmentation.apply(draw, to: Self.picture, side: Self.side)
         for y in 0..<Self.side {
@@ -64,8 +65,7 @@ import Testing
         }
     }
 
-    @Test("contrast keeps the mean colour, brightness moves it, and both stay within 8 bits")
-    func colours() {
+    @Test("contrast keeps the mean colour, brightness moves it, and both stay within 8 bits") func colours() {
         func mean(_ pixels: [UInt8]) -> Double { pixels.reduce(0) { $0 + Double($1) } / Double(pixels.count) }
         func deviation(_ pixels: [UInt8]) -> Double {
             let middle = mean(pixels)
@@ -91,6 +91,44 @@ import Testing
             let result = Self.applied({ ($0.rotation, $0.zoom, $0.crop) = (0.4, 0.2, 0.3) }, seed: UInt64(seed))
             #expect(result.count == Self.picture.count)
             #expect(try #require(result.min()) >= Self.picture.min()! && result.max()! <= Self.picture.max()!)
+        }
+    }
+}
+
+@Suite struct EncoderTuningTests {
+    @Test(
+        "the last layers of newer encoders train, and what is extracted with them gives the run's predictions",
+        arguments: [
+            ("vit_tiny_16", "pooled"), ("vit_tiny_16", "tokens"), ("mobilenetv3_large", "pooled"),
+            ("efficientnet_lite0", "pooled"), ("convnext_tiny", "pooled"),
+        ])
+    func lastLayers(name: String, tap: String) throws {
+        let clips = try Clips(clips: 8, frames: 4)
+        var configuration = Clips.configuration(tap == "tokens" ? .convlstm : .gru, epochs: 3)
+        configuration.extraction.backbone = try #require(Backbone.named(name))
+        configuration.extraction.tap = tap
+        configuration.extraction.imageSize = 64
+        configuration.unfreezing = .last(3)
+        let frames = try clips.frames(configuration)
+        let task = try FineTuningTask(configuration, frames, memory: .max)
+        #expect(task.network.hasFrozenPart)
+        #expect(!task.initialState.weights.network.trained.tensors.isEmpty)
+        let run = clips.run("tuned", configuration)
+        var losses: [Double] = []
+        _ = try run.train(frames, cache: clips.cache) { losses.append($0.trainLoss) }
+        #expect(losses.count == 3 && losses.allSatisfy(\.isFinite))
+
+        var extraction = configuration.extraction
+        extraction.weights = .file(run.weightsPath)
+        let extractor = Extractor(
+            name: "x", dataset: clips.dataset, configurations: [extraction], workers: 1, version: "test")
+        #expect(try extractor.run(into: clips.cache, report: { _ in }).extracted == 8)
+        let evaluated = try RunEvaluation(run.directory, role: .test, cache: nil)
+        let id = try #require(try clips.cache.run(named: "tuned"))
+        let stored = try clips.cache.predictions(run: id, split: "test")
+        #expect(evaluated.predictions.count == stored.count && !stored.isEmpty)
+        for (ours, before) in zip(evaluated.predictions.sorted { $0.videoID < $1.videoID }, stored) {
+            for (a, b) in zip(ours.probabilities, before.probabilities) { #expect(abs(a - b) < 1e-4) }
         }
     }
 }

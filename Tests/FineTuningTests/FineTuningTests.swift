@@ -19,7 +19,7 @@ final class Clips {
     let cache: CacheFile
 
     init(clips: Int = 16, frames: Int = 6) throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         for index in 0..<clips {
             let (label, split) = (
                 ["dark", "light"][index % 2], index % 4 < 2 ? "train" : index % 8 < 4 ? "validation" : "test"
@@ -50,8 +50,7 @@ final class Clips {
     }
 
     func run(_ name: String, _ configuration: FineTuningConfiguration) -> FineTuningRun {
-        FineTuningRun(
-            name: name, dataset: dataset, configuration: configuration, runs: path + "/runs", version: "test")
+        FineTuningRun(name: name, dataset: dataset, configuration: configuration, runs: path + "/runs", version: "test")
     }
 }
 
@@ -92,8 +91,7 @@ final class Clips {
             ])
     }
 
-    @Test("an interrupted run goes on to the same weights as if it had never stopped")
-    func resume() throws {
+    @Test("an interrupted run goes on to the same weights as if it had never stopped") func resume() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(epochs: 4)
         configuration.augmentation.flipsHorizontally = true
@@ -134,13 +132,11 @@ final class Clips {
         #expect(throws: CacheError.runExists(name: "whole")) { try whole.train(frames, cache: clips.cache) { _ in } }
     }
 
-    @Test("frames are decoded once; a broken video is named and the rest goes on")
-    func frameStore() throws {
+    @Test("frames are decoded once; a broken video is named and the rest goes on") func frameStore() throws {
         let clips = try Clips()
         try clips.scratch.file("clips/train/dark/broken.y4m", "nothing")
         let configuration = Clips.configuration()
-        var decoded = 0
-        var failed: [String] = []
+        var decoded = 0, failed: [String] = []
         func load() throws -> FrameSet {
             try FrameSet(
                 clips.dataset, configuration, store: FrameStore(path: clips.path + "/frames.sqlite"), workers: 2
@@ -164,8 +160,7 @@ final class Clips {
         #expect(throws: CacheError.self) { try store.frames(key: "no such clip") }
     }
 
-    @Test("random frames of each video, at most so many of a class")
-    func frameLimits() throws {
+    @Test("random frames of each video, at most so many of a class") func frameLimits() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(.frame)
         (configuration.framesPerVideo, configuration.framesPerClass) = (2, 5)
@@ -175,8 +170,7 @@ final class Clips {
         #expect(task.samples.allSatisfy { $0.count == 1 })
     }
 
-    @Test("what is frozen stays as it is, and runs once where its pictures do not change")
-    func frozen() throws {
+    @Test("what is frozen stays as it is, and runs once where its pictures do not change") func frozen() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(epochs: 2)
         configuration.unfreezing = .last(1)
@@ -201,8 +195,7 @@ final class Clips {
         #expect(Set(trained.tensors.keys) == ["conv2.weight", "bn2.weight", "bn2.bias"])
     }
 
-    @Test("what cannot be trained is said")
-    func errors() throws {
+    @Test("what cannot be trained is said") func errors() throws {
         let clips = try Clips(clips: 8)
         var configuration = Clips.configuration()
         let frames = try clips.frames(configuration)
@@ -227,18 +220,16 @@ final class Clips {
         }
     }
 
-    @Test("frames that do not fit on the disk are refused before anything is decoded")
-    func noRoom() throws {
-        let scratch = try ScratchFolder()
+    @Test("frames that do not fit on the disk are refused before anything is decoded") func noRoom() throws {
+        let scratch = ScratchFolder()
         try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1)
-        let error = #expect(throws: FineTuningError.self) {
-            try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1 << 60)
-        }
-        #expect(error?.localizedDescription.contains("--frames") == true)
+        #expect(
+            refusal(of: FineTuningError.self) {
+                try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1 << 60)
+            }.contains("--frames"))
     }
 
-    @Test("a batch of one with normalisations is warned of")
-    func batchOfOne() throws {
+    @Test("a batch of one with normalisations is warned of") func batchOfOne() throws {
         var configuration = Clips.configuration()
         #expect(configuration.warnings.isEmpty)
         configuration.training.batchSize = 1
@@ -247,8 +238,7 @@ final class Clips {
         #expect(configuration.warnings.isEmpty)
     }
 
-    @Test("maps train too: a convolutional LSTM behind the network")
-    func maps() throws {
+    @Test("maps train too: a convolutional LSTM behind the network") func maps() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(.convlstm, epochs: 6)
         configuration.extraction.imageSize = 64

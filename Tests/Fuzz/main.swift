@@ -20,7 +20,8 @@ guard target.makesItsFiles || !run.seeds.isEmpty else {
     exit(66)
 }
 say(
-    "\(target.rawValue): \(count) cases from \(run.seeds.count) files; the case under way is \(run.casePath), described in \(run.notePath)"
+    "\(target.rawValue): \(count) cases from \(run.seeds.count) files; the case under way is \(run.casePath), "
+        + "described in \(run.notePath)"
 )
 let begin = ContinuousClock.now
 // A case that takes longer than this is a hang.

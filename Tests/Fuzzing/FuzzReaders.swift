@@ -11,16 +11,13 @@ import SequenceModels
 final class FuzzReaders {
     private let place: FuzzWorkplace
     private var violation: FuzzTarget.Violation?
-    /// Readings that ended with an error.
     private(set) var refused = 0
 
     init(_ place: FuzzWorkplace) { self.place = place }
 
-    /// The cache is checked and listed in every case, and a quarter of the tables and formats are exported; of what computes
-    /// with features one thing is done, for that takes a hundred times longer.
-    ///
-    /// - Parameter choice: which.
-    /// - Throws: `FuzzTarget.Violation`.
+    /// The cache is checked and listed in every case, and a quarter of the tables and formats are exported; of what
+    /// computes with features one thing is done, for that takes a hundred times longer. `choice`: which. Throws
+    /// `FuzzTarget.Violation`.
     static func readCache(_ place: FuzzWorkplace, choice: Int) throws {
         let readers = FuzzReaders(place)
         guard let cache = readers.read("open", { try CacheFile(path: place.cachePath, create: false) }) else {
@@ -38,10 +35,7 @@ final class FuzzReaders {
         try readers.finish()
     }
 
-    /// All runs are loaded in every case; one thing is done with each.
-    ///
-    /// - Parameter choice: which.
-    /// - Throws: `FuzzTarget.Violation`.
+    /// All runs are loaded in every case; one thing is done with each. `choice`: which. Throws `FuzzTarget.Violation`.
     static func readRun(_ place: FuzzWorkplace, choice: Int) throws {
         let readers = FuzzReaders(place)
         for name in FuzzWorkplace.runs {
@@ -61,8 +55,7 @@ final class FuzzReaders {
 
     private func finish() throws { if let violation { throw violation } }
 
-    @discardableResult
-    private func read<Value>(_ name: String, _ body: () throws -> Value) -> Value? {
+    @discardableResult private func read<Value>(_ name: String, _ body: () throws -> Value) -> Value? {
         do { return try body() } catch {
             refused += 1
             if violation == nil {
@@ -146,7 +139,6 @@ final class FuzzReaders {
         }
     }
 
-    /// What writes to the cache.
     private func change(_ cache: CacheFile) {
         read("merge") {
             let path = place.folder + "/merged.sqlite"

@@ -1,12 +1,9 @@
 import Foundation
 
-/// Many damaged files for one target.
 package struct FuzzRun {
-    /// What reads them.
     package let target: FuzzTarget
     /// Whole files that are damaged, by name.
     package let seeds: [(name: String, bytes: [UInt8])]
-    /// A folder of its own.
     package let folder: String
     /// The caches and runs that are damaged; nil for targets that read one file.
     private let workplace: FuzzWorkplace?
@@ -20,18 +17,13 @@ package struct FuzzRun {
     }
 
     /// Where the file under way is; a crash leaves it behind.
-    package var casePath: String {
-        folder + "/case" + target.ending
-    }
+    package var casePath: String { folder + "/case" + target.ending }
 
     /// Where it says what was changed in the case under way.
     package var notePath: String { folder + "/case.txt" }
 
-    /// Reads damaged files of seeds `first` to `first + count - 1`.
-    ///
-    /// - Parameter report: called after each, with its seed.
-    /// - Returns: how many there were, and how many could be read in spite of everything.
-    /// - Throws: `FuzzTarget.Violation`; the file is at `casePath`.
+    /// Reads damaged files of seeds `first` to `first + count - 1`, reporting each. Returns how many there were and how
+    /// many could still be read. Throws `FuzzTarget.Violation`; the file is at `casePath`.
     package func run(from first: UInt64, count: Int, report: (UInt64) -> Void = { _ in }) throws {
         let all = seeds.map(\.bytes)
         for seed in first..<first + UInt64(count) {

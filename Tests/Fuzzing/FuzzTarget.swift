@@ -8,8 +8,8 @@ import SequenceModels
 import Tokenizers
 import Video
 
-/// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an error
-/// of its own that says something. It must never end the process, hang, or lead out of its folder.
+/// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an
+/// error of its own that says something. It must never end the process, hang, or lead out of its folder.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     case safetensors, pickle, hdf5, onnx, yaml, splits, video, tokenizer
     /// ONNX files whose fields are changed, not their bytes.
@@ -17,10 +17,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     /// A value in a column of a cache; a key or a file of a run's folder.
     case cache, run
 
-    /// Whether the whole files are made, not given.
     package var makesItsFiles: Bool { self == .cache || self == .run }
 
-    /// What a file's name ends with.
     var ending: String {
         switch self {
         case .yaml: ".yaml"
@@ -39,11 +37,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             : mutator.mutate(whole, others: others, words: words)
     }
 
-    /// What a reader did that it must not do.
-    package struct Violation: Error, CustomStringConvertible {
-        /// In words.
-        package let description: String
-    }
+    package struct Violation: Error, CustomStringConvertible { package let description: String }
 
     /// Text that makes sense in such a file.
     package var words: [String] {
@@ -56,8 +50,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .yaml:
             [
                 "[", "{", "]", "}", "- ", ": ", "&a ", "*a ", "!!binary ", "|\n", "---\n", "\t", "\"", "'", "~",
-                "1e999", "-1",
-                "0x7fffffffffffffff", "<<: *a\n", "../", "\n", "  ", "extract:\n", "sampling: ", "?",
+                "1e999", "-1", "0x7fffffffffffffff", "<<: *a\n", "../", "\n", "  ", "extract:\n", "sampling: ", "?",
                 "9999999999999999999",
             ]
         case .splits:
@@ -70,18 +63,14 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .onnx, .message:
             [
                 "Relu", "Conv", "Reshape", "Concat", "Slice", "Gather", "Split", "Expand", "MatMul", "Softmax",
-                "Transpose",
-                "BatchNormalization", "ReduceMean", "Constant", "ConstantOfShape", "input", "output", "axes", "perm",
-                "../x",
+                "Transpose", "BatchNormalization", "ReduceMean", "Constant", "ConstantOfShape", "input", "output",
+                "axes", "perm", "../x",
             ]
         default: []
         }
     }
 
-    /// Reads the file.
-    ///
-    /// - Parameter folder: for files beside it; empty but for it.
-    /// - Throws: `Violation`.
+    /// Reads the file. `folder`: for files beside it; empty but for it. Throws `Violation`.
     package func run(_ path: String, in folder: String) throws {
         do {
             switch self {
@@ -102,9 +91,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             }
         } catch let error as Violation {
             throw error
-        } catch {
-            if let problem = Self.problem(of: error) { throw Violation(description: problem) }
-        }
+        } catch { if let problem = Self.problem(of: error) { throw Violation(description: problem) } }
     }
 
     /// What is wrong with an error: it must say something, in words of its own.

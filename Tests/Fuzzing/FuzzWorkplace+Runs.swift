@@ -1,6 +1,5 @@
 import Foundation
 
-/// Damage to the files of a run's folder.
 extension FuzzWorkplace {
     private static let trainingKeys = ["folds", "repeats", "calibrates", "clipNorm", "initialWeights"].map {
         ["training", $0]
@@ -12,10 +11,8 @@ extension FuzzWorkplace {
         "temperature", "sampledRate", "missing", "excluded", "diverged", "root", "crossValidation",
     ].map { [$0] }
 
-    /// Changes one key of `config.json`, of a checkpoint's configuration or progress, of a tensor's description, or bytes of
-    /// any file of a run's folder.
-    ///
-    /// - Returns: what was done.
+    /// Changes one key of `config.json`, of a checkpoint's configuration or progress, of a tensor's description, or
+    /// bytes of any file of a run's folder. Returns what was done.
     func damageRun(_ mutator: inout Mutator) throws -> String {
         let name = mutator.choice(of: Self.runs)
         let path = folder + "/runs/" + name

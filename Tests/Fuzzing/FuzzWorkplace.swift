@@ -10,7 +10,6 @@ import SequenceModels
 
 /// A small data set, its cache and three runs: whole files that are damaged in a copy.
 package final class FuzzWorkplace: Sendable {
-    /// Where the copy is.
     package let folder: String
     private let original: String
 
@@ -22,9 +21,7 @@ package final class FuzzWorkplace: Sendable {
 
     func run(_ name: String) -> RunDirectory { RunDirectory(path: folder + "/runs/" + name) }
 
-    /// Extracts and trains.
-    ///
-    /// - Parameter folder: a folder of its own.
+    /// Extracts and trains. `folder`: a folder of its own.
     package init(folder: String) throws {
         (self.folder, original) = (folder, folder + "/whole")
         try Self.writeClips(original + "/clips")
@@ -75,8 +72,7 @@ package final class FuzzWorkplace: Sendable {
             training.schedule.kind = .step
             training.earlyStopping = .init(monitor: .trainLoss, patience: 9)
             if name == "folds" { training.folds = 2 }
-            var run = SequenceRun(
-                name: name, dataset: dataset.name, training: training, runs: runs, version: "fuzz")
+            var run = SequenceRun(name: name, dataset: dataset.name, training: training, runs: runs, version: "fuzz")
             run.root = dataset.root
             if name == "folds" {
                 _ = try CrossValidationRun(run, workers: 1).train(
@@ -92,14 +88,12 @@ package final class FuzzWorkplace: Sendable {
         }
     }
 
-    /// Replaces a JSON document.
     static func rewrite(_ path: String, _ change: (inout [String: Any]) -> [String: Any]) throws {
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
         guard var document = try JSONSerialization.jsonObject(with: data) as? [String: Any] else { return }
         try JSONSerialization.data(withJSONObject: change(&document)).write(to: URL(fileURLWithPath: path))
     }
 
-    /// Whole files again.
     func restore() throws {
         let manager = FileManager.default
         for name in ["case.sqlite", "case.sqlite-wal", "case.sqlite-shm", "runs"] {
@@ -112,9 +106,7 @@ package final class FuzzWorkplace: Sendable {
 
     // MARK: - Caches
 
-    /// Puts a value into one column of one row, or of all rows, of a table.
-    ///
-    /// - Returns: what was done.
+    /// Puts a value into one column of one row, or of all rows, of a table. Returns what was done.
     func damageCache(_ mutator: inout Mutator) throws -> String {
         if mutator.next() % 4 == 0 { return try damageRecipe(&mutator) }
         var configuration = GRDB.Configuration()

@@ -36,9 +36,8 @@ package enum HostileValues {
     /// Names of architectures, taps, heads and rules, which mean something where another one was.
     private static let names = [
         "onnx", "random", "resnet18", "r3d_18", "clip_vitb32", "dinov2_vits14", "small_cnn+resnet18", "spatial",
-        "pooled",
-        "projected", "logits", "gru", "convlstm", "transformer", "attention", "frame", "zero_shot", "cosine", "step",
-        "plateau", "f16", "bf16", "keras", "windows", "stride", "rate", "first",
+        "pooled", "projected", "logits", "gru", "convlstm", "transformer", "attention", "frame", "zero_shot", "cosine",
+        "step", "plateau", "f16", "bf16", "keras", "windows", "stride", "rate", "first",
     ]
 
     private static var samplings: [[String: Any]] {
@@ -73,9 +72,7 @@ extension Mutator {
     mutating func choice<Value>(of values: [Value]) -> Value { values[Int(next() % UInt64(values.count))] }
 
     /// The document with one key removed, or holding something else, or another that is not there; and which.
-    mutating func mutate(
-        document: Any, adding keys: [[String]] = []
-    ) -> (document: Any, what: String) {
+    mutating func mutate(document: Any, adding keys: [[String]] = []) -> (document: Any, what: String) {
         let path = choice(of: Self.paths(document) + keys.map { $0.map { $0 as Any } })
         let isRemoved = next() % 16 == 0
         let value = isRemoved ? nil : choice(of: HostileValues.documents)
@@ -88,9 +85,7 @@ extension Mutator {
     /// Keys and places of all values in a document.
     private static func paths(_ document: Any) -> [[Any]] {
         if let mapping = document as? [String: Any] {
-            return mapping.keys.sorted().flatMap { key in
-                [[key]] + paths(mapping[key] ?? NSNull()).map { [key] + $0 }
-            }
+            return mapping.keys.sorted().flatMap { key in [[key]] + paths(mapping[key] ?? NSNull()).map { [key] + $0 } }
         }
         guard let list = document as? [Any] else { return [] }
         return list.indices.flatMap { index in [[index]] + paths(list[index]).map { [index] + $0 } }

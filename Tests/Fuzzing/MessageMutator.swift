@@ -1,20 +1,12 @@
-/// Protocol buffers taken apart into fields, some of which are changed, and put together again with lengths that fit: what
-/// reaches further into a reader than changed bytes do.
+/// Protocol buffers taken apart into fields, some of which are changed, and put together again with lengths that fit:
+/// what reaches further into a reader than changed bytes do.
 struct WireMessage {
-    /// One field.
     struct Field {
         var number: UInt64
         var value: Value
     }
 
-    /// What a field holds.
-    enum Value {
-        case varint(UInt64)
-        case fixed64([UInt8])
-        case fixed32([UInt8])
-        case bytes([UInt8])
-        case message(WireMessage)
-    }
+    enum Value { case varint(UInt64), fixed64([UInt8]), fixed32([UInt8]), bytes([UInt8]), message(WireMessage) }
 
     var fields: [Field] = []
 
@@ -55,7 +47,6 @@ struct WireMessage {
         return nil
     }
 
-    /// As it is stored.
     var bytes: [UInt8] {
         var result: [UInt8] = []
         func append(_ number: UInt64) {

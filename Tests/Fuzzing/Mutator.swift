@@ -1,20 +1,13 @@
-/// Damages files in the ways in which files are damaged, and in those in which somebody would.
-///
-/// The same seed damages the same files in the same way on every machine.
+import Datasets
+
+/// Damages files in the ways in which files are damaged, and in those in which somebody would. The same seed damages
+/// the same files in the same way on every machine.
 package struct Mutator: Sendable {
-    private var state: UInt64
+    private var random: SplitMix64
 
-    /// A mutator whose choices follow from `seed`.
-    package init(seed: UInt64) { state = seed }
+    package init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
-    /// SplitMix64.
-    package mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+    package mutating func next() -> UInt64 { random.next() }
 
     private mutating func below(_ count: Int) -> Int { count > 0 ? Int(next() % UInt64(count)) : 0 }
 
@@ -54,8 +47,7 @@ package struct Mutator: Sendable {
             let from = below(other.count)
             let piece = other[from..<min(other.count, from + length)]
             bytes.replaceSubrange(place..<min(bytes.count, place + (below(2) == 0 ? piece.count : 0)), with: piece)
-        case 8 where !bytes.isEmpty:
-            bytes[place] = bytes[place] &+ (below(2) == 0 ? 1 : 255)
+        case 8 where !bytes.isEmpty: bytes[place] = bytes[place] &+ (below(2) == 0 ? 1 : 255)
         case 9, 10:
             let word = Array(words[below(words.count)].utf8)
             bytes.insert(

@@ -31,8 +31,7 @@ import Testing
         }
     }
 
-    @Test("the range has nearly the least error that any has", arguments: [127, 255])
-    func bestRange(levels: Int) {
+    @Test("the range has nearly the least error that any has", arguments: [127, 255]) func bestRange(levels: Int) {
         var values = Self.normal(20_000)
         // A few far away, which a good range cuts off.
         values += [30, 30, 30, -25, -25, -25]
@@ -42,8 +41,7 @@ import Testing
         #expect(own < 1.1 * least, "\(range): \(own), \(least)")
     }
 
-    @Test("parts that are counted apart come to the same, and so does what rounds otherwise")
-    func parts() {
+    @Test("parts that are counted apart come to the same, and so does what rounds otherwise") func parts() {
         let values = Self.normal(3_000)
         var joined = Self.histogram(Array(values[..<3_000]))
         joined.add(Self.histogram(Array(values[3_000...])))
@@ -53,8 +51,7 @@ import Testing
         #expect(Self.histogram(other).bestRange(levels: 127) == whole.bestRange(levels: 127))
     }
 
-    @Test("no channel is left out, however many there are", arguments: [3, 4, 6, 7, 96])
-    func channels(count: Int) {
+    @Test("no channel is left out, however many there are", arguments: [3, 4, 6, 7, 96]) func channels(count: Int) {
         for large in 0..<min(count, 7) {
             let values = (0..<count * 2_000).map { index -> Float in
                 let value = Float(index % 19 - 9) / 9
@@ -65,8 +62,7 @@ import Testing
         }
     }
 
-    @Test("nothing, zeros and infinities give no range to work with")
-    func degenerate() {
+    @Test("nothing, zeros and infinities give no range to work with") func degenerate() {
         #expect(Histogram().bestRange(levels: 127) == 0)
         #expect(Self.histogram([0, 0, 0, 0]).bestRange(levels: 127) == 0)
         #expect(!Self.histogram([1, 1, .infinity]).bestRange(levels: 127).isFinite)

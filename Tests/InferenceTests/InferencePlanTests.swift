@@ -85,8 +85,7 @@ import Training
         }
     }
 
-    @Test("what can be fused is: a residual block is three steps")
-    func fusion() throws {
+    @Test("what can be fused is: a residual block is three steps") func fusion() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let lowering = try Lowering(graph, output: graph.outputs["out"]!)
         #expect(lowering.steps.count == 3)
@@ -104,8 +103,7 @@ import Training
         #expect(part.values == Array(whole.values[0..<part.count]))
     }
 
-    @Test("pooling: largest, means that count padding or not, over everything")
-    func pooling() throws {
+    @Test("pooling: largest, means that count padding or not, over everything") func pooling() throws {
         var builder = GraphBuilder()
         let image = builder.input(.image(channels: 3, height: 4, width: 4))
         let window = Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1))
@@ -129,8 +127,7 @@ import Training
         #expect(abs(try first("global") - 112.5) < 1e-3)
     }
 
-    @Test("plans of several workers share one copy of the weights")
-    func sharedWeights() throws {
+    @Test("plans of several workers share one copy of the weights") func sharedWeights() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let weights = PackedWeights(RandomParameters())
         _ = try InferencePlan(graph: graph, output: "out", batch: 2, weights: weights)
@@ -140,8 +137,7 @@ import Training
         #expect(bytes > 0)
     }
 
-    @Test("an unknown output and a head's node are named errors")
-    func errors() throws {
+    @Test("an unknown output and a head's node are named errors") func errors() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let weights = PackedWeights(RandomParameters())
         #expect(throws: PlanError.unknownOutput("pooled", available: ["branch", "out", "stem"])) {
@@ -150,14 +146,11 @@ import Training
         var builder = GraphBuilder()
         let mean = builder.sequenceMean("mean", builder.input(.sequence(4)))
         let head = builder.build(outputs: ["out": mean])
-        #expect(throws: PlanError.self) {
-            try InferencePlan(graph: head, output: "out", batch: 1, weights: weights)
-        }
+        #expect(throws: PlanError.self) { try InferencePlan(graph: head, output: "out", batch: 1, weights: weights) }
         #expect(throws: PlanError.self) { try TrainingPlan(graph: graph, output: "out") }
     }
 
-    @Test("buffers that live together never overlap; others share memory")
-    func memoryPlanner() {
+    @Test("buffers that live together never overlap; others share memory") func memoryPlanner() {
         var requests: [MemoryPlanner.Request] = []
         for index in 0..<40 {
             requests.append(.init(bytes: 100 + index * 37 % 400, lifetime: index...(index + index % 5)))
@@ -170,5 +163,53 @@ import Training
             }
         }
         #expect(bytes < requests.reduce(0) { $0 + $1.bytes } / 3)
+    }
+}
+
+@Suite struct SimultaneousPlansTests {
+    /// Convolutions that no other test has, so that oneDNN has not planned them before.
+    private static func graph(_ index: Int) -> Graph {
+        var builder = GraphBuilder()
+        var x = builder.input(.image(channels: 3, height: 9, width: 9))
+        for layer in 0..<6 {
+            let window = Window(kernel: Extent(3), padding: Extent(1))
+            let options = Convolution(outChannels: 17 + 16 * layer + index, window: window, hasBias: true)
+            x = builder.activation(.relu, builder.convolution("conv\(layer)", x, options))
+        }
+        return builder.build(outputs: ["out": x])
+    }
+
+    private static func features(_ graph: Graph, _ precision: Precision) throws -> Tensor {
+        let weights = PackedWeights(RandomParameters())
+        let normalization = InferencePlanTests.plainPixels
+        let pixels = (0..<9 * 9 * 3).map { UInt8(truncatingIfNeeded: $0 &* 73 &+ $0 / 7) }
+        let arithmetic: Arithmetic =
+            switch precision {
+            case .bf16: .bf16
+            case .int8:
+                .int8(
+                    try Calibrator(
+                        graph: graph, output: "out", batch: 1, weights: weights, normalization: normalization
+                    ).calibration(of: [pixels], goal: -1))
+            default: .f32
+            }
+        let plan = try InferencePlan(graph: graph, output: "out", batch: 1, weights: weights, arithmetic: arithmetic)
+        return try plan.run(pixels: pixels, normalization: normalization)
+    }
+
+    @Test("plans of several precisions that threads make at the same time compute what they should")
+    func simultaneous() throws {
+        let precisions = [Precision.f32, .bf16, .int8].filter(\.isNative)
+        let graphs = (0..<40).map(Self.graph)
+        let features = try onAllCores(graphs.count * precisions.count) {
+            { try Self.features(graphs[$0 / precisions.count], precisions[$0 % precisions.count]) }
+        }
+        for index in graphs.indices {
+            for (place, precision) in precisions.enumerated() {
+                let (exact, own) = (features[index * precisions.count], features[index * precisions.count + place])
+                let cosine = FeatureAgreement.cosines(exact, own).min() ?? 0
+                #expect(cosine > 0.99, "\(precision) of graph \(index): \(cosine)")
+            }
+        }
     }
 }

@@ -70,8 +70,7 @@ import Testing
         }
     }
 
-    @Test("an algorithm that changes the features too much is not used")
-    func gate() throws {
+    @Test("an algorithm that changes the features too much is not used") func gate() throws {
         let tuning = KernelTuning(path: nil)
         let weights = PackedWeights(RandomParameters(), identity: "known")
         let (_, first) = try Self.run(tuning, weights: weights)
@@ -85,8 +84,7 @@ import Testing
         #expect(!second.kernels.contains { $0.kernel.contains("wino") })
     }
 
-    @Test("for a few pictures nothing is measured or checked, for many everything is")
-    func pays() throws {
+    @Test("for a few pictures nothing is measured or checked, for many everything is") func pays() throws {
         let weights = PackedWeights(RandomParameters(), identity: "known")
         let (expected, _) = try Self.run(nil, weights: weights)
         let tuning = KernelTuning(path: nil)
@@ -99,8 +97,7 @@ import Testing
         #expect(tuning.withMeasured { $0.kernels.count } == 4)
     }
 
-    @Test("what is known of some pictures is known of other numbers of them, not of one")
-    func otherBatches() throws {
+    @Test("what is known of some pictures is known of other numbers of them, not of one") func otherBatches() throws {
         let weights = PackedWeights(RandomParameters(), identity: "known")
         let tuning = KernelTuning(path: nil)
         for (batch, known) in [(2, 4), (3, 4), (7, 4)] {
@@ -112,9 +109,8 @@ import Testing
         #expect(tuning.withMeasured { $0.kernels.count } == 8)
     }
 
-    @Test("what is found before a measuring ends is not lost")
-    func interrupted() throws {
-        let folder = try ScratchFolder()
+    @Test("what is found before a measuring ends is not lost") func interrupted() throws {
+        let folder = ScratchFolder()
         let path = folder.path + "/kernels.json"
         let tuning = KernelTuning(path: path)
         // A core has answered one question, each of the others at most one, when nothing is left to spend.
@@ -124,9 +120,8 @@ import Testing
         #expect(KernelTuning(path: path).withMeasured { $0.kernels } == some)
     }
 
-    @Test("what was measured is remembered; a broken file is measured anew")
-    func remembered() throws {
-        let folder = try ScratchFolder()
+    @Test("what was measured is remembered; a broken file is measured anew") func remembered() throws {
+        let folder = ScratchFolder()
         let path = folder.path + "/deep/kernels.json"
         let weights = PackedWeights(RandomParameters(), identity: "known")
         _ = try Self.run(KernelTuning(path: path), weights: weights)

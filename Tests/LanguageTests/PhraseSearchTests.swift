@@ -17,7 +17,7 @@ import Testing
 
     /// Ten clips of forty frames, half a second apart: noise, and in three stretches the first direction.
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         cache = try CacheFile(path: scratch.path + "/c.sqlite")
         let record = ExtractionRecord(
             digest: "d", name: "r", backbone: "clip_vitb32", weights: "w", weightsDigest: nil, tap: "projected",
@@ -55,8 +55,7 @@ import Testing
         (0..<size).map { $0 == place ? sign : 0 }
     }
 
-    @Test("planted stretches are found with their first and last frame, and nothing else")
-    func moments() throws {
+    @Test("planted stretches are found with their first and last frame, and nothing else") func moments() throws {
         let found = try search.moments(Question(wanted: [Self.direction(0)]), count: 20)
         let expected = Self.planted.map {
             ("\($0.clip).mp4", Double($0.rows.lowerBound) / 2, Double($0.rows.upperBound) / 2)
@@ -69,8 +68,7 @@ import Testing
         #expect(found.map(\.score) == found.map(\.score).sorted(by: >))
     }
 
-    @Test("clips are ranked as by hand, with their best moments")
-    func clips() throws {
+    @Test("clips are ranked as by hand, with their best moments") func clips() throws {
         let found = try search.clips(Question(wanted: [Self.direction(0)]), count: 3)
         #expect(Set(found.prefix(2).map(\.path)) == ["3.mp4", "7.mp4"])
         var best: [(String, Float)] = []
@@ -88,8 +86,7 @@ import Testing
         #expect(zip(found, exact).allSatisfy { abs($0.score - $1.1) < 1e-5 })
     }
 
-    @Test("the middle of numbers is that of their order", arguments: [1, 2, 7, 100, 1001])
-    func median(_ count: Int) {
+    @Test("the middle of numbers is that of their order", arguments: [1, 2, 7, 100, 1001]) func median(_ count: Int) {
         let values = RandomParameters().uniform("median", count: count).map { ($0 - 0.5) * 3 } + [0, -0.0, -1e-30]
         #expect(OrderStatistic.median(values) == values.sorted()[values.count / 2])
         #expect(OrderStatistic.median([]) == 0 && OrderStatistic.median([-2, -2, 5]) == -2)
@@ -112,8 +109,7 @@ import Testing
         #expect(abs((match.probability ?? 0) - 1 / (1 + exp(5 - 10 * match.score))) < 1e-6)
     }
 
-    @Test("a condition in SQL narrows the search; what is no SQL is refused in words")
-    func conditions() throws {
+    @Test("a condition in SQL narrows the search; what is no SQL is refused in words") func conditions() throws {
         let question = Question(wanted: [Self.direction(0)])
         let odd = try search.clips(question, where: "label = 'odd' AND path <> '7.mp4'", count: 10)
         #expect(odd.count == 4 && odd[0].path == "3.mp4" && odd.allSatisfy { $0.label == "odd" })
@@ -121,7 +117,6 @@ import Testing
         #expect(try search.moments(question, where: "label = 'none'", count: 5).isEmpty)
     }
 
-    /// The query that the guide shows.
     private static func guideQuery() throws -> String {
         let path = URL(fileURLWithPath: #filePath).appending(path: "../../../docs/cache.md").standardizedFileURL.path
         let text = try String(contentsOfFile: path, encoding: .utf8)
@@ -130,8 +125,7 @@ import Testing
         return String(text[start.lowerBound..<end.upperBound].dropLast())
     }
 
-    @Test("the guide's SQL answers a question as `search` does")
-    func readme() throws {
+    @Test("the guide's SQL answers a question as `search` does") func readme() throws {
         let path = scratch.path + "/float32.sqlite"
         let cache = try CacheFile(path: path)
         let record = ExtractionRecord(
@@ -204,8 +198,7 @@ import Testing
         #expect(throws: CacheError.self) { try MappedFeatures.make(cache, extraction: extraction, in: "/proc/none") }
     }
 
-    @Test("a damaged file of mapped features is none, or has the clips that it should")
-    func damagedMap() throws {
+    @Test("a damaged file of mapped features is none, or has the clips that it should") func damagedMap() throws {
         let folder = scratch.path + "/mapped"
         let whole = try #require(try MappedFeatures.make(cache, extraction: extraction, in: folder))
         let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
@@ -224,8 +217,7 @@ import Testing
         #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) == nil)
     }
 
-    @Test("phrases are kept beside the features, where SQL finds them")
-    func phrases() throws {
+    @Test("phrases are kept beside the features, where SQL finds them") func phrases() throws {
         try cache.store(phrases: [("up", Self.direction(0)), ("up", Self.direction(1))], extraction: extraction.id)
         let stored = try DatabaseQueue(path: cache.path).read {
             try Row.fetchAll($0, sql: "SELECT phrase, length(feature) / 4 AS numbers FROM phrase")

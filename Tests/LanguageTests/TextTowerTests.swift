@@ -23,12 +23,10 @@ import Tokenizers
             tower.isCausal
             ? try BytePairTokenizer(file: TokenizerTests.path("merges", "txt"))
             : try SigLIPTokenizer(file: TokenizerTests.path("unigram", "model"))
-        return try TextEncoder(
-            tower, weights: RandomParameters(), vocabularySize: vocabulary, tokenizer: tokenizer)
+        return try TextEncoder(tower, weights: RandomParameters(), vocabularySize: vocabulary, tokenizer: tokenizer)
     }
 
-    @Test("features of phrases equal transformers' and open_clip's for the same parameters")
-    func features() throws {
+    @Test("features of phrases equal transformers' and open_clip's for the same parameters") func features() throws {
         let goldens = Self.goldens
         for (backbone, numerics, wanted, vocabulary) in [
             ("clip_vitb32", Numerics.openai, goldens.clip, goldens.vocabulary[0]),
@@ -44,7 +42,7 @@ import Tokenizers
 
     @Test("a text tower in a file of its own has its publisher's activation, whatever the image tower's file is for")
     func activation() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/text.safetensors"
         func numerics(_ names: [String], _ backbone: String) throws -> Numerics? {
             let tensors = names.map { ($0, Tensor(shape: [2, 2], values: [0, 0, 0, 0])) }
@@ -62,8 +60,7 @@ import Tokenizers
         #expect(try numerics([text, image], "siglip_b16") == .transformers)
     }
 
-    @Test("phrases give the same alone and among others; empty ones are refused")
-    func alone() throws {
+    @Test("phrases give the same alone and among others; empty ones are refused") func alone() throws {
         let encoder = try Self.encoder("clip_vitb32", .openai, Self.goldens.vocabulary[0])
         let together = try encoder.encode(Self.goldens.texts)
         for (text, vector) in zip(Self.goldens.texts, together) {
@@ -72,5 +69,36 @@ import Tokenizers
         }
         #expect(throws: TextError.empty) { try encoder.encode([" \n"]) }
         #expect(encoder.isTooLong(String(repeating: "horse ball ", count: 60)) && !encoder.isTooLong("a horse"))
+    }
+}
+
+@Suite struct ClassPromptsTests {
+    @Test(
+        "labels are read as words",
+        arguments: [
+            ("ApplyEyeMakeup", "apply eye makeup"), ("jump_rope", "jump rope"), ("brush-teeth", "brush teeth"),
+            ("TaiChi", "tai chi"), ("run", "run"), ("YoYo", "yo yo"), ("playing the piano", "playing the piano"),
+            ("TV", "TV"), ("WatchTVNews", "watch tv news"), ("Biking", "Biking"), ("", ""),
+        ])
+    func words(_ label: String, _ expected: String) { #expect(ClassPrompts.words(label) == expected) }
+
+    @Test("a vocabulary named after the weights comes before one that only lies beside them") func vocabulary() throws {
+        let scratch = ScratchFolder()
+        let fixture = try #require(Bundle.module.url(forResource: "Fixtures/merges", withExtension: "txt"))
+        try scratch.file("merges.txt", Data("no vocabulary".utf8))
+        let weights = scratch.path + "/clip.bin"
+        #expect(throws: (any Error).self) { try Vocabulary.open(nil, beside: weights, isCausal: true) }
+        try scratch.file("clip.merges.txt", try Data(contentsOf: fixture))
+        #expect(try Vocabulary.open(nil, beside: weights, isCausal: true).vocabularySize > 512)
+    }
+
+    @Test("a class is its name in each template, or its own prompts, in templates where there are any")
+    func sentences() {
+        #expect(ClassPrompts().sentences("jump_rope") == ["a photo of jump rope."])
+        let own = ClassPrompts(prompts: ["run": ["somebody runs", "a race"]])
+        #expect(own.sentences("run") == ["somebody runs", "a race"] && own.sentences("sit") == ["a photo of sit."])
+        let both = ClassPrompts(prompts: ["run": ["a race"]], templates: ["a film of {}.", "{}, seen from afar"])
+        #expect(both.sentences("run") == ["a film of a race.", "a race, seen from afar"])
+        #expect(both.sentences("sit") == ["a film of sit.", "sit, seen from afar"])
     }
 }

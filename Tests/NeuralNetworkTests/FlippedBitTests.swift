@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import NeuralNetwork
 
 /// Single bits that flip in weight files: which formats notice, as docs/weights.md says.
@@ -11,16 +10,13 @@ import Testing
         do {
             let file = try openCheckpoint(path: path)
             return try file.shapes.keys.reduce(into: [:]) { $0[$1] = try file.tensor(named: $1) }
-        } catch is WeightsError {
-            return nil
-        }
+        } catch is WeightsError { return nil }
     }
 
-    /// Flips a bit of every byte of a file, one after the other.
-    ///
-    /// - Returns: how many changed files were refused, and which bytes changed a tensor without a word.
+    /// Flips a bit of every byte of a file, one after the other. Returns how many changed files were refused, and which
+    /// bytes changed a tensor without a word.
     private static func flip(_ path: String, bit: Int) throws -> (refused: Int, unnoticed: [Int]) {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
         let expected = try #require(try tensors(path))
         var (refused, unnoticed) = (0, [Int]())
@@ -44,7 +40,7 @@ import Testing
 
     @Test("a flipped bit of a .safetensors that this program wrote is always noticed where it matters")
     func ownFiles() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/own.safetensors"
         let tensors = [
             "a.weight": Tensor(shape: [4, 8], values: (0..<32).map { Float($0) / 7 }),
@@ -77,7 +73,7 @@ import Testing
         var data = try Data(contentsOf: URL(fileURLWithPath: path))
         let values = (20..<24).map(Float.init).withUnsafeBytes { Data($0) }
         data[try #require(data.range(of: values)).lowerBound + 2] ^= 16
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         #expect(!refusal { _ = try KerasFile(path: scratch.file("flipped.h5", data)) }.isEmpty)
     }
 
@@ -88,7 +84,7 @@ import Testing
         #expect(reason([0.1, -8e36]) == "holds values up to 8e+36, which are implausible for trained weights")
         // 0.01 with the upper bit of its exponent flipped, in a file without any checksum.
         let flipped = Float(bitPattern: Float(0.01).bitPattern ^ 1 << 30)
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let header = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"
         let data = SafeTensorsTests.file(header, body: 0) + [1, flipped].withUnsafeBytes { Data($0) }
         let file = try SafeTensorsFile(path: scratch.file("w.safetensors", data))

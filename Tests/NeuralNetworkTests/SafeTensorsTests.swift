@@ -10,13 +10,12 @@ import Testing
     }
 
     static func read(_ data: Data) throws -> SafeTensorsFile {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         // The open file outlives its name.
         return try SafeTensorsFile(path: scratch.file("test.safetensors", data))
     }
 
-    @Test("what is written is read back to the bit")
-    func roundTrip() throws {
+    @Test("what is written is read back to the bit") func roundTrip() throws {
         let tensors = [
             "b.weight": Tensor(shape: [2, 3], values: [1, -2, .pi, 1e-30, 0, .infinity]),
             "a": Tensor(shape: [], values: [7]), "empty": Tensor(shape: [0, 4], values: []),
@@ -31,8 +30,7 @@ import Testing
         #expect(try file.tensor(named: "c") == nil)
     }
 
-    @Test("half, bfloat16, double and integer tensors become floats")
-    func conversions() throws {
+    @Test("half, bfloat16, double and integer tensors become floats") func conversions() throws {
         func bytes<Value: FixedWidthInteger>(_ values: [Value]) -> Data {
             values.reduce(into: Data()) { data, value in
                 withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) }
@@ -66,8 +64,7 @@ import Testing
             (
                 "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4611686018427387904],\"data_offsets\":[0,16]}}",
                 "has the shape"
-            ),
-            ("{\"x\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", "unknown type C64"),
+            ), ("{\"x\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", "unknown type C64"),
             ("{\"x\":{\"shape\":[1]}}", "lacks dtype"), ("{\"x\":3}", "is not an object"),
             ("[1,2]", "not a JSON object"),
             ("{\"x\":", "not a JSON object"),
@@ -82,8 +79,7 @@ import Testing
         #expect(error?.localizedDescription.contains("test.safetensors") == true)
     }
 
-    @Test("a file too short, too long a header and a missing file are errors")
-    func truncated() {
+    @Test("a file too short, too long a header and a missing file are errors") func truncated() {
         #expect(throws: WeightsError.self) { try Self.read(Data([1, 2, 3])) }
         #expect(throws: WeightsError.self) { try Self.read(Self.file("{}", length: 1 << 40)) }
         #expect(throws: WeightsError.self) { try Self.read(Self.file("{}", length: .max)) }
@@ -98,10 +94,67 @@ import Testing
         let data = try SafeTensorsWriter.data(
             ["fc.weight": Tensor(shape: [2, 5]), "other": Tensor(shape: [1])], metadata: [:])
         let file = try Self.read(data)
-        let error = #expect(throws: WeightsError.self) { try file.validate(for: graph.parameters) }
-        let text = error?.localizedDescription ?? ""
+        let text = refusal(of: WeightsError.self) { try file.validate(for: graph.parameters) }
         #expect(text.contains("1 missing (fc.bias)"))
         #expect(text.contains("fc.weight: [2, 5] instead of [2, 4]"))
         #expect(text.contains("1 unexpected (other)"))
+    }
+}
+
+@Suite struct MemoryLimitTests {
+    @Test("weights larger than the memory are refused before anything is taken, by whoever reads them")
+    func tooLarge() throws {
+        let scratch = ScratchFolder()
+        // A sparse file of 8 TB, whose header is true.
+        let count = 1 << 41
+        let header = #"{"w":{"dtype":"F32","shape":[\#(count)],"data_offsets":[0,\#(4 * count)]}}"#
+        var data = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+        data.append(Data(header.utf8))
+        let path = try scratch.file("huge.bin", data)
+        guard truncate(path, off_t(data.count + 4 * count)) == 0 else { return }
+        let file = try SafeTensorsFile(path: path)
+        #expect(file.shapes == ["w": [count]])
+        let expected = WeightsError.tooLarge(file: path, bytes: 4 * count, memory: MemoryLimit.bytes)
+        #expect(throws: expected) { try file.tensor(named: "w") }
+        #expect(throws: expected) {
+            try file.validate(for: [
+                Graph.Parameter(name: "w", shape: [count], initializer: .init(spread: 1), isTrainable: true)
+            ])
+        }
+        #expect(throws: WeightsError.self) { try SafeTensorsWriter.convert(file, to: scratch.path + "/out.bin") }
+        #expect(!FileManager.default.fileExists(atPath: scratch.path + "/out.bin"))
+        #expect(expected.localizedDescription.contains("MB of memory"))
+        // What does not fit the network is not read at all.
+        #expect(throws: WeightsError.self) {
+            try file.tensor(
+                for: Graph.Parameter(name: "w", shape: [4], initializer: .init(spread: 1), isTrainable: true))
+        }
+    }
+}
+
+@Suite struct UserCacheTests {
+    @Test("files of the user's cache are written into a folder that nobody else enters") func permissions() throws {
+        let scratch = ScratchFolder()
+        let path = scratch.path + "/zoetrope/ranges/a.json"
+        UserCache.write(Data("x".utf8), to: path)
+        #expect(UserCache.contents(path) == Data("x".utf8))
+        var status = stat()
+        try #require(stat(scratch.path + "/zoetrope/ranges", &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o700)
+    }
+
+    @Test("files that another user wrote, or may write, are not read, nor are special ones") func owners() throws {
+        let scratch = ScratchFolder()
+        let shared = try scratch.file("shared.json", "x")
+        chmod(shared, 0o666)
+        #expect(UserCache.contents(shared) == nil)
+        let pipe = scratch.path + "/pipe.json"
+        try #require(mkfifo(pipe, 0o600) == 0)
+        #expect(UserCache.contents(pipe) == nil)
+        // Only root can give a file away.
+        guard geteuid() == 0 else { return }
+        let other = try scratch.file("other.json", "x")
+        chown(other, 65534, 65534)
+        #expect(UserCache.contents(other) == nil)
     }
 }

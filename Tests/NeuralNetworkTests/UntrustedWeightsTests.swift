@@ -5,9 +5,7 @@ import Testing
 
 /// Files that somebody made to end the program, to hang it or to take all memory: each is an error in words, soon.
 @Suite struct UntrustedWeightsTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     // MARK: - Special files
 
@@ -29,13 +27,11 @@ import Testing
         #expect(refusal { _ = try openCheckpoint(path: "/dev/zero") }.contains("it is a device"))
     }
 
-    @Test("a named pipe beside an index, or a part that is one, is refused at once")
-    func pipesInShards() throws {
+    @Test("a named pipe beside an index, or a part that is one, is refused at once") func pipesInShards() throws {
         try #require(mkfifo(folder.path + "/model.safetensors.index.json", 0o600) == 0)
         let part = try folder.file("model-00001-of-00002.safetensors", Data(count: 8))
         #expect(refusal { _ = try openCheckpoint(path: part) }.contains("a named pipe"))
-        let index = try folder.file(
-            "other.safetensors.index.json", #"{"weight_map":{"a":"pipe.safetensors"}}"#)
+        let index = try folder.file("other.safetensors.index.json", #"{"weight_map":{"a":"pipe.safetensors"}}"#)
         try #require(mkfifo(folder.path + "/pipe.safetensors", 0o600) == 0)
         #expect(refusal { _ = try openCheckpoint(path: index) }.contains("a named pipe"))
     }
@@ -68,8 +64,7 @@ import Testing
         #expect(refusal { _ = try SafeTensorsFile(path: path) }.contains("more than 100000 tensors"))
     }
 
-    @Test("nested JSON, JSON in UTF-16 and shapes whose products overflow are refused")
-    func headers() throws {
+    @Test("nested JSON, JSON in UTF-16 and shapes whose products overflow are refused") func headers() throws {
         let deep = String(repeating: "[", count: 200_000)
         let path = try folder.file("deep", SafeTensorsTests.file("{\"a\":" + deep))
         #expect(refusal { _ = try SafeTensorsFile(path: path) }.contains("nested more than 64 levels deep"))
@@ -99,8 +94,7 @@ import Testing
 
     @Test(
         "lists and dictionaries that grow one by one, or contain each other many times, take time in proportion to the file"
-    )
-    func growingLists() throws {
+    ) func growingLists() throws {
         // ] N a N a …
         let list =
             Data([0x80, 2]) + Data("]".utf8) + Data(repeating: 0, count: 0)
@@ -124,8 +118,7 @@ import Testing
         #expect(ContinuousClock.now - start < soon)
     }
 
-    @Test("a tensor of very many dimensions is refused")
-    func dimensions() {
+    @Test("a tensor of very many dimensions is refused") func dimensions() {
         var data = Data([0x80, 2]) + Data("ctorch._utils\n_rebuild_tensor_v2\n((".utf8)
         data += Data([0x8C, 7]) + Data("storage".utf8) + Data("ctorch\nFloatStorage\n".utf8)
         data += Data([0x8C, 1]) + Data("0".utf8) + Data([0x8C, 3]) + Data("cpu".utf8) + Data("K".utf8) + Data([4])
@@ -163,8 +156,7 @@ import Testing
         #expect(refusal { _ = try KerasFile(path: path) }.contains(words))
     }
 
-    @Test("shapes are limited whatever order their lengths have")
-    func shapeLimits() {
+    @Test("shapes are limited whatever order their lengths have") func shapeLimits() {
         #expect(ShapeLimits.elements(of: [2, 3, 4]) == 24)
         #expect(ShapeLimits.elements(of: []) == 1)
         #expect(ShapeLimits.elements(of: [0, 5]) == 0)

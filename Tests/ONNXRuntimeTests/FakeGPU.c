@@ -154,9 +154,8 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   return *function ? SUCCESS : FAILURE;
 }
 
-int cuLaunchKernel(
-  void *function, unsigned blocks, unsigned rows, unsigned layers, unsigned threads, unsigned thread_rows,
-  unsigned thread_layers, unsigned shared, void *stream, void **arguments, void **more) {
+int cuLaunchKernel(void *function, unsigned blocks, unsigned rows, unsigned layers, unsigned threads,
+    unsigned thread_rows, unsigned thread_layers, unsigned shared, void *stream, void **arguments, void **more) {
   static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
   (void)shared;
   (void)stream;

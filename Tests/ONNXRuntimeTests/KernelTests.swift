@@ -3,9 +3,7 @@ import TestSupport
 import Testing
 
 /// The program's own kernels, as the GPU's compiler is given them, beside their plain twins.
-@Suite("kernels of the program's own, on a stand-in for a GPU")
-struct KernelTests {
-    /// A type of numbers, moved several at once where there are so many channels, or one at a time.
+@Suite("kernels of the program's own, on a stand-in for a GPU") struct KernelTests {
     struct Case: CustomTestStringConvertible {
         let element: Element
         let isWide: Bool
@@ -21,7 +19,6 @@ struct KernelTests {
 
     private static let rows = 11
 
-    /// Runs a pass on the stand-in and its twin.
     private static func run(
         _ element: Element, x: DeviceNumbers, _ operands: [DeviceNumbers?], residual: DeviceNumbers? = nil,
         y: DeviceNumbers, sum: DeviceNumbers? = nil, _ change: (inout pass) -> Void
@@ -46,8 +43,7 @@ struct KernelTests {
         pass_on_cpu(&twin)
     }
 
-    @Test("bias, residual and each activation", arguments: Case.all)
-    func epilogues(_ it: Case) throws {
+    @Test("bias, residual and each activation", arguments: Case.all) func epilogues(_ it: Case) throws {
         let channels = it.isWide ? 3 * it.width : 7
         let x = DeviceNumbers(it.element, "x", count: Self.rows * channels, spread: 5)
         let bias = DeviceNumbers(it.element, "bias", count: channels)
@@ -65,8 +61,7 @@ struct KernelTests {
     }
 
     /// Channels for which rows lie in the registers of 8, 16 or 32 lanes, in one to sixteen parts.
-    @Test("normalisation over few and many channels", arguments: Case.all)
-    func normalisations(_ it: Case) throws {
+    @Test("normalisation over few and many channels", arguments: Case.all) func normalisations(_ it: Case) throws {
         for parts in [5, 7, 11, 15, 23, 31, 50, 95, 101, 250, 511] {
             let channels = parts * it.width
             let x = DeviceNumbers(it.element, "x", count: Self.rows * channels, spread: 4)
@@ -87,16 +82,14 @@ struct KernelTests {
         }
     }
 
-    @Test("more channels than a row's lanes hold are refused")
-    func tooManyChannels() throws {
+    @Test("more channels than a row's lanes hold are refused") func tooManyChannels() throws {
         let x = DeviceNumbers(.f32, "x", count: Self.rows * 2052)
         #expect(throws: StandInGPU.Failure.self) {
             try Self.run(.f32, x: x, [x, x, x], y: DeviceNumbers(.f32, count: x.count)) { $0.kind = PASS_NORMALIZE }
         }
     }
 
-    @Test("factors of a channel, for each image's own", arguments: Case.all)
-    func scales(_ it: Case) throws {
+    @Test("factors of a channel, for each image's own", arguments: Case.all) func scales(_ it: Case) throws {
         let channels = it.isWide ? 2 * it.width : 5
         let x = DeviceNumbers(it.element, "x", count: Self.rows * channels)
         let factors = DeviceNumbers(it.element, "factors", count: (Self.rows + 3) / 4 * channels)

@@ -11,8 +11,7 @@ enum StandInGPU {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         atexit { try? FileManager.default.removeItem(at: StandInGPU.folder) }
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        try? FileManager.default.copyItem(
-            at: sources.appending(path: "Lanes.h"), to: folder.appending(path: "Lanes.h"))
+        try? FileManager.default.copyItem(at: sources.appending(path: "Lanes.h"), to: folder.appending(path: "Lanes.h"))
         // Whoever asks for a library of that name gets the one that is loaded already.
         for name in ["libcuda.so.1", "libnvrtc.so.13"] {
             let library = folder.appending(path: name).path
@@ -40,21 +39,14 @@ enum StandInGPU {
         if let failure { throw Failure(text: String(cString: failure)) }
     }
 
-    /// What a function said went wrong.
-    struct Failure: Error {
-        let text: String
-    }
+    struct Failure: Error { let text: String }
 }
 
-/// What numbers on a GPU are.
 enum Element: Int, CaseIterable {
-    case f32 = 1
-    case f16 = 10
-    case bf16 = 16
+    case f32 = 1, f16 = 10, bf16 = 16
 
     var bytes: Int { self == .f32 ? 4 : 2 }
 
-    /// The largest share by which a result is rounded.
     var rounding: Float {
         switch self {
         case .f32: 2e-6
@@ -94,10 +86,8 @@ final class DeviceNumbers {
     private static let guardBytes = 64
     private static let guardByte: UInt8 = 0xa5
 
-    /// Room for results.
     init(_ element: Element, count: Int) {
-        self.element = element
-        self.count = count
+        (self.element, self.count) = (element, count)
         memory = .allocate(byteCount: count * element.bytes + Self.guardBytes, alignment: 64)
         memory.initializeMemory(
             as: UInt8.self, repeating: Self.guardByte, count: count * element.bytes + Self.guardBytes)
@@ -119,13 +109,11 @@ final class DeviceNumbers {
         numbers.deallocate()
     }
 
-    /// Whether the GPU's numbers are those of the twin, but for how they are rounded, and nothing was written behind them.
+    /// Whether the GPU's numbers are the twin's, but for how they are rounded, and nothing was written behind them.
     func agree(tolerance: Float = 1) -> Bool {
         let end = memory + count * element.bytes
         guard (0..<Self.guardBytes).allSatisfy({ end.load(fromByteOffset: $0, as: UInt8.self) == Self.guardByte })
-        else {
-            return false
-        }
+        else { return false }
         return (0..<count).allSatisfy { i in
             let (own, twin) = (element.read(memory + i * element.bytes), numbers[i])
             return abs(own - twin) <= tolerance * element.rounding * max(1, abs(twin))

@@ -3,13 +3,11 @@ import TestSupport
 import Testing
 
 /// The program's own kernels of windows that slide over images, beside their plain twins.
-@Suite("windows of the program's own, on a stand-in for a GPU")
-struct WindowTests {
+@Suite("windows of the program's own, on a stand-in for a GPU") struct WindowTests {
     /// Height and width of images that no tile divides, one of them narrower than a tile.
     private static let sizes: [(Int64, Int64)] = [(7, 21), (9, 5)]
 
-    @Test("filters of one channel each", arguments: Element.allCases)
-    func depthwise(_ element: Element) throws {
+    @Test("filters of one channel each", arguments: Element.allCases) func depthwise(_ element: Element) throws {
         for (size, stride) in [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2)] as [(Int64, Int64)] {
             for image in Self.sizes {
                 for hasResidual in [false, true] {

@@ -35,7 +35,6 @@ import Testing
         return try plan.run(pixels: [UInt8](goldens.pixels), normalization: imageNet).values
     }
 
-    /// The largest difference, of the largest number.
     static func error(_ values: [Float], _ expected: [Float]) -> Float {
         let largest = expected.reduce(0) { max($0, abs($1)) }
         return values.count == expected.count
@@ -70,7 +69,7 @@ import Testing
 
     @Test("an exported network read again gives the features it began with", arguments: ["f32", "f16"])
     func roundTrip(format: String) throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let path = folder.path + "/again.onnx"
         let network = try ImportedNetwork(path: Self.fixtures + "tokens-dynamo.onnx")
         let encoder = NetworkWriter.Encoder(
@@ -152,18 +151,16 @@ import Testing
 
     @Test("operators without a counterpart are refused by name; what stands before them is still to be had")
     func refusals() throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
-        try Self.write(
-            [("Relu", ["x"], ["a"]), ("Det", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
+        try Self.write([("Relu", ["x"], ["a"]), ("Det", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
         #expect(message(path).contains("Det (b-node): this operation is not supported"))
         #expect(message(path).contains("Name an earlier value as `tap`"))
         #expect(message(path, output: "a") == "")
     }
 
-    @Test("values that broadcast or join across axes are refused, not mistaken for channels")
-    func acrossAxes() throws {
-        let folder = try ScratchFolder()
+    @Test("values that broadcast or join across axes are refused, not mistaken for channels") func acrossAxes() throws {
+        let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         let ones = [Float](repeating: 1, count: 3)
         let mean = ("GlobalAveragePool", ["x"], ["g"])
@@ -183,9 +180,8 @@ import Testing
         #expect(message(path) == "")
     }
 
-    @Test("a damaged structure is refused in words")
-    func malformed() throws {
-        let folder = try ScratchFolder()
+    @Test("a damaged structure is refused in words") func malformed() throws {
+        let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         #expect(message(path).contains("it does not exist"))
         try folder.file("m.onnx", Data("no model".utf8))
@@ -214,7 +210,7 @@ import Testing
         "weights in other files stay inside the folder",
         arguments: ["../secret", "/etc/passwd", "link/secret", "a/../../secret", ""])
     func outside(location: String) throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         try folder.file("secret", Data(count: 48))
         try folder.file("model/keep", Data())
         try FileManager.default.createSymbolicLink(
@@ -229,9 +225,8 @@ import Testing
         #expect(message(path).contains("is stored outside of the model's folder"), "\(message(path))")
     }
 
-    @Test("sizes are checked before anything is made")
-    func sizes() throws {
-        let folder = try ScratchFolder()
+    @Test("sizes are checked before anything is made") func sizes() throws {
+        let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [1 << 30, 1 << 30, 3, 3], [1])], to: path)
         #expect(message(path).contains("invalid shape"))
@@ -243,7 +238,7 @@ import Testing
 
     @Test("functions of numbers are known by what they do", arguments: ScalarFunctionCase.all)
     func functions(function: ScalarFunctionCase) throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write(function.nodes, tensors: function.constants.map { ($0.key, [], [$0.value]) }, to: path)
         let network = try ImportedNetwork(path: path)
@@ -263,8 +258,7 @@ struct ScalarFunctionCase: CustomTestStringConvertible, Sendable {
     var testDescription: String { activation.rawValue }
 
     static let all: [ScalarFunctionCase] = [
-        .init(
-            activation: .silu, nodes: [("Sigmoid", ["x"], ["s"]), ("Mul", ["s", "x"], ["y"])], constants: [:]),
+        .init(activation: .silu, nodes: [("Sigmoid", ["x"], ["s"]), ("Mul", ["s", "x"], ["y"])], constants: [:]),
         .init(
             activation: .hardSwish,
             nodes: [
@@ -282,7 +276,6 @@ struct ScalarFunctionCase: CustomTestStringConvertible, Sendable {
             activation: .quickGELU,
             nodes: [("Mul", ["x", "k"], ["a"]), ("Sigmoid", ["a"], ["b"]), ("Mul", ["x", "b"], ["y"])],
             constants: ["k": 1.702]),
-        .init(
-            activation: .relu6, nodes: [("Clip", ["x", "zero", "six"], ["y"])], constants: ["zero": 0, "six": 6]),
+        .init(activation: .relu6, nodes: [("Clip", ["x", "zero", "six"], ["y"])], constants: ["zero": 0, "six": 6]),
     ]
 }

@@ -33,8 +33,7 @@ import Testing
         return model
     }
 
-    @Test("what is written is read again")
-    func roundTrip() throws {
+    @Test("what is written is read again") func roundTrip() throws {
         let data = Self.model.serializedData()
         let model = try ModelProto(serializedBytes: data)
         #expect(model.serializedData() == data)
@@ -47,8 +46,7 @@ import Testing
         #expect(model.producerVersion == "1 ½" && model.opsetImport[0].version == 17)
     }
 
-    @Test("bytes are those that the format's own tools write")
-    func bytes() throws {
+    @Test("bytes are those that the format's own tools write") func bytes() throws {
         var tensor = TensorProto()
         (tensor.dims, tensor.dataType, tensor.name) = ([300], 1, "w")
         tensor.floatData = [1]
@@ -74,24 +72,20 @@ import Testing
         #expect(throws: ProtobufError.self) { try TensorProto(serializedBytes: Data(bytes)) }
     }
 
-    @Test("graphs within graphs are read to a depth, and not beyond")
-    func depth() throws {
+    @Test("graphs within graphs are read to a depth, and not beyond") func depth() throws {
         var graph = GraphProto()
-        for _ in 0..<20 {
-            var (attribute, node, outer) = (AttributeProto(), NodeProto(), GraphProto())
-            attribute.g = graph
-            node.attribute = [attribute]
-            outer.node = [node]
-            graph = outer
+        func nest() {
+            for _ in 0..<20 {
+                var (attribute, node, outer) = (AttributeProto(), NodeProto(), GraphProto())
+                attribute.g = graph
+                node.attribute = [attribute]
+                outer.node = [node]
+                graph = outer
+            }
         }
+        nest()
         #expect(try GraphProto(serializedBytes: graph.serializedData()).node.count == 1)
-        for _ in 0..<20 {
-            var (attribute, node, outer) = (AttributeProto(), NodeProto(), GraphProto())
-            attribute.g = graph
-            node.attribute = [attribute]
-            outer.node = [node]
-            graph = outer
-        }
+        nest()
         let data = graph.serializedData()
         #expect(throws: ProtobufError.self) { try GraphProto(serializedBytes: data) }
     }

@@ -25,9 +25,8 @@ import Testing
         try model.write(name: "test", version: "1", metadata: [:])
     }
 
-    @Test("weights above the limit stand in a file of their own, at pages' beginnings")
-    func external() throws {
-        let folder = try ScratchFolder()
+    @Test("weights above the limit stand in a file of their own, at pages' beginnings") func external() throws {
+        let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write(to: path, inlineLimit: 1000)
         let model = try ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: path)))
@@ -59,8 +58,7 @@ import Testing
         let apart = builder.convolution("apart", pooled, Convolution(outChannels: 16, window: window, groups: 16))
         let late = Window(kernel: Extent(3), stride: Extent(2), trailing: Extent(1))
         let uneven = builder.convolution("uneven", apart, Convolution(outChannels: 16, window: late))
-        let tokens = builder.tokens(
-            "", uneven, TokenEmbedding(hasClassToken: true, grid: 8, positionsCoverClass: true))
+        let tokens = builder.tokens("", uneven, TokenEmbedding(hasClassToken: true, grid: 8, positionsCoverClass: true))
         let attention = builder.tokenAttention("attn", builder.linear("qkv", tokens, out: 48), heads: 2)
         let mixed = builder.linear("proj", attention, out: 16)
         let graph = builder.build(outputs: ["pooled": builder.classToken("token", mixed)])
@@ -78,7 +76,7 @@ import Testing
             (.attention, ["Conv": 1, "MultiHeadAttention": 0, "Product_float16": 4, "Attention_float16": 1]),
         ] as [(ModelWriter.OwnOperators, [String: Int])])
     func ownOperators(_ operators: ModelWriter.OwnOperators, _ expected: [String: Int]) throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let writer = try ModelWriter(
             path: folder.path + "/m.onnx", weights: .f32, weightBytes: 5000, target: .onnxRuntime(.float16, operators))
         try NetworkWriter(writer).write(Self.manyLayers(), count: 2)
@@ -94,9 +92,8 @@ import Testing
         }
     }
 
-    @Test("what was there stays where writing fails")
-    func failure() throws {
-        let folder = try ScratchFolder()
+    @Test("what was there stays where writing fails") func failure() throws {
+        let folder = ScratchFolder()
         try folder.file("m.onnx", Data("before".utf8))
         #expect(throws: ExportError.self) {
             let model = try ModelWriter(

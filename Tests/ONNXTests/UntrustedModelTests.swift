@@ -11,13 +11,12 @@ import Testing
     let path: String
 
     init() throws {
-        folder = try ScratchFolder()
+        folder = ScratchFolder()
         path = folder.path + "/m.onnx"
     }
 
     private typealias Nodes = [(String, [String], [String])]
 
-    /// Why `y` cannot be computed; empty if it can. Fails if it does not end soon.
     private func refusal(
         _ nodes: [(String, [String], [String])], tensors: [(String, [Int], [Float])] = [],
         _ change: (inout ModelProto) -> Void = { _ in }
@@ -59,8 +58,7 @@ import Testing
 
     // MARK: - Files
 
-    @Test("a named pipe given as a model, or as its external data, is refused at once")
-    func pipes() throws {
+    @Test("a named pipe given as a model, or as its external data, is refused at once") func pipes() throws {
         try #require(mkfifo(path, 0o600) == 0)
         #expect(try message().contains("it is a named pipe, not a regular file"))
         unlink(path)
@@ -103,8 +101,7 @@ import Testing
         }
     }
 
-    @Test("numbers in the wrong field, and shapes whose products overflow, are refused")
-    func wrongFields() throws {
+    @Test("numbers in the wrong field, and shapes whose products overflow, are refused") func wrongFields() throws {
         for (type, change) in [
             (1, { $0.int32Data = [1, 2, 3, 4] }), (7, { $0.floatData = [1, 2, 3, 4] }),
             (6, { $0.int64Data = [1, 2, 3, 4] }), (11, { $0.floatData = [1, 2, 3, 4] }),
@@ -118,17 +115,14 @@ import Testing
         for dims in [[0, 1 << 62, 1 << 62], [1 << 62, 0, 4], [-1, 4], [.min], [Int64](repeating: 1, count: 40)] {
             let words = try refusal(
                 [("Flatten", ["c"], ["f"]), ("Add", ["x", "f"], ["y"])], tensors: [("c", [0], [])]
-            ) {
-                $0.graph.initializer[0].dims = dims
-            }
+            ) { $0.graph.initializer[0].dims = dims }
             #expect(words.contains("invalid shape"), "\(dims): \(words)")
         }
     }
 
     // MARK: - Functions and depth
 
-    @Test("sums of a value with itself, chained, take no exponential time")
-    func doubledFunctions() throws {
+    @Test("sums of a value with itself, chained, take no exponential time") func doubledFunctions() throws {
         var nodes: Nodes = [("Relu", ["x"], ["r0"])]
         for index in 0..<40 { nodes.append(("Pow", ["r\(index)", "r\(index)"], ["r\(index + 1)"])) }
         nodes.append(("Det", ["r40"], ["y"]))
@@ -153,8 +147,7 @@ import Testing
                 "transposes a constant too often"))
     }
 
-    @Test("pixels that are scaled very many times are refused")
-    func scaledPixels() throws {
+    @Test("pixels that are scaled very many times are refused") func scaledPixels() throws {
         let nodes: Nodes = (0..<5000).map { index in
             ("Mul", [index == 0 ? "x" : "r\(index)", "c"], [index == 4999 ? "y" : "r\(index + 1)"])
         }
@@ -166,8 +159,7 @@ import Testing
 
     // MARK: - Memory
 
-    @Test("constants that a small file computes share one budget of memory")
-    func constants() throws {
+    @Test("constants that a small file computes share one budget of memory") func constants() throws {
         for type in ["ConstantOfShape", "Expand", "Range"] {
             var nodes: Nodes = (0..<40).map { index in
                 switch type {
@@ -191,8 +183,7 @@ import Testing
         }
     }
 
-    @Test("concatenations that double, of constants or of pictures, are refused")
-    func doubling() throws {
+    @Test("concatenations that double, of constants or of pictures, are refused") func doubling() throws {
         var nodes: Nodes = (0..<60).map { ("Concat", ["c\($0)", "c\($0)"], ["c\($0 + 1)"]) }
         nodes.append(("Add", ["x", "c60"], ["y"]))
         let constants = try refusal(nodes, tensors: [("c0", [1], [1])])
@@ -206,8 +197,7 @@ import Testing
         #expect(words.contains("its output has"), "\(words)")
     }
 
-    @Test("empty messages, which take a hundred times their bytes in memory, are limited")
-    func emptyMessages() throws {
+    @Test("empty messages, which take a hundred times their bytes in memory, are limited") func emptyMessages() throws {
         // A node, an initializer or a string of two bytes each.
         for tag in [0x0A, 0x2A, 0x62] as [UInt8] {
             var inner = Data()
@@ -229,8 +219,7 @@ import Testing
     // MARK: - Arithmetic
 
     /// A node that reads `x` or the constants of shape and number, with any integers for its attributes.
-    @Test("integers at the ends of their range trap nowhere")
-    func extremes() throws {
+    @Test("integers at the ends of their range trap nowhere") func extremes() throws {
         let extremes: [Int64] = [.min, .max, -1, 0, 1 << 62, -(1 << 62), 1 << 32]
         let names = [
             "axis", "axes", "split", "perm", "start", "end", "starts", "ends", "pads", "kernel_shape", "strides",
@@ -279,14 +268,12 @@ import Testing
         }
     }
 
-    @Test("parts whose lengths wrap around, and lists that are missing, are refused")
-    func splits() throws {
+    @Test("parts whose lengths wrap around, and lists that are missing, are refused") func splits() throws {
         for first in ["x", "c"] {
             let words = try refusal([("Split", [first, "s"], ["a", "b", "d", "e"]), ("Concat", ["a", "b"], ["y"])]) {
                 model in
                 model.graph.initializer = [
-                    Self.integers("s", [1 << 62, 1 << 62, 1 << 62, (1 << 62) + 1]),
-                    Self.integers("c", [7], shape: [1]),
+                    Self.integers("s", [1 << 62, 1 << 62, 1 << 62, (1 << 62) + 1]), Self.integers("c", [7], shape: [1]),
                 ]
             }
             #expect(words.contains("its parts do not add up"), "\(words)")
@@ -301,8 +288,7 @@ import Testing
         #expect(try !refusal(nodes).isEmpty)
     }
 
-    @Test("learned tokens and weights that fit nothing are refused before they are read")
-    func misfits() throws {
+    @Test("learned tokens and weights that fit nothing are refused before they are read") func misfits() throws {
         let nodes: Nodes = [
             ("Reshape", ["x", "s"], ["r"]), ("Transpose", ["r"], ["t"]), ("Concat", ["c", "t"], ["y"]),
         ]
@@ -317,9 +303,7 @@ import Testing
         let bias = try refusal(
             [("LayerNormalization", ["t", "w", "b"], ["y"])],
             tensors: [("w", [8], [Float](repeating: 1, count: 8)), ("b", [3], [1, 1, 1])]
-        ) { model in
-            model.graph.node[0].input[0] = "x"
-        }
+        ) { model in model.graph.node[0].input[0] = "x" }
         #expect(bias.contains("normalises axes other than"), "\(bias)")
     }
 }

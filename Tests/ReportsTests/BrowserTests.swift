@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Reports
 
 /// Opens reports in Chromium, where it is installed.
@@ -36,7 +35,7 @@ import Testing
         .enabled(if: browser != nil, "needs Chromium"))
     func isSealed() throws {
         let server = try LocalServer()
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let hostile = HostileTextTests.labels(marker: scratch.path + "/marker") + server.requests
         let pages = try [hostile, hostile.indices.map { "\(10 + $0) plain" }].map { names in
             let place = try ReportPlace(names, perClass: ReportTests.splits)
@@ -61,25 +60,13 @@ import Testing
     }
 }
 
-/// Listens on the loopback address and answers nobody.
 private final class LocalServer {
     let port: UInt16
     private let descriptor: Int32
 
     init() throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = descriptor
-        let status = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                bind(descriptor, address, size) | listen(descriptor, 16) | getsockname(descriptor, address, &size)
-            }
-        }
-        port = UInt16(bigEndian: address.sin_port)
-        try #require(status == 0)
+        (descriptor, port) = listeningSocket()
+        try #require(descriptor >= 0)
     }
 
     deinit { close(descriptor) }

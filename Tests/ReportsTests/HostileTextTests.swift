@@ -5,7 +5,6 @@ import FoundationXML
 import SequenceModels
 import Testing
 import TestSupport
-
 @testable import Reports
 
 /// Labels and names whose special characters are fused with others into one grapheme cluster.
@@ -64,7 +63,7 @@ import TestSupport
 
     @Test("gnuplot runs nothing of a label, and every chart is well-formed") func charts() throws {
         guard ReportTests.hasGnuplot else { return }
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let marker = scratch.path + "/marker"
         let labels = Self.labels(marker: marker)
         let place = try ReportPlace(labels, perClass: ReportTests.splits)
@@ -117,7 +116,7 @@ import TestSupport
     }
 
     @Test("gnuplot that does not end is ended, and one on no absolute path is not taken") func limits() throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let program = try scratch.program("gnuplot", "exec sleep 60\n")
         var gnuplot = Gnuplot(executable: program)
         gnuplot.timeLimit = 0.2
@@ -129,7 +128,7 @@ import TestSupport
     @Test("gnuplot gets no variable of the user's environment, and an empty folder to work in") func environment()
         throws
     {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let program = try scratch.program("gnuplot", "ls -A >&2\nenv >&2\n")
         setenv("ZOETROPE_TEST_SECRET", "secret", 1)
         defer { unsetenv("ZOETROPE_TEST_SECRET") }
@@ -137,10 +136,7 @@ import TestSupport
             _ = try Gnuplot(executable: program).draw([.overlaidExample], as: .svg)
             Issue.record("it drew a chart")
         } catch let error as GnuplotError {
-            guard case .failed(_, let message) = error else {
-                Issue.record("\(error)")
-                return
-            }
+            guard case .failed(_, let message) = error else { throw Unexpected(found: error) }
             let lines = message.byteLines().map(String.init)
             #expect(lines.contains("LC_ALL=C.UTF-8") && !lines.contains { $0.contains("secret") })
             // Of `ls` nothing: every line is a variable.
@@ -149,6 +145,4 @@ import TestSupport
     }
 }
 
-extension Chart {
-    fileprivate static let overlaidExample = Chart(name: "x", title: "x", script: "plot x\n")
-}
+extension Chart { fileprivate static let overlaidExample = Chart(name: "x", title: "x", script: "plot x\n") }

@@ -7,7 +7,6 @@ import SequenceModels
 import TestSupport
 import Video
 
-/// A cache with clips and a run over them, made without training.
 final class ReportPlace {
     let scratch: ScratchFolder
     let cache: CacheFile
@@ -16,11 +15,10 @@ final class ReportPlace {
     private var clips: [(id: Int64, label: String, split: String)] = []
     private let recipe: ExtractionRecipe
 
-    /// - Parameters:
-    ///   - perClass: clips of each class in train, validation and test.
-    ///   - files: how many of the clips are there as files.
+    /// `perClass`: clips of each class in train, validation and test. `files`: how many of the clips are there as
+    /// files.
     init(_ labels: [String], perClass: [String: Int], files: Int = 0) throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         self.labels = labels.sorted()
         cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         recipe = try ExtractionRecipe(

@@ -3,7 +3,7 @@ import FoundationXML
 import SequenceModels
 import TestSupport
 import Testing
-
+import Video
 @testable import Reports
 
 @Suite struct ReportTests {
@@ -34,8 +34,7 @@ import Testing
         let html = try String(contentsOfFile: path, encoding: .utf8)
         for heading in [
             "Training", "Classes", "Confusion", "Probabilities", "Most confident errors",
-            "Least confident correct predictions",
-            "Data set", "Configuration",
+            "Least confident correct predictions", "Data set", "Configuration",
         ] { #expect(html.contains("<h2>\(heading)</h2>"), "\(heading)") }
         #expect(html.contains("untrained (random) resnet18") && html.contains("instead of"))
         // 12 test clips, every third of all clips wrong; each shows four frames with the head's weights.
@@ -50,15 +49,13 @@ import Testing
         #expect(!html.contains("{{") && !html.contains(">nil<"))
     }
 
-    @Test("labels are escaped everywhere, and nothing in them is run")
-    func hostileLabels() throws {
+    @Test("labels are escaped everywhere, and nothing in them is run") func hostileLabels() throws {
         let place = try ReportPlace(Self.hostile, perClass: Self.splits)
         let runs = try [
             place.run("o<b>ne", kind: .attention) { $0 % 2 == 0 }, place.run("two'\"", kind: .gru) { $0 % 5 == 0 },
         ]
         let joined = try ContinuousEvaluation(
-            runs[0].load().head,
-            place.cache.features(dataset: "set", extraction: 1), [5, 12, 20, 30])
+            runs[0].load().head, place.cache.features(dataset: "set", extraction: 1), [5, 12, 20, 30])
         let sweep = SweepReport(
             name: "<i>", keys: ["a.<b>", "b.`touch pwned`"],
             points: Self.hostile.map { .init(name: $0, values: [$0, $0], validationAccuracy: 0.5, testAccuracy: nil) },
@@ -78,8 +75,7 @@ import Testing
         #expect(!files.fileExists(atPath: "pwned") && !files.fileExists(atPath: place.path + "/pwned"))
     }
 
-    @Test("without gnuplot the page holds tables instead of charts")
-    func tablesOnly() throws {
+    @Test("without gnuplot the page holds tables instead of charts") func tablesOnly() throws {
         let place = try ReportPlace(["jump", "run"], perClass: Self.splits)
         let html = try RunReport(try place.run("one") { $0 % 2 == 0 }).html(drawn: [])
         #expect(!html.contains("<svg"))
@@ -108,8 +104,7 @@ import Testing
         #expect(try one.html(drawn: one.hasGnuplot ? Gnuplot().draw(one.charts, as: .svg) : []).contains("100.0 %"))
     }
 
-    @Test("a missing video, or another under its name, is said in place of its frames")
-    func missingVideos() throws {
+    @Test("a missing video, or another under its name, is said in place of its frames") func missingVideos() throws {
         let place = try ReportPlace(["jump", "run"], perClass: ["test": 2], files: 2)
         try Data("other".utf8).write(to: URL(fileURLWithPath: place.path + "/clips/1.y4m"))
         let directory = try place.run("one") { _ in true }
@@ -136,8 +131,7 @@ import Testing
         #expect(throws: ReportError.self) { try report.write(html: place.path + "/no folder/r.html") }
     }
 
-    @Test("a sweep's heat map averages seeds, and has a panel for each value of further keys")
-    func heatMap() throws {
+    @Test("a sweep's heat map averages seeds, and has a panel for each value of further keys") func heatMap() throws {
         let keys = ["sequence.lr", "sequence.batch", "sequence.decay", "sequence.seed"]
         var points: [SweepReport.Point] = []
         for lr in ["1e-2", "1e-3", "1e-4"] {
@@ -161,8 +155,7 @@ import Testing
         #expect(HeatMap.charts(keys: ["sequence.seed"], points: [points[0]]).isEmpty)
     }
 
-    @Test("the report of 101 classes and 3,783 predictions stays below 3 MB")
-    func large() throws {
+    @Test("the report of 101 classes and 3,783 predictions stays below 3 MB") func large() throws {
         let place = try ReportPlace(
             (0..<101).map { "Class number \($0)" }, perClass: ["train": 3, "test": 38], files: 40)
         let report = try RunReport(try place.run("big") { $0 % 4 == 0 })
@@ -174,6 +167,42 @@ import Testing
     }
 }
 
-extension RunReport {
-    var hasGnuplot: Bool { ReportTests.hasGnuplot }
+extension RunReport { var hasGnuplot: Bool { ReportTests.hasGnuplot } }
+
+@Suite struct TextTests {
+    @Test("columns are aligned and lines carry no trailing blanks") func table() {
+        var table = TextTable([("name", .left), ("clips", .right), ("note", .left)])
+        table.append(["a", "7", ""])
+        table.append(["läufer", "1,234", "x"])
+        #expect(
+            table.text == """
+                  name    clips  note
+                  a           7
+                  läufer  1,234  x
+                """)
+    }
+
+    @Test("numbers are grouped and rounded") func numbers() {
+        #expect([0, 999, 1000, 60_192_808, -1234].map(grouped) == ["0", "999", "1,000", "60,192,808", "-1,234"])
+        #expect(grouped(.min) == "-9,223,372,036,854,775,808")
+        #expect(decimal(11.4567, 1) == "11.5")
+        #expect(decimal(0.05, 3) == "0.050")
+        #expect(decimal(-0.0001, 2) == "0.00")
+        #expect(decimal(-2.5, 0) == "-3")
+        #expect(decimal(.nan, 2) == "–" && decimal(.infinity, 2) == "∞")
+        #expect(percent(0.98765) == "98.8 %")
+    }
+
+    @Test("times and stretches of frames that a file may state end nothing") func hostileNumbers() {
+        #expect(Timeline.clock(62.345) == "1:02.35")
+        for seconds in [Double.nan, .infinity, -.infinity, 1e300] { #expect(!Timeline.clock(seconds).isEmpty) }
+        #expect(Band.bands([], row: 0).isEmpty)
+        let picture = RGBImage(width: 2, height: 2, [10, 20, 30])
+        for value in [Float.nan, .infinity, -.infinity, -1] {
+            let frames = [ClassActivation.Frame(time: 0, picture: picture, map: [value, 1, 0.5, 0])]
+            let activation = ClassActivation(
+                video: "v", label: "run", probability: .nan, height: 2, width: 2, frames: frames)
+            #expect(activation.overlays.count == 1)
+        }
+    }
 }

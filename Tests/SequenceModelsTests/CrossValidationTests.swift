@@ -17,9 +17,7 @@ import Testing
     @Test("every clip outside the test part is held out once a repeat, and never together with its source")
     func holdsOut() throws {
         let examples = Self.features.examples.enumerated().map { index, example in
-            FeatureSet.Example(
-                videoID: example.videoID, path: example.path, label: example.label, split: example.split,
-                group: "\(example.label) \(index / 6)", views: example.views)
+            example.with(group: "\(example.label) \(index / 6)", views: example.views)
         }
         let features = FeatureSet(examples: examples, featureSize: 4, rows: Self.features.rows)
         var training = OrderProblem.training(.average, epochs: 1)
@@ -63,8 +61,7 @@ import Testing
         let examples = (0..<12).map { index in
             FeatureSet.Example(
                 videoID: Int64(index), path: "\(index)", label: index < 8 ? "a" : index < 10 ? "b" : "c",
-                split: "train",
-                group: nil, length: 1, firstRow: index)
+                split: "train", group: nil, length: 1, firstRow: index)
         }
         let features = FeatureSet(examples: examples, featureSize: 4, rows: (0..<48).map(Float.init))
         var training = OrderProblem.training(.average, epochs: 1)
@@ -73,8 +70,7 @@ import Testing
         #expect(throws: FoldError.lost(labels: ["b", "c"])) { try validation.fit(0) }
     }
 
-    @Test("a class with fewer sources than folds is named")
-    func tooFew() throws {
+    @Test("a class with fewer sources than folds is named") func tooFew() throws {
         let examples = (0..<8).map { (label: $0 < 6 ? "many" : "few", group: String?.none, name: "\($0)") }
         let error = FoldError.tooFew(label: "few", sources: 2, isGrouped: false, folds: 3)
         #expect(throws: error) { try Folds.assign(3, examples: examples, seed: 1) }
@@ -147,9 +143,7 @@ import Testing
 
     @Test(
         "a calibrated run has no higher loss on validation, and names the same classes",
-        arguments: [
-            HeadConfiguration.Kind.gru, .frame,
-        ])
+        arguments: [HeadConfiguration.Kind.gru, .frame])
     func run(kind: HeadConfiguration.Kind) throws {
         let place = try RunPlace()
         var training = OrderProblem.training(kind, epochs: 12)

@@ -3,7 +3,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import SequenceModels
 
 /// Against scikit-learn; `Tests/Parity/protocol_goldens.py` made the file.
@@ -17,8 +16,7 @@ import Testing
         let labels: [String]
         let truth: [Int]
         let probabilities: [[Double]]
-        let balancedAccuracy: Double
-        let macroF1: Double
+        let balancedAccuracy, macroF1: Double
         let averagePrecision: [Double]
         let roc: ROC?
 
@@ -28,10 +26,8 @@ import Testing
         }
 
         enum CodingKeys: String, CodingKey {
-            case labels, truth, probabilities, roc
-            case balancedAccuracy = "balanced_accuracy"
-            case macroF1 = "macro_f1"
-            case averagePrecision = "average_precision"
+            case labels, truth, probabilities, roc, balancedAccuracy = "balanced_accuracy"
+            case macroF1 = "macro_f1", averagePrecision = "average_precision"
         }
 
         var predictions: [PredictionRecord] {
@@ -53,8 +49,7 @@ import Testing
 
     static let goldens: Goldens = fixture("protocols", in: .module)
 
-    @Test("metrics are scikit-learn's, ties and all", arguments: goldens.scores)
-    func metrics(golden: Scores) throws {
+    @Test("metrics are scikit-learn's, ties and all", arguments: goldens.scores) func metrics(golden: Scores) throws {
         let metrics = Metrics(golden.predictions, labels: golden.labels)
         let scores = ScoreMetrics(golden.predictions, labels: golden.labels)
         #expect(abs(metrics.balancedAccuracy - golden.balancedAccuracy) < 1e-12)

@@ -3,7 +3,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import SequenceModels
 
 @Suite struct RunClipsTests {
@@ -20,19 +19,7 @@ import Testing
         return RunDirectory(path: try place.train(place.run(name, training)).directory)
     }
 
-    /// Puts every clip of the dataset into a split.
-    private func moveAll(to split: (FeatureSet.Example) -> String) throws {
-        try place.cache.registerSamples(
-            place.features.examples.map { example in
-                (
-                    VideoRecord(digest: example.path, path: example.path),
-                    SampleRecord(dataset: "order", label: example.label, split: split(example), group: nil)
-                )
-            })
-    }
-
-    @Test("the cache and the run's folder record the part that each clip plays")
-    func recorded() throws {
+    @Test("the cache and the run's folder record the part that each clip plays") func recorded() throws {
         let directory = try trained()
         let partition = Partition(place.features, validation: 0.25, seed: SequenceRunTests.training().seed)
         let run = try #require(try place.cache.run(named: "run"))
@@ -49,8 +36,7 @@ import Testing
         #expect(text.split(whereSeparator: \.isNewline).first == "path,digest,label,role")
     }
 
-    @Test("a clip that was trained on is no test clip, whatever the data set says later")
-    func splitsStay() throws {
+    @Test("a clip that was trained on is no test clip, whatever the data set says later") func splitsStay() throws {
         let directory = try trained()
         let before = try RunEvaluation(directory, role: .test)
         let all = try Dictionary(
@@ -58,7 +44,7 @@ import Testing
                 (role, try RunEvaluation(directory, role: role).predictions)
             })
         for split in ["test", "train", "validation"] {
-            try moveAll { _ in split }
+            try place.register(split: { _ in split })
             for (role, predictions) in all {
                 #expect(try RunEvaluation(directory, role: role).predictions == predictions, "\(split) \(role)")
             }
@@ -66,11 +52,10 @@ import Testing
         #expect(try RunEvaluation(directory).role == .test && RunEvaluation(directory).metrics == before.metrics)
     }
 
-    @Test("a run without a test part has none later, and says what it has")
-    func noTest() throws {
-        try moveAll { _ in "train" }
+    @Test("a run without a test part has none later, and says what it has") func noTest() throws {
+        try place.register(split: { _ in "train" })
         let directory = try trained()
-        try moveAll { $0.videoID % 5 == 0 ? "test" : "train" }
+        try place.register(split: { $0.videoID % 5 == 0 ? "test" : "train" })
         #expect(throws: SequenceError.noSplit("test", available: ["validation", "train"])) {
             try RunEvaluation(directory, role: .test)
         }
@@ -98,8 +83,7 @@ import Testing
         }
     }
 
-    @Test("another run of the same name in another cache lends no predictions")
-    func sameName() throws {
+    @Test("another run of the same name in another cache lends no predictions") func sameName() throws {
         let directory = try trained()
         let other = try RunPlace()
         var training = SequenceRunTests.training()
@@ -109,20 +93,11 @@ import Testing
         #expect(throws: error) { try Comparison([directory], cache: other.cache.path) }
     }
 
-    @Test("clips added later are left out and counted; clips that lost their features too")
-    func changedData() throws {
+    @Test("clips added later are left out and counted; clips that lost their features too") func changedData() throws {
         let directory = try trained()
         let clips = try RunEvaluation(directory, role: .test).metrics.count
-        let extraction = try #require(try place.cache.extractions().first)
-        try place.cache.registerSamples([
-            (
-                VideoRecord(digest: "new", path: "new"),
-                SampleRecord(dataset: "order", label: "up", split: "test", group: nil)
-            )
-        ])
-        try place.cache.store(
-            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1, 2, 3, 4]),
-            video: VideoRecord(digest: "new", path: "new"), extraction: extraction.id, maxFrames: 8, featureSize: 4)
+        try place.register("new", "up", "test")
+        try place.store("new", [1, 2, 3, 4])
         let later = try RunEvaluation(directory, role: .test)
         #expect(later.metrics.count == clips)
         #expect(
@@ -137,13 +112,12 @@ import Testing
         #expect(fewer.notes.contains { $0.contains("1 test clip of the run has no features") }, "\(fewer.notes)")
     }
 
-    @Test("a run that goes on keeps its clips, whatever the data set says by now")
-    func resumes() throws {
+    @Test("a run that goes on keeps its clips, whatever the data set says by now") func resumes() throws {
         let whole = try trained("whole")
         var training = SequenceRunTests.training()
         training.validation = 0.25
         try place.train(place.run("parts", training), stopAfter: 3)
-        try moveAll { $0.videoID % 2 == 0 ? "test" : "train" }
+        try place.register(split: { $0.videoID % 2 == 0 ? "test" : "train" })
         try place.train(place.run("parts", training, resumes: true))
         #expect(try place.weights("parts") == place.weights("whole"))
         #expect(
@@ -158,8 +132,7 @@ import Testing
         let validation = try CrossValidation(
             training, folds: 3, repeats: 2, features: place.features, input: .init(shape: [4], maximumLength: 8))
         var run = place.run("folded", training)
-        run.crossValidation = CrossValidationResult(
-            try (0..<6).compactMap { try validation.fit($0) }, of: validation)
+        run.crossValidation = CrossValidationResult(try (0..<6).compactMap { try validation.fit($0) }, of: validation)
         let directory = RunDirectory(path: try place.train(run).directory)
         let clips = try #require(try directory.recordedClips())
         #expect(clips.digests(.heldout) == clips.digests(.train) && clips.roles == [.test, .heldout, .train])
@@ -194,7 +167,7 @@ import Testing
         #expect(try Comparison(runs).families.map(\.runs) == [["seed1", "seed2"]])
         #expect(try Comparison(runs + [other]).families.map(\.runs.count).sorted() == [1, 2])
         // Another tenth of the clips is for testing: the same settings, another training part.
-        try moveAll { $0.videoID % 7 == 0 ? "test" : "train" }
+        try place.register(split: { $0.videoID % 7 == 0 ? "test" : "train" })
         let moved = try trained("moved") { $0.seed = 4 }
         #expect(try Comparison(runs + [moved]).families.map(\.runs.count).sorted() == [1, 2])
         #expect(try Comparison([runs[0], moved]).families.isEmpty)
@@ -204,15 +177,7 @@ import Testing
     func labels() throws {
         let directory = try trained()
         let before = try RunEvaluation(directory, role: .test)
-        try place.cache.registerSamples(
-            place.features.examples.map { example in
-                (
-                    VideoRecord(digest: example.path, path: example.path),
-                    SampleRecord(
-                        dataset: "order", label: example.label == "up" ? "down" : "up", split: example.split, group: nil
-                    )
-                )
-            })
+        try place.register(label: { $0.label == "up" ? "down" : "up" })
         let after = try RunEvaluation(directory, role: .test)
         #expect(after.metrics == before.metrics && after.predictions == before.predictions)
         #expect(after.notes.contains { $0.contains("have another label in the data set now") }, "\(after.notes)")
@@ -226,8 +191,7 @@ import Testing
         #expect(throws: SequenceError.noCommonClips("test")) { try Comparison([directory, other]) }
     }
 
-    @Test("a copy of a training clip is in no other part")
-    func copies() throws {
+    @Test("a copy of a training clip is in no other part") func copies() throws {
         let features = place.features
         let partition = Partition(features, validation: 0, seed: 1)
         let twin = try #require(partition.test.first), original = try #require(partition.train.first)

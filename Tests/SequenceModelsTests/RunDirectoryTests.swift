@@ -3,12 +3,15 @@ import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork
+import TestSupport
 import Testing
 import Training
-
 @testable import SequenceModels
 
 @Suite struct RunDirectoryTests {
+    private let scratch = ScratchFolder()
+    private var folder: String { scratch.path + "/run" }
+
     /// Trains a head for a moment, and keeps it.
     private static func save(
         _ features: FeatureSet, in directory: RunDirectory
@@ -25,8 +28,6 @@ import Training
 
     @Test("a run whose sizes, recipe or weights cannot be is refused, and one that gives no numbers says so")
     func impossible() throws {
-        let folder = NSTemporaryDirectory() + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: folder) }
         let directory = RunDirectory(path: folder)
         let features = OrderProblem.features(24)
         let (result, configuration) = try Self.save(features, in: directory)
@@ -46,8 +47,7 @@ import Training
             try SafeTensorsWriter.write(tensors, to: folder + "/model.safetensors")
         }
         try write([.nan, 0])
-        let error = #expect(throws: SequenceError.self) { _ = try directory.load() }
-        #expect(error?.localizedDescription.contains("NaN or infinity") == true)
+        #expect(refusal(of: SequenceError.self) { try directory.load() }.contains("NaN or infinity"))
         let weights = try #require(tensors["fc.weight"])
         tensors["fc.weight"] = Tensor(shape: weights.shape, values: weights.values.map { _ in 3e38 })
         try write([3e38, 3e38])
@@ -56,10 +56,7 @@ import Training
         }
     }
 
-    @Test("a saved head gives the same probabilities to the bit when loaded")
-    func roundTrip() throws {
-        let folder = NSTemporaryDirectory() + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+    @Test("a saved head gives the same probabilities to the bit when loaded") func roundTrip() throws {
         let features = OrderProblem.features(24)
         let directory = RunDirectory(path: folder + "/it's a run")
         #expect(!directory.exists)
@@ -72,13 +69,9 @@ import Training
         #expect(try head.probabilities(of: rows) == result.head.probabilities(of: rows))
     }
 
-    @Test("a missing or damaged run is an error that says so")
-    func damaged() throws {
-        let folder = NSTemporaryDirectory() + UUID().uuidString
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+    @Test("a missing or damaged run is an error that says so") func damaged() throws {
         #expect(throws: SequenceError.self) { try RunDirectory(path: folder).load() }
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try Data("{".utf8).write(to: URL(fileURLWithPath: folder + "/config.json"))
+        try scratch.file("run/config.json", "{")
         #expect(throws: SequenceError.self) { try RunDirectory(path: folder).load() }
     }
 }

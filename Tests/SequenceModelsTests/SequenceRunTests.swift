@@ -8,36 +8,43 @@ import Testing
 import Training
 @testable import SequenceModels
 
-/// A cache that holds the order problem, and runs over it.
 final class RunPlace {
     let scratch: ScratchFolder
     let cache: CacheFile
     let features = OrderProblem.features(48)
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         let extraction = try cache.addExtraction(
             ExtractionRecord(
                 digest: hexDigest(Data("{}".utf8)), name: "order", backbone: "resnet18", weights: "random",
                 weightsDigest: nil, tap: "pooled",
                 imageSize: 32, maxFrames: 8, featureShape: [4], precision: "f32", recipe: "{}", version: "test"))
-        try cache.registerSamples(
-            features.examples.map { example in
-                (
-                    VideoRecord(digest: example.path, path: example.path),
-                    SampleRecord(dataset: "order", label: example.label, split: example.split, group: nil)
-                )
-            })
+        try register()
         for example in features.examples {
             let rows = features.rows[example.firstRow * 4..<(example.firstRow + example.length) * 4]
-            try cache.store(
-                SequenceRecord(
-                    frameIndices: Array(0..<example.length), frameTimes: (0..<example.length).map(Double.init),
-                    decodeErrors: 0, features: Array(rows)),
-                video: VideoRecord(digest: example.path, path: example.path), extraction: extraction, maxFrames: 8,
-                featureSize: 4)
+            try store(example.path, Array(rows), extraction)
         }
+    }
+
+    /// Stores the classes and splits of all clips.
+    func register(
+        label: (FeatureSet.Example) -> String = { $0.label }, split: (FeatureSet.Example) -> String = { $0.split }
+    ) throws { for example in features.examples { try register(example.path, label(example), split(example)) } }
+
+    func register(_ path: String, _ label: String, _ split: String) throws {
+        let sample = SampleRecord(dataset: "order", label: label, split: split, group: nil)
+        try cache.registerSamples([(VideoRecord(digest: path, path: path), sample)])
+    }
+
+    func store(_ path: String, _ rows: [Float], _ extraction: Int64 = 1) throws {
+        let length = rows.count / 4
+        try cache.store(
+            SequenceRecord(
+                frameIndices: Array(0..<length), frameTimes: (0..<length).map(Double.init), decodeErrors: 0,
+                features: rows),
+            video: VideoRecord(digest: path, path: path), extraction: extraction, maxFrames: 8, featureSize: 4)
     }
 
     func run(_ name: String, _ training: TrainingConfiguration, memory: Int = .max, resumes: Bool = false)
@@ -106,8 +113,7 @@ final class RunPlace {
         var other = Self.training()
         other.optimizer.learningRate = 0.5
         other.batchSize = 4
-        let error = #expect(throws: SequenceError.self) { try place.train(place.run("run", other, resumes: true)) }
-        let text = error?.localizedDescription ?? ""
+        let text = refusal(of: SequenceError.self) { try place.train(place.run("run", other, resumes: true)) }
         #expect(text.contains("training.batchSize: 8 → 4"), "\(text)")
         #expect(text.contains("training.optimizer.learningRate: 0.01 → 0.5"), "\(text)")
         var longer = Self.training()
@@ -120,9 +126,7 @@ final class RunPlace {
 
     @Test(
         "features that do not fit into memory are streamed, and give the same weights",
-        arguments: [
-            HeadConfiguration.Kind.gru, .frame,
-        ])
+        arguments: [HeadConfiguration.Kind.gru, .frame])
     func streams(kind: HeadConfiguration.Kind) throws {
         let place = try RunPlace()
         try place.train(place.run("memory", Self.training(kind)))
@@ -132,21 +136,13 @@ final class RunPlace {
         #expect(try place.weights("stream") == place.weights("memory"))
     }
 
-    @Test("heads on the wrong tap, and sequences without a valid frame")
-    func wrongFeatures() throws {
+    @Test("heads on the wrong tap, and sequences without a valid frame") func wrongFeatures() throws {
         let place = try RunPlace()
         #expect(throws: SequenceError.notMaps(shape: [4], head: "convlstm")) {
             try place.train(place.run("maps", Self.training(.convlstm)))
         }
-        try place.cache.registerSamples([
-            (
-                VideoRecord(digest: "empty", path: "empty"),
-                SampleRecord(dataset: "order", label: "up", split: "train", group: nil)
-            )
-        ])
-        try place.cache.store(
-            SequenceRecord(frameIndices: [], frameTimes: [], decodeErrors: 0, features: []),
-            video: VideoRecord(digest: "empty", path: "empty"), extraction: 1, maxFrames: 8, featureSize: 4)
+        try place.register("empty", "up", "train")
+        try place.store("empty", [])
         var notes: [String] = []
         try place.train(place.run("empty", Self.training())) { notes.append($0) }
         #expect(notes == ["1 video without a valid frame is left out"])
@@ -166,8 +162,7 @@ final class RunPlace {
         let all = place.features
         let few = FeatureSet(
             examples: Array(all.examples.filter { $0.split == "train" }.prefix(2)) + [
-                .init(
-                    videoID: 99, path: "other", label: "sideways", split: "test", group: nil, length: 3, firstRow: 0)
+                .init(videoID: 99, path: "other", label: "sideways", split: "test", group: nil, length: 3, firstRow: 0)
             ], featureSize: 4, storage: all.storage)
         let partition = Partition(few, validation: 0, seed: 1)
         let result = try Trainer(training).train(few, partition)

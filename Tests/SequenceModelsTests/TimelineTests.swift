@@ -17,8 +17,7 @@ import Testing
     /// One row a frame that speaks for its class.
     static func rows(_ classes: [Int]) -> [Float] { classes.flatMap { own in (0..<3).map { $0 == own ? 1 : 0 } } }
 
-    @Test("a window says the same however its rows arrive", arguments: [1, 2, 3, 5, 11])
-    func chunks(size: Int) throws {
+    @Test("a window says the same however its rows arrive", arguments: [1, 2, 3, 5, 11]) func chunks(size: Int) throws {
         let classes = [0, 0, 0, 1, 1, 2, 2, 2, 2, 0, 1]
         var whole = SlidingWindow(try Self.head(), length: 4)
         try whole.append(Self.rows(classes))
@@ -34,8 +33,7 @@ import Testing
         #expect(whole.probabilities[5][2] > 0.99)
     }
 
-    @Test("a window over all rows is what the head says of the sequence")
-    func equalsHead() throws {
+    @Test("a window over all rows is what the head says of the sequence") func equalsHead() throws {
         let head = try Self.head(.average, frames: 6)
         let rows = Self.rows([0, 1, 1, 2, 1, 0])
         var sliding = SlidingWindow(head, length: 6)
@@ -43,8 +41,7 @@ import Testing
         #expect(sliding.probabilities[0].map { Float($0) } == (try head.probabilities(of: rows)))
     }
 
-    @Test("fewer frames than a window are one window")
-    func short() throws {
+    @Test("fewer frames than a window are one window") func short() throws {
         var sliding = SlidingWindow(try Self.head(), length: 4)
         try sliding.append(Self.rows([1, 1]))
         #expect(sliding.probabilities.isEmpty)
@@ -56,8 +53,7 @@ import Testing
         #expect(timeline.segments[0].start == 0 && timeline.segments[0].end == 1)
     }
 
-    @Test("segments follow the windows' middles and cover the whole time")
-    func segments() {
+    @Test("segments follow the windows' middles and cover the whole time") func segments() {
         let windows: [[Double]] = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]]
         let timeline = Timeline(
             labels: ["x", "y"], times: (0..<6).map { Double($0) * 0.4 }, end: 2.4, windows: windows, length: 3)
@@ -70,8 +66,7 @@ import Testing
         #expect(timeline.entry(at: -1).label == "x" && timeline.entry(at: 99).label == "y")
     }
 
-    @Test("a rolling average is the mean of the windows around, and takes out a flicker")
-    func rolling() {
+    @Test("a rolling average is the mean of the windows around, and takes out a flicker") func rolling() {
         let windows: [[Double]] = [[0.8, 0.2], [0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.6, 0.4]]
         func timeline(_ count: Int) -> Timeline {
             Timeline(
@@ -98,8 +93,7 @@ import Testing
         return FeatureSet(examples: examples, featureSize: 3, rows: rows)
     }
 
-    @Test("joined clips: windows of one action are right, mixed ones by their majority")
-    func joined() throws {
+    @Test("joined clips: windows of one action are right, mixed ones by their majority") func joined() throws {
         let features = Self.clips(["a", "b", "c", "a", "b"])
         var options = ContinuousEvaluation.Options()
         (options.sequences, options.clips) = (6, 5)
@@ -121,8 +115,7 @@ import Testing
         #expect(other.strips.map(\.truth) != result.strips.map(\.truth))
     }
 
-    @Test("clips of one class cannot be joined")
-    func oneClass() throws {
+    @Test("clips of one class cannot be joined") func oneClass() throws {
         let features = Self.clips(["a", "a"])
         #expect(throws: SequenceError.cannotJoin(split: "test")) {
             try ContinuousEvaluation(Self.head(), features, [0, 1])
@@ -130,15 +123,13 @@ import Testing
         #expect(throws: SequenceError.cannotJoin(split: "test")) { try ContinuousEvaluation(Self.head(), features, []) }
     }
 
-    @Test("of equal counts the action that comes first is the window's")
-    func majority() {
+    @Test("of equal counts the action that comes first is the window's") func majority() {
         #expect(ContinuousEvaluation.majority([2, 2, 1, 1][...]) == 2)
         #expect(ContinuousEvaluation.majority([2, 1, 1][...]) == 1)
         #expect(ContinuousEvaluation.majority([][...]) == nil)
     }
 
-    @Test("calibration error is the mean distance of confidence and accuracy over the bins")
-    func reliability() {
+    @Test("calibration error is the mean distance of confidence and accuracy over the bins") func reliability() {
         // As scikit-learn's calibration_curve bins them: 0.95 and 0.92 together, 0.55 alone.
         let result = Reliability([(0.95, true), (0.92, false), (0.55, true), (0.3, false)])
         #expect(result.bins.map(\.count) == [1, 1, 2])

@@ -7,9 +7,7 @@ import Testing
 
 /// Runs whose files somebody changed.
 @Suite struct UntrustedRunTests {
-    let folder: ScratchFolder
-
-    init() throws { folder = try ScratchFolder() }
+    let folder = ScratchFolder()
 
     @Test(
         "a named pipe in place of a run's file, or given as weights of a head, is refused at once",
@@ -33,8 +31,7 @@ import Testing
         #expect(refusal { _ = try run.load() }.contains("the limit is"))
     }
 
-    @Test("heads of impossible sizes are none")
-    func sizes() {
+    @Test("heads of impossible sizes are none") func sizes() {
         #expect(HeadConfiguration(kind: .gru, hidden: [64]).isPossible)
         #expect(HeadConfiguration(kind: .average).isPossible)
         #expect(HeadConfiguration(kind: .transformer, hidden: [128, 128]).isPossible)
@@ -61,18 +58,24 @@ import Testing
         ]
     }
 
-    /// Paths of all keys.
     private static func paths(_ document: Any) -> [[String]] {
         guard let mapping = document as? [String: Any] else { return [] }
-        return mapping.keys.sorted().flatMap { key in
-            [[key]] + paths(mapping[key] ?? NSNull()).map { [key] + $0 }
-        }
+        return mapping.keys.sorted().flatMap { key in [[key]] + paths(mapping[key] ?? NSNull()).map { [key] + $0 } }
     }
 
     private static func put(_ value: Any?, at path: ArraySlice<String>, in document: Any) -> Any {
         guard let key = path.first, var mapping = document as? [String: Any] else { return value ?? NSNull() }
         mapping[key] = path.count == 1 ? value : put(value, at: path.dropFirst(), in: mapping[key] ?? [String: Any]())
         return mapping
+    }
+
+    /// A run with its config.json, which holds `whole`.
+    private static func trained(_ head: HeadConfiguration) throws -> (RunPlace, RunDirectory, file: URL, whole: Any) {
+        let place = try RunPlace()
+        try place.train(place.run("r", TrainingConfiguration(model: head, epochs: 1, validation: 0.3)))
+        let directory = RunDirectory(path: place.scratch.path + "/runs/r")
+        let file = URL(fileURLWithPath: directory.path + "/config.json")
+        return (place, directory, file, try JSONSerialization.jsonObject(with: Data(contentsOf: file)))
     }
 
     private static let more = [
@@ -85,12 +88,8 @@ import Testing
         "whatever a key of a run's config.json holds, the run is read or refused with the key's name",
         arguments: [HeadConfiguration.Kind.gru, .attention, .transformer, .average])
     func keys(kind: HeadConfiguration.Kind) throws {
-        let place = try RunPlace()
         let head = HeadConfiguration(kind: kind, hidden: [4], heads: kind == .transformer ? 2 : nil)
-        try place.train(place.run("r", TrainingConfiguration(model: head, epochs: 1, validation: 0.3)))
-        let directory = RunDirectory(path: place.scratch.path + "/runs/r")
-        let file = URL(fileURLWithPath: directory.path + "/config.json")
-        let whole = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+        let (place, directory, file, whole) = try Self.trained(head)
         let rows = [Float](repeating: 0.5, count: 8)
         var refused = 0
         for path in Self.paths(whole) + Self.more {
@@ -110,14 +109,9 @@ import Testing
         #expect(refused > 200)
     }
 
-    @Test("a run whose numbers no pipeline can state is refused, and the key is named")
-    func ranges() throws {
-        let place = try RunPlace()
-        let head = HeadConfiguration(kind: .gru, hidden: [4])
-        try place.train(place.run("r", TrainingConfiguration(model: head, epochs: 1, validation: 0.3)))
-        let directory = RunDirectory(path: place.scratch.path + "/runs/r")
-        let file = URL(fileURLWithPath: directory.path + "/config.json")
-        let whole = try JSONSerialization.jsonObject(with: Data(contentsOf: file))
+    @Test("a run whose numbers no pipeline can state is refused, and the key is named") func ranges() throws {
+        let (place, directory, file, whole) = try Self.trained(HeadConfiguration(kind: .gru, hidden: [4]))
+        defer { withExtendedLifetime(place) {} }
         let changes: [(key: String, value: Any, named: String)] = [
             ("training.model.hidden", [Int](), "training.model.hidden"),
             ("training.model.hidden", [0], "training.model.hidden.0"),
@@ -148,8 +142,7 @@ import Testing
         }
     }
 
-    @Test("a checkpoint whose progress cannot be is refused, and the key is named")
-    func progress() throws {
+    @Test("a checkpoint whose progress cannot be is refused, and the key is named") func progress() throws {
         let place = try RunPlace()
         let training = TrainingConfiguration(
             model: HeadConfiguration(kind: .gru, hidden: [4]), epochs: 1, validation: 0.3)

@@ -3,7 +3,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-
 @testable import SequenceModels
 
 @Suite struct ZeroShotTests {
@@ -12,8 +11,7 @@ import Testing
         vectors: ["run": [1, 0, 0, 0], "jump": [0, 0.6, 0.8, 0], "sit": [0, 0, 0, 1]], scale: 20, bias: -3)
 
     static func features(splits: [String] = ["train", "test"]) -> FeatureSet {
-        var rows: [Float] = []
-        var examples: [FeatureSet.Example] = []
+        var rows: [Float] = [], examples: [FeatureSet.Example] = []
         for (number, label) in ["run", "jump", "sit", "run", "jump", "sit", "run", "jump"].enumerated() {
             let length = 1 + number % 3
             examples.append(
@@ -67,15 +65,13 @@ import Testing
         }
     }
 
-    @Test("a zero-shot head needs no clips to train on, and knows all classes")
-    func withoutTraining() throws {
+    @Test("a zero-shot head needs no clips to train on, and knows all classes") func withoutTraining() throws {
         let head = try Self.trained(.zeroShot, Self.features(splits: ["test"]), epochs: 0)
         #expect(head.labels == ["jump", "run", "sit"])
         #expect(throws: SequenceError.noText(label: "swim")) { _ = try Self.texts.parameters(["run", "swim"]) }
     }
 
-    @Test("a linear probe begins where zero-shot ends, and goes on from there")
-    func probe() throws {
+    @Test("a linear probe begins where zero-shot ends, and goes on from there") func probe() throws {
         let features = Self.features()
         let zero = try Self.trained(.zeroShot, features, epochs: 0)
         let begun = try Self.trained(.linearProbe, features, epochs: 0)

@@ -1,28 +1,39 @@
 import Foundation
 
-/// Another program, started by a test.
+/// A socket that listens on a free port of this machine; -1 if there can be none.
+package func listeningSocket() -> (descriptor: Int32, port: UInt16) {
+    #if os(Linux)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    #else
+        let listener = socket(AF_INET, SOCK_STREAM, 0)
+    #endif
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+            bind(listener, pointer, length) | listen(listener, 16) | getsockname(listener, pointer, &length)
+        }
+    }
+    return (status == 0 ? listener : -1, UInt16(bigEndian: address.sin_port))
+}
+
 package struct ChildProcess {
-    /// What a program left behind.
     package struct Output: Sendable {
         /// The exit code, or the signal that ended it.
         package let status: Int32
-        /// What it printed.
         package let out: String
-        /// What it printed to standard error.
         package let error: String
     }
 
-    /// The running program.
     package let process: Process
     private let out = Pipe()
     private let error = Pipe()
 
-    /// Starts a program.
-    ///
-    /// - Parameters:
-    ///   - program: its path, or its name, which is looked for in `PATH`.
-    ///   - environment: variables beside those of the test.
-    /// - Throws: where it is a path that cannot be started; a name that is not found ends with status 127.
+    /// Starts a program. `program`: its path, or its name, which is looked for in `PATH`. `environment`: variables
+    /// beside those of the test. Throws where it is a path that cannot be started; a name that is not found ends with
+    /// status 127.
     package init(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
     ) throws {
@@ -36,10 +47,8 @@ package struct ChildProcess {
         try process.run()
     }
 
-    /// Sends a signal.
     package func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
-    /// Waits for its end.
     package func wait() -> Output {
         // Both at once, for a full pipe stops the program; on a thread that no busy queue can keep back.
         let (errorFile, isRead) = (error.fileHandleForReading, DispatchSemaphore(value: 0))
@@ -51,13 +60,10 @@ package struct ChildProcess {
         let text = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         isRead.wait()
         process.waitUntilExit()
-        return Output(
-            status: process.terminationStatus, out: text, error: String(decoding: messages, as: UTF8.self))
+        return Output(status: process.terminationStatus, out: text, error: String(decoding: messages, as: UTF8.self))
     }
 
-    /// Runs a program to its end.
-    @discardableResult
-    package static func run(
+    @discardableResult package static func run(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
     ) throws -> Output { try ChildProcess(program, arguments, in: folder, environment: environment).wait() }
 }

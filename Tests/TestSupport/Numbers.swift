@@ -1,9 +1,24 @@
+import Datasets
+import Foundation
 import NeuralNetwork
 
 /// `around` of Tests/Parity/parameters.py: numbers spread evenly about a centre, which depend on their name alone.
 package func around(_ name: String, _ shape: [Int], centre: Float = 0, spread: Float = 1) -> Tensor {
     let values = RandomParameters().uniform(name, count: shape.reduce(1, *))
     return Tensor(shape: shape, values: values.map { centre + spread * (2 * $0 - 1) })
+}
+
+/// `pixels` of Tests/Parity/parameters.py: `[size, size, 3]`.
+package func parityPicture(_ index: Int, size: Int) -> [UInt8] {
+    let tiles = index + 2
+    let random = RandomParameters()
+    let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)
+    let fine = random.uniform("picture \(index) noise", count: size * size * 3)
+    return (0..<size * size * 3).map { position in
+        let (row, column, channel) = (position / 3 / size, position / 3 % size, position % 3)
+        let tile = (row * tiles / size * tiles + column * tiles / size) * 3 + channel
+        return UInt8(231 * coarse[tile] + 24 * fine[position])
+    }
 }
 
 /// Largest difference as a share of the largest expected value.
@@ -15,4 +30,38 @@ package func relativeError(_ ours: [Float], _ expected: [Float]) -> Float {
 extension Double {
     /// Whether the numbers are equal but for rounding.
     package func isNear(_ other: Double, within tolerance: Double = 1e-6) -> Bool { abs(self - other) <= tolerance }
+}
+
+/// How often each fault is tried: 2 times, or as `ZOETROPE_FAULTS` says (`make faults`: 50).
+package let faultRounds = ProcessInfo.processInfo.environment["ZOETROPE_FAULTS"].flatMap { Int($0) } ?? 2
+
+/// What faults are chosen by: 1, or as `ZOETROPE_SEED` says.
+package let faultSeed = ProcessInfo.processInfo.environment["ZOETROPE_SEED"].flatMap { UInt64($0) } ?? 1
+
+package typealias SeededGenerator = SplitMix64
+
+/// How long an answer may take that must not depend on a file's content: without limits it would take for ever, or many
+/// minutes. Generous, since tests are not optimised and run side by side.
+package let soon: Duration = .seconds(20)
+
+/// What a test throws that found something else.
+package struct Unexpected: Error {
+    let found: (any Error)?
+
+    package init(found: (any Error)?) { self.found = found }
+}
+
+/// What the error that is thrown says; empty if none is. If it takes too long, that is what is returned.
+package func refusal(_ body: () throws -> Void) -> String {
+    let start = ContinuousClock.now
+    var text = ""
+    do { try body() } catch { text = error.localizedDescription }
+    let time = ContinuousClock.now - start
+    return time < soon ? text : "it took \(time)"
+}
+
+/// What the error says, if `body` throws one of this type; otherwise empty.
+package func refusal<Refusal: Error, Value>(of type: Refusal.Type, _ body: () throws -> Value) -> String {
+    do { _ = try body() } catch { return error is Refusal ? error.localizedDescription : "" }
+    return ""
 }

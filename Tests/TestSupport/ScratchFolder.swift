@@ -2,22 +2,19 @@ import Foundation
 
 /// A folder of its own for a test, removed with the last reference to it.
 package final class ScratchFolder: Sendable {
-    /// Where it is.
     package let path: String
 
-    /// Makes an empty folder.
-    package init() throws {
+    package init() {
         path = NSTemporaryDirectory() + "zoetrope-test-" + UUID().uuidString
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
+            preconditionFailure("\(path): \(error)")
+        }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Writes a file, making the folders on the way.
-    ///
-    /// - Returns: its path.
-    @discardableResult
-    package func file(_ name: String, _ data: Data) throws -> String {
+    /// Writes a file, making the folders on the way. Returns its path.
+    @discardableResult package func file(_ name: String, _ data: Data) throws -> String {
         let file = path + "/" + name
         let folder = (file as NSString).deletingLastPathComponent
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -25,26 +22,22 @@ package final class ScratchFolder: Sendable {
         return file
     }
 
-    /// Writes a shell script that can be run. Another process writes it: while this one had it open, a child that a test
-    /// starts at that moment would inherit the descriptor, and the system refuses to run a file that is open for writing.
-    ///
-    /// - Returns: its path.
+    /// Writes an executable shell script in another process: a child that a test starts meanwhile would inherit the
+    /// open descriptor, and the system runs no file that is open for writing. Returns its path.
     package func program(_ name: String, _ script: String) throws -> String {
         let (text, path) = (try file(name + ".txt", "#!/bin/sh\n" + script), path + "/" + name)
         try ChildProcess.run("/bin/sh", ["-c", "cp \"$1\" \"$2\" && chmod 755 \"$2\" && rm \"$1\"", "sh", text, path])
         return path
     }
 
-    /// Writes a text file.
     @discardableResult
     package func file(_ name: String, _ text: String = "x") throws -> String { try file(name, Data(text.utf8)) }
 }
 
 /// Generated clips that need no encoder: uncompressed 4:4:4 YUV4MPEG2.
 package enum TinyClip {
-    /// - Parameters:
-    ///   - luma: brightness of a pixel, from its place in the frame and the frame's index.
-    ///   - chroma: of every pixel; 128 is grey.
+    /// `luma`: brightness of a pixel, from its place in the frame and the frame's index. `chroma`: of every pixel; 128
+    /// is grey.
     package static func y4m(
         width: Int, height: Int, frames: Int, chroma: UInt8 = 128, luma: (_ pixel: Int, _ frame: Int) -> UInt8
     ) -> Data {
@@ -71,4 +64,14 @@ package func fixture<Value: Decodable>(_ name: String, in bundle: Bundle) -> Val
         let data = try? Data(contentsOf: url), let value = try? JSONDecoder().decode(Value.self, from: data)
     else { preconditionFailure("the fixture \(name).json is missing or damaged") }
     return value
+}
+
+/// UCF101's official lists, where they are at hand: in the folder `ZOETROPE_UCF101_LISTS`, or beside the checkout.
+package enum OfficialLists {
+    package static let folder: String =
+        ProcessInfo.processInfo.environment["ZOETROPE_UCF101_LISTS"]
+        ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/splits/ucf101")
+        .standardizedFileURL.path
+
+    package static let arePresent = FileManager.default.fileExists(atPath: folder + "/trainlist01.txt")
 }

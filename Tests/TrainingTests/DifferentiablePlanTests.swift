@@ -6,21 +6,16 @@ import Testing
 @testable import Training
 
 @Suite struct DifferentiablePlanTests {
-    struct Goldens: Decodable {
-        let goldens: [Golden]
-    }
+    struct Goldens: Decodable { let goldens: [Golden] }
 
     struct Golden: Decodable, CustomTestStringConvertible {
         let name: String
         let frozen: [String]
         let logits: [Float]
-        let gradients: [String: [Float]]
-        let statistics: [String: [Float]]
+        let gradients, statistics: [String: [Float]]
         var testDescription: String { name + (frozen.isEmpty ? "" : ", \(frozen.joined(separator: ", ")) frozen") }
 
-        func trains(_ parameter: Graph.Parameter) -> Bool {
-            !frozen.contains { parameter.name.hasPrefix($0 + ".") }
-        }
+        func trains(_ parameter: Graph.Parameter) -> Bool { !frozen.contains { parameter.name.hasPrefix($0 + ".") } }
     }
 
     static let goldens: [Golden] = (fixture("training", in: Bundle.module) as Goldens).goldens
@@ -60,8 +55,7 @@ import Testing
                 norm(name + "bn", b.convolution(name, x, Convolution(outChannels: out, window: window)))
             }
             let time = TimeWindow(kernel: 3, padding: 1)
-            x = relu(
-                unit("stem", x, 8, Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1), time: time)))
+            x = relu(unit("stem", x, 8, Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1), time: time)))
             let space = relu(unit("space", x, 6, Window(kernel: Extent(3), padding: Extent(1))))
             x = relu(b.add("add", x, unit("time", space, 8, Window(kernel: Extent(1), time: time))))
             let most = b.maxPooling(
@@ -110,8 +104,7 @@ import Testing
             s = relu(conv("se.conv_reduce", s, 8, 1, bias: true, initializer: .fan(16)))
             s = b.activation(.hardSigmoid, conv("se.conv_expand", s, 16, 1, bias: true, initializer: .fan(8)))
             x = b.globalAveragePooling("pool", conv("project", b.scaleChannels("scale", x, by: s), 8, 1, bias: true))
-        case "class", "registers", "latent":
-            x = transformer(&b, name, x)
+        case "class", "registers", "latent": x = transformer(&b, name, x)
         default:
             x = relu(conv("b", relu(conv("a", x, 8, 3, bias: true)), 6, 3, bias: true))
             x = b.flatten("flatten", b.maxPooling("pool", x, Window(kernel: Extent(2), stride: Extent(2))))
@@ -177,8 +170,7 @@ import Testing
         }
     }
 
-    @Test("the last batch of an epoch may be smaller, and threads change nothing that matters")
-    func batches() throws {
+    @Test("the last batch of an epoch may be smaller, and threads change nothing that matters") func batches() throws {
         let graph = Self.graph("mbconv")
         let parameters = try NetworkParameters(graph, from: RandomParameters()) { $0.name.hasPrefix("fc.") }
         let plan = try DifferentiablePlan(graph: graph, output: "logits", parameters: parameters)
@@ -229,9 +221,7 @@ import Testing
     func boundary() throws {
         let graph = Self.graph("residual")
         let output = try #require(graph.outputs["logits"])
-        func cut(_ name: String) -> String {
-            graph[graph.boundary(output: output) { $0.name.hasPrefix(name) }].name
-        }
+        func cut(_ name: String) -> String { graph[graph.boundary(output: output) { $0.name.hasPrefix(name) }].name }
         // The block's shortcut reads what its first convolution reads.
         #expect(cut("layer1.0.conv1") == "maxpool" && cut("layer1.0.conv2") == "maxpool")
         #expect(cut("conv1") == "image" && cut("fc") == "pool")
@@ -241,16 +231,14 @@ import Testing
             let parameters = try NetworkParameters(graph, from: RandomParameters()) { _ in false }
             return try DifferentiablePlan(graph: graph, output: output, parameters: parameters).forward(
                 input, parameters
-            )
-            .output
+            ).output
         }
         let pictures = around("input", [2, 24 * 20 * 3], spread: 1)
         let joined = try run(back, "logits", run(front, "boundary", pictures))
         #expect(joined == (try run(graph, "logits", pictures)))
     }
 
-    @Test("dropout zeroes its share and scales the rest, the same for the same seed")
-    func dropout() throws {
+    @Test("dropout zeroes its share and scales the rest, the same for the same seed") func dropout() throws {
         var b = GraphBuilder()
         let image = b.input(.image(channels: 4, height: 8, width: 8), name: "image")
         let x = b.dropout("dropout", image, rate: 0.25)

@@ -26,8 +26,7 @@ import Testing
         return PackedSequences(padded: Tensor(shape: [4, 6, 5], values: values), lengths: [6, 2, 5, 1])
     }()
 
-    @Test("every gradient is the slope of the loss")
-    func gradients() throws {
+    @Test("every gradient is the slope of the loss") func gradients() throws {
         let plan = try Self.plan()
         var parameters = try ParameterVector(plan.graph, from: RandomParameters(seed: 1))
         let targets = [0, 1, 2, 1]
@@ -64,8 +63,7 @@ import Testing
         #expect(plan.forward(ones, parameters, dropout: RandomParameters(seed: 4)).output.values != output)
     }
 
-    @Test("the exponential is right to seven digits wherever it does not overflow")
-    func exponentials() {
+    @Test("the exponential is right to seven digits wherever it does not overflow") func exponentials() {
         for index in -870...880 {
             let x = Float(index) / 10
             #expect(abs(Double(exponential(x)) / Foundation.exp(Double(x)) - 1) < 3e-7)
@@ -75,12 +73,37 @@ import Testing
         #expect(hyperbolicTangent(200) == 1 && hyperbolicTangent(-200) == -1)
     }
 
-    @Test("cross-entropy stands large scores")
-    func crossEntropyIsStable() {
+    @Test("cross-entropy stands large scores") func crossEntropyIsStable() {
         let logits = Tensor(shape: [2, 3], values: [1000, 0, -1000, 0, 0, 0])
         let (loss, gradient) = CrossEntropy()(logits, targets: [0, 1])
         #expect(abs(loss - log(3) / 2) < 1e-6)
         #expect(softmax(logits).values[0] == 1)
         #expect(gradient.values.allSatisfy { $0.isFinite })
+    }
+}
+
+@Suite struct DenormalTests {
+    /// Whether the calling thread computes with numbers below 1e-38.
+    private static func keepsDenormals() -> Bool {
+        var values: [Float] = [1e-38, 1e-3]
+        // Not known to the compiler.
+        values.withUnsafeMutableBufferPointer { $0.swapAt(0, 1) }
+        return values[0] * values[1] > 0
+    }
+
+    @Test("threads compute with denormal numbers again after work that treats them as zero", arguments: [1, 4])
+    func restored(threads: Int) {
+        #expect(Self.keepsDenormals())
+        var flushed = [Bool](repeating: false, count: 8)
+        flushed.withUnsafeMutableBufferPointer { buffer in
+            nonisolated(unsafe) let places = buffer
+            Parallel(threads: threads).run(8) { places[$0] = !Self.keepsDenormals() }
+        }
+        #expect(flushed.allSatisfy { $0 })
+        #expect(Self.keepsDenormals())
+        #expect(flushingDenormals { !Self.keepsDenormals() })
+        #expect(Self.keepsDenormals())
+        #expect(throws: CancellationError.self) { try flushingDenormals { throw CancellationError() } }
+        #expect(Self.keepsDenormals())
     }
 }

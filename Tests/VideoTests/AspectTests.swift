@@ -1,14 +1,10 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
-/// Non-square pixels.
 @Suite struct AspectTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     /// A clip of so many stored pixels and that aspect ratio, whose brightness rises from left to right.
     private func clip(_ width: Int, _ height: Int, aspect: String, name: String = "clip.y4m") throws -> String {
@@ -35,8 +31,7 @@ import Testing
         #expect(information.shownSize == (Int((24 * ratio).rounded()), 48))
     }
 
-    @Test("the centre square is square as shown, whatever the stored shape")
-    func square() throws {
+    @Test("the centre square is square as shown, whatever the stored shape") func square() throws {
         // Shown as 48 × 48: nothing is cut off.
         let whole = try sample(clip(24, 48, aspect: "2:1"), .centerSquare(size: 24), .display)
         let row = (0..<24).map { whole.pixels[$0 * 3] }
@@ -64,8 +59,7 @@ import Testing
         }
     }
 
-    @Test("crops stay inside the image, for any shape and place")
-    func crops() {
+    @Test("crops stay inside the image, for any shape and place") func crops() {
         for (width, height) in [(1, 1), (2, 300), (300, 2), (17, 31)] {
             for ratio in [1.0 / 16, 0.5, 1, 1.09, 2, 16] {
                 for (scale, x, y) in [(1.0, 0.5, 0.5), (0.875, 0, 1), (0.875, 1, 0), (0.01, 0.3, 0.3)] {
@@ -93,8 +87,7 @@ import Testing
         #expect(theirs == frame.pixels)
     }
 
-    @Test("turned by a quarter, width and height of a pixel change places")
-    func turned() {
+    @Test("turned by a quarter, width and height of a pixel change places") func turned() {
         var shape = ShownShape.square
         shape.pixelAspect = 2
         #expect(shape.shownPixelAspect == 2)

@@ -2,13 +2,10 @@ import Files
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 @Suite struct FileContentTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func content(_ name: String, _ data: Data) throws -> FileContent {
         try FileContent.of(scratch.file(name, data))
@@ -23,12 +20,11 @@ import Testing
         arguments: ["clip", "clip.divx", "clip.txt", "clip.png"])
     func videos(name: String) throws {
         #expect(try content(name, TinyClip.numbered(1)) == .video)
-        try TestMovie.write(to: scratch.path + "/a.mp4")
-        #expect(try content(name, Data(contentsOf: URL(fileURLWithPath: scratch.path + "/a.mp4"))) == .video)
+        let movie = try TestMovie.write(to: scratch.path + "/a.mp4")
+        #expect(try content(name, Data(contentsOf: URL(fileURLWithPath: movie))) == .video)
     }
 
-    @Test("one image is an image, and several JPEGs in one file are a video")
-    func images() throws {
+    @Test("one image is an image, and several JPEGs in one file are a video") func images() throws {
         #expect(try content("a.png", Self.image(9, as: .png)) == .image)
         #expect(try content("image", Self.image(9, as: .png)) == .image)
         let jpegs = try (0..<40).map { try Self.image(UInt8($0), as: .jpeg(quality: 2)) }
@@ -62,8 +58,7 @@ import Testing
             #expect(try content("random", Data(bytes)) == .unknown, "\(count)")
         }
         #expect(try content("zeros", Data(count: 10_000)) == .unknown)
-        let movie = scratch.path + "/whole.mp4"
-        try TestMovie.write(to: movie)
+        let movie = try TestMovie.write(to: scratch.path + "/whole.mp4")
         #expect(try content("cut", Data(contentsOf: URL(fileURLWithPath: movie)).prefix(200)) == .damaged)
     }
 
@@ -74,8 +69,7 @@ import Testing
             + Data("ANIM".utf8) + Data([6, 0, 0, 0, 0, 0, 0, 0, 0, 0]) + Data(count: 20)
     }
 
-    @Test("pipes and devices are not opened", .timeLimit(.minutes(1)))
-    func special() throws {
+    @Test("pipes and devices are not opened", .timeLimit(.minutes(1))) func special() throws {
         let pipe = scratch.path + "/pipe.mp4"
         try #require(mkfifo(pipe, 0o600) == 0)
         for path in [pipe, "/dev/zero", scratch.path, scratch.path + "/none"] {
@@ -107,17 +101,14 @@ import Testing
 }
 
 @Suite struct ReasonTests {
-    let scratch: ScratchFolder
-
-    init() throws { scratch = try ScratchFolder() }
+    let scratch = ScratchFolder()
 
     private func reason(_ name: String, _ data: Data) throws -> VideoError? {
         let path = try scratch.file(name, data)
         return #expect(throws: VideoError.self) { try openClip(path: path) }
     }
 
-    @Test("a playlist, a text, sound and an animated WebP are named as what they are")
-    func files() throws {
+    @Test("a playlist, a text, sound and an animated WebP are named as what they are") func files() throws {
         let path = scratch.path
         #expect(try reason("a.m3u8", Data("#EXTM3U\nb.mp4\n".utf8)) == .playlist(path: path + "/a.m3u8"))
         #expect(
@@ -127,16 +118,14 @@ import Testing
         let bytes = Data((0..<3000).map { UInt8(truncatingIfNeeded: $0 * $0 * 31 + 200) })
         let unknown = try reason("e.mp4", bytes)
         #expect(unknown == .notVideo(path: path + "/e.mp4", reason: "it is of an unsupported format"))
-        let movie = path + "/whole.mp4"
-        try TestMovie.write(to: movie)
+        let movie = try TestMovie.write(to: path + "/whole.mp4")
         let cut = try reason("cut.mp4", Data(contentsOf: URL(fileURLWithPath: movie)).prefix(200))
         #expect(cut?.localizedDescription.contains("it is damaged or cut off: ") == true)
         #expect(try reason("c.mp4", TestMovie.sound) == .noVideoStream(path: path + "/c.mp4", hasAudio: true))
         #expect(try reason("d.webp", FileContentTests.animatedWebP) == .animatedWebP(path: path + "/d.webp"))
     }
 
-    @Test("a folder without images says what it holds")
-    func folders() throws {
+    @Test("a folder without images says what it holds") func folders() throws {
         for name in ["videos/b.mp4", "videos/a.avi", "texts/a.txt", "folders/one/x.mp4"] { try scratch.file(name) }
         try scratch.file("unnamed/clip", TinyClip.numbered(1))
         try FileManager.default.createDirectory(atPath: scratch.path + "/empty", withIntermediateDirectories: true)
@@ -152,8 +141,7 @@ import Testing
         }
     }
 
-    @Test("a single image that does not fill a window is named as one")
-    func image() {
+    @Test("a single image that does not fill a window is named as one") func image() {
         let sampling = WindowSampling(length: 16, stride: 16, framesPerSecond: 15, windows: 1)
         let image = VideoError.shorterThanWindow(path: "a/b.png", frames: 1, sampling: sampling)
         #expect(image.localizedDescription.contains("a/b.png is a single image"))

@@ -1,17 +1,13 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 /// The eight ways in which cameras turn and mirror what they store.
 @Suite struct OrientationTests {
-    let scratch: ScratchFolder
+    let scratch = ScratchFolder()
 
-    init() throws { scratch = try ScratchFolder() }
-
-    /// Elements a, b, c, d of the display matrix, and the shown corners in terms of the stored ones: top left, top right,
-    /// bottom left, bottom right.
+    /// Elements a, b, c, d of the display matrix; the stored corners shown top left, top right, bottom left, right.
     static let matrices: [(matrix: [Int32], corners: String)] = [
         ([1, 0, 0, 1], "0123"), ([-1, 0, 0, 1], "1032"), ([-1, 0, 0, -1], "3210"), ([1, 0, 0, -1], "2301"),
         ([0, 1, -1, 0], "2031"), ([0, -1, 1, 0], "1302"), ([0, 1, 1, 0], "0213"), ([0, -1, -1, 0], "3120"),
@@ -42,13 +38,7 @@ import Testing
         let path = scratch.path + "/turned.mp4"
         let picture = Self.picture(width: 64, height: 48)
         try MovieWriter.write(frames: [picture, picture], width: 64, height: 48, frameRate: 25, to: path)
-        var data = try Data(contentsOf: URL(fileURLWithPath: path))
-        let header = try #require(data.range(of: Data("tkhd".utf8)))
-        for (value, offset) in zip(matrix, [0, 4, 12, 16]) {
-            let start = header.lowerBound + 4 + 40 + offset
-            data.replaceSubrange(start..<start + 4, with: withUnsafeBytes(of: (value * 0x10000).bigEndian) { Data($0) })
-        }
-        try data.write(to: URL(fileURLWithPath: path))
+        try TestMovie.turn(path, by: matrix)
         return path
     }
 
@@ -66,8 +56,7 @@ import Testing
 
     @Test(
         "the ffmpeg command turns and mirrors likewise",
-        .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"),
-        arguments: matrices)
+        .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"), arguments: matrices)
     func command(matrix: [Int32], corners: String) throws {
         let path = try movie(matrix)
         let frame = try VideoReader(path: path).sample(.first(frames: 1), framing: .full).frames[0]
@@ -78,8 +67,7 @@ import Testing
         #expect(Double(difference) / Double(theirs.count) < 3)
     }
 
-    @Test("EXIF orientation turns and mirrors the images of a folder", arguments: 1...8)
-    func exif(value: Int) throws {
+    @Test("EXIF orientation turns and mirrors the images of a folder", arguments: 1...8) func exif(value: Int) throws {
         for index in 0..<3 {
             let image = RGBImage(width: 64, height: 48, pixels: Self.picture(width: 64, height: 48))
             let jpeg = try image.encoded(as: .jpeg(quality: 2))
@@ -100,25 +88,16 @@ import Testing
         return Data([0xFF, 0xE1, UInt8((content.count + 2) >> 8), UInt8((content.count + 2) & 255)]) + content
     }
 
-    @Test(
-        "an orientation inside H.264 counts, with start codes and with lengths",
-        arguments: ["ts", "mp4"])
+    @Test("an orientation inside H.264 counts, with start codes and with lengths", arguments: ["ts", "mp4"])
     func message(ending: String) throws {
-        guard
-            let raw = Bundle.module.url(
-                forResource: "Fixtures/matrix/h264-turned", withExtension: ending)
-        else {
-            Issue.record("the fixture is missing")
-            return
-        }
+        let raw = try #require(Bundle.module.url(forResource: "Fixtures/matrix/h264-turned", withExtension: ending))
         let reader = try VideoReader(path: raw.path)
         #expect((reader.information.width, reader.information.height) == (32, 48))
         let frame = try reader.sample(.first(frames: 1), framing: .full).frames[0]
         #expect((frame.width, frame.height) == (32, 48))
     }
 
-    @Test("damaged or absurd matrices leave images as stored, or turn them by quarters")
-    func absurd() {
+    @Test("damaged or absurd matrices leave images as stored, or turn them by quarters") func absurd() {
         #expect(Orientation(matrix: []) == .asStored)
         #expect(Orientation(matrix: [Int32](repeating: 0, count: 9)) == .asStored)
         #expect(Orientation(matrix: [.min, .max, .min, .max, .min, .max, 0, 0, 0]).shown((2, 1)).width > 0)

@@ -1,6 +1,7 @@
 import CFFmpeg
+import Foundation
+import TestSupport
 import Testing
-
 @testable import Video
 
 /// What libswscale gives by way of planes, beside its pixels.
@@ -62,9 +63,103 @@ import Testing
         #expect(Self.conversion(AV_PIX_FMT_YUV420P10LE, (240, 224)).isSameInPlanes)
     }
 
-    @Test("planes are not used where noise would be no picture")
-    func oddFormats() {
+    @Test("planes are not used where noise would be no picture") func oddFormats() {
         #expect(!Self.conversion(AV_PIX_FMT_GBRPF32LE, (240, 224)).isSameInPlanes)
         #expect(!Self.conversion(AV_PIX_FMT_PAL8, (240, 224)).isSameInPlanes)
+    }
+}
+
+@Suite struct ResizeTests {
+    struct Golden: Decodable, CustomTestStringConvertible {
+        let filter: ResizeFilter
+        let side, size, step: Int
+        let pixels: [UInt8]
+        var testDescription: String { "\(filter.rawValue) \(side) to \(size)" }
+    }
+
+    static let goldens: [Golden] = fixture("resize", in: Bundle.module)
+
+    /// `picture` of Tests/Parity/resize_goldens.py.
+    static func picture(side: Int) -> [UInt8] {
+        (0..<side * side * 3).map { position in
+            let (y, x, c) = (position / 3 / side, position / 3 % side, position % 3)
+            return UInt8((x * 7 + y * 13 + c * 31 + x * y % 17 * 5) % 256)
+        }
+    }
+
+    @Test("each filter gives what OpenCV or PIL gives", arguments: goldens) func equalsPeers(golden: Golden) throws {
+        let scratch = ScratchFolder()
+        let side = golden.side
+        let path = try scratch.file("p.ppm", TestMovie.ppm(Self.picture(side: side), width: side, height: side))
+        let framing = Framing.centerSquare(size: golden.size, filter: golden.filter)
+        let frame = try VideoReader(path: path).sample(.first(frames: 1), framing: framing).frames[0]
+        let errors = golden.pixels.enumerated().map { abs(Int(frame.pixels[$0 * golden.step]) - Int($1)) }
+        if golden.filter == .bilinear {
+            #expect(errors.max()! <= 1)
+        } else {
+            // At the borders PIL leaves out the pixels that are not there, where libswscale repeats the last.
+            #expect(Double(errors.reduce(0, +)) / Double(errors.count) <= 0.5)
+            #expect(Double(errors.count { $0 > 2 }) / Double(errors.count) <= 0.03)
+        }
+    }
+}
+
+/// Decoded pixels beside the ffmpeg command's, with the flags of the README.
+@Suite(.enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale")) struct FFmpegCommandTests {
+    static let flags = "bilinear+accurate_rnd+full_chroma_int"
+
+    /// A movie of coloured edges, and real clips if they are there.
+    static let movies = ["generated"] + ClipTests.goldens.map(\.name).filter { _ in SampleClips.arePresent }
+
+    private func path(_ name: String, in scratch: ScratchFolder) throws -> String {
+        guard name == "generated" else { return SampleClips.folder + "/" + name }
+        return try TestMovie.write(to: scratch.path + "/movie.mp4", width: 66, height: 50)
+    }
+
+    @Test("pixels equal those of ffmpeg -pix_fmt rgb24 with the README's flags", arguments: movies)
+    func exact(name: String) throws {
+        let scratch = ScratchFolder()
+        let path = try path(name, in: scratch)
+        let frames = try VideoReader(path: path).sample(.first(frames: 8), seed: 0, framing: .full).frames
+        let pixels = frames.flatMap(\.pixels)
+        let exact = try FFmpegCommand.pixels(of: path, frames: frames.count, ["-sws_flags", Self.flags], scratch)
+        #expect(pixels.count == exact.count && pixels == exact)
+    }
+
+    @Test(
+        "without these flags ffmpeg's pixels differ by a level or more on average, as the README says",
+        arguments: movies)
+    func plain(name: String) throws {
+        let scratch = ScratchFolder()
+        let path = try path(name, in: scratch)
+        let exact = try FFmpegCommand.pixels(of: path, frames: 8, ["-sws_flags", Self.flags], scratch)
+        let plain = try FFmpegCommand.pixels(of: path, frames: 8, [], scratch)
+        try #require(exact.count == plain.count && !exact.isEmpty)
+        let difference = zip(exact, plain).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
+        let mean = Double(difference) / Double(exact.count)
+        #expect((0.3...6).contains(mean), "\(mean)")
+    }
+}
+
+enum FFmpegCommand {
+    /// Whether it is there, with the libswscale that this program uses.
+    static let isSame: Bool = {
+        guard let said = try? ChildProcess.run("ffmpeg", ["-version"]).out else { return false }
+        let version = said.firstMatch(of: /libswscale +(\d+)\. *(\d+)\./).flatMap { match in
+            Int(match.1).flatMap { major in Int(match.2).map { (major, $0) } }
+        }
+        let own = Int(swscale_version())
+        return version.map { $0 == (own >> 16, own >> 8 & 255) } ?? false
+    }()
+
+    /// The first frames as RGB, one after the other.
+    static func pixels(of path: String, frames: Int, _ options: [String], _ scratch: ScratchFolder) throws -> [UInt8] {
+        let output = scratch.path + "/frames.rgb"
+        let end = ["-frames:v", "\(frames)", "-f", "rawvideo", "-pix_fmt", "rgb24", output]
+        let run = try ChildProcess.run(
+            "ffmpeg",
+            ["-nostdin", "-v", "error", "-y", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough"] + options + end)
+        #expect(run.status == 0, "\(run.error)")
+        return try [UInt8](Data(contentsOf: URL(fileURLWithPath: output)))
     }
 }

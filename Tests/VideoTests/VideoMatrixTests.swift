@@ -2,7 +2,6 @@ import CFFmpeg
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 /// Containers × codecs as `Tests/Parity/video_matrix.py` writes them: the small ones are fixtures; all of them if
@@ -32,8 +31,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
         ("windows", .windows(WindowSampling(length: 4, stride: 6, framesPerSecond: 12.5, windows: 4))),
     ]
 
-    @Test("the matrix has at least 60 combinations, with 12 containers and 30 codecs among them")
-    func extent() {
+    @Test("the matrix has at least 60 combinations, with 12 containers and 30 codecs among them") func extent() {
         let names = MatrixEntry.all.map { $0.name.split(separator: ".") }
         #expect(names.count >= 60)
         #expect(Set(names.compactMap(\.last)).count >= 12)
@@ -55,7 +53,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
         .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"), arguments: MatrixEntry.all)
     func pixels(entry: MatrixEntry) throws {
         let frames = try VideoReader(path: entry.path).sample(.first(frames: 1000), framing: .full).frames
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let theirs = try FFmpegCommand.pixels(
             of: entry.path, frames: 1000, ["-sws_flags", FFmpegCommandTests.flags], scratch)
         // Compared with `==` alone: a difference would print every pixel.

@@ -1,7 +1,6 @@
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 enum TestMovie {
@@ -12,10 +11,24 @@ enum TestMovie {
         }
     }
 
-    static func write(to path: String, frames: Int = 20, width: Int = 64, height: Int = 48) throws {
+    /// Returns the path.
+    @discardableResult
+    static func write(to path: String, frames: Int = 20, width: Int = 64, height: Int = 48) throws -> String {
         try MovieWriter.write(
             frames: (0..<frames).map { frame($0, width: width, height: height) }, width: width, height: height,
             frameRate: 25, to: path)
+        return path
+    }
+
+    /// Writes elements a, b, c and d of the display matrix into the track header.
+    static func turn(_ path: String, by matrix: [Int32]) throws {
+        var data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let header = try #require(data.range(of: Data("tkhd".utf8)))
+        for (value, offset) in zip(matrix, [0, 4, 12, 16]) {
+            let start = header.lowerBound + 4 + 40 + offset
+            data.replaceSubrange(start..<start + 4, with: withUnsafeBytes(of: (value * 0x10000).bigEndian) { Data($0) })
+        }
+        try data.write(to: URL(fileURLWithPath: path))
     }
 
     /// A binary PPM picture.
@@ -34,15 +47,10 @@ enum TestMovie {
 }
 
 @Suite struct VideoReaderTests {
-    let scratch: ScratchFolder
+    let scratch = ScratchFolder()
 
-    init() throws { scratch = try ScratchFolder() }
-
-    @Test("what the writer wrote is read back: count, times and nearly the same pixels")
-    func roundTrip() throws {
-        let path = scratch.path + "/movie.mp4"
-        try TestMovie.write(to: path)
-        let reader = try VideoReader(path: path)
+    @Test("what the writer wrote is read back: count, times and nearly the same pixels") func roundTrip() throws {
+        let reader = try VideoReader(path: TestMovie.write(to: scratch.path + "/movie.mp4"))
         #expect(reader.information.frameCount == 20)
         #expect(reader.information.width == 64)
         #expect(reader.information.height == 48)
@@ -60,17 +68,15 @@ enum TestMovie {
         }
     }
 
-    @Test("the same pictures give the same file")
-    func writerIsDeterministic() throws {
-        let paths = ["a.mp4", "b.mp4"].map { scratch.path + "/" + $0 }
-        for path in paths { try TestMovie.write(to: path) }
-        let files = paths.map { FileManager.default.contents(atPath: $0) }
+    @Test("the same pictures give the same file") func writerIsDeterministic() throws {
+        let files = try ["a.mp4", "b.mp4"].map {
+            FileManager.default.contents(atPath: try TestMovie.write(to: scratch.path + "/" + $0))
+        }
         #expect(files[0] != nil)
         #expect(files[0] == files[1])
     }
 
-    @Test("a folder of images is a clip in natural order, its RGB pixels untouched")
-    func imageFolder() throws {
+    @Test("a folder of images is a clip in natural order, its RGB pixels untouched") func imageFolder() throws {
         for index in 1...12 {
             let pixels = (0..<6 * 4 * 3).map { UInt8(($0 * 7 + index * 13) % 256) }
             _ = try scratch.file("clip/rgb\(index).ppm", TestMovie.ppm(pixels, width: 6, height: 4))
@@ -85,8 +91,7 @@ enum TestMovie {
         }
     }
 
-    @Test("the centre square is cut out before resizing")
-    func centerSquare() throws {
+    @Test("the centre square is cut out before resizing") func centerSquare() throws {
         // A red square in the middle of a blue picture, wide and tall.
         for (width, height) in [(12, 4), (4, 12), (13, 5)] {
             let crop = Crop.centerSquare(width: width, height: height)
@@ -119,11 +124,9 @@ enum TestMovie {
         #expect(row[21..<40].allSatisfy { $0 < 60 })
     }
 
-    @Test("display rotation is honoured", arguments: [1, 2, 3])
-    func rotation(quarterTurns: Int) throws {
-        let path = scratch.path + "/turned.mp4"
-        try TestMovie.write(to: path, frames: 2)
-        try Self.turn(path, quarterTurns: quarterTurns)
+    @Test("display rotation is honoured", arguments: [1, 2, 3]) func rotation(quarterTurns: Int) throws {
+        let path = try TestMovie.write(to: scratch.path + "/turned.mp4", frames: 2)
+        try TestMovie.turn(path, by: [[], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0]][quarterTurns])
         let reader = try VideoReader(path: path)
         #expect(reader.information.width == (quarterTurns == 2 ? 64 : 48))
         let frame = try reader.sample(.first(frames: 1), seed: 0, framing: .full).frames[0]
@@ -133,20 +136,6 @@ enum TestMovie {
         #expect(blue(right, bottom) == (quarterTurns == 1))
         #expect(blue(4, bottom) == (quarterTurns != 3))
         #expect(blue(4, 4) == (quarterTurns != 1))
-    }
-
-    /// Writes a rotation into the track header's matrix.
-    static func turn(_ path: String, quarterTurns: Int) throws {
-        var data = try Data(contentsOf: URL(fileURLWithPath: path))
-        let header = try #require(data.range(of: Data("tkhd".utf8)))
-        let matrices: [Int: [Int32]] = [1: [0, 1, -1, 0], 2: [-1, 0, 0, -1], 3: [0, -1, 1, 0]]
-        let matrix = try #require(matrices[quarterTurns])
-        for (value, offset) in zip(matrix, [0, 4, 12, 16]) {
-            let start = header.lowerBound + 4 + 40 + offset
-            let bytes = withUnsafeBytes(of: (value * 0x10000).bigEndian) { Data($0) }
-            data.replaceSubrange(start..<start + 4, with: bytes)
-        }
-        try data.write(to: URL(fileURLWithPath: path))
     }
 
     @Test("odd sizes are read", arguments: [(1, 1), (3, 5000), (5000, 3), (7, 9)])
@@ -160,8 +149,7 @@ enum TestMovie {
         #expect(sampled.frames[0].pixels.allSatisfy { (40...75).contains($0) })
     }
 
-    @Test("a file cut off gives the frames that are left")
-    func truncated() throws {
+    @Test("a file cut off gives the frames that are left") func truncated() throws {
         let data = TinyClip.y4m(width: 32, height: 32, frames: 30) { _, frame in UInt8(60 + frame) }
         let cut = try scratch.file("cut.y4m", data.prefix(data.count / 2))
         let sampled = try VideoReader(path: cut).sample(.uniform(frames: 10), seed: 0, framing: .full)
@@ -169,10 +157,8 @@ enum TestMovie {
         #expect((sampled.frames.last?.index ?? 99) < 15)
     }
 
-    @Test("damage inside a video is passed over and counted, and the rest is sampled")
-    func damaged() throws {
-        let path = scratch.path + "/damaged.mp4"
-        try TestMovie.write(to: path, frames: 60)
+    @Test("damage inside a video is passed over and counted, and the rest is sampled") func damaged() throws {
+        let path = try TestMovie.write(to: scratch.path + "/damaged.mp4", frames: 60)
         var data = try Data(contentsOf: URL(fileURLWithPath: path))
         let start = try #require(data.range(of: Data("mdat".utf8))).upperBound
         let end = try #require(data.range(of: Data("moov".utf8))).lowerBound
@@ -185,16 +171,14 @@ enum TestMovie {
         #expect(zip(sampled.frames, sampled.frames.dropFirst()).allSatisfy { $0.index < $1.index })
     }
 
-    @Test("what is not a video is an error that names the file and what to do")
-    func unusable() throws {
+    @Test("what is not a video is an error that names the file and what to do") func unusable() throws {
         let cases: [(String, Data?, (VideoError) -> Bool)] = [
             ("missing.mp4", nil, { if case .missing = $0 { true } else { false } }),
             ("empty.mp4", Data(), { if case .notVideo = $0 { true } else { false } }),
             (
                 "text.mp4", Data(String(repeating: "This is not a video.\n", count: 100).utf8),
                 { if case .notVideo = $0 { true } else { false } }
-            ),
-            ("sound.wav", TestMovie.sound, { if case .noVideoStream = $0 { true } else { false } }),
+            ), ("sound.wav", TestMovie.sound, { if case .noVideoStream = $0 { true } else { false } }),
         ]
         for (name, data, isExpected) in cases {
             let path = try data.map { try scratch.file(name, $0) } ?? scratch.path + "/" + name
@@ -205,22 +189,19 @@ enum TestMovie {
         #expect(throws: VideoError.self) { try openClip(path: scratch.path) }
     }
 
-    @Test("a playlist cannot make the reader open another file")
-    func playlist() throws {
+    @Test("a playlist cannot make the reader open another file") func playlist() throws {
         try TestMovie.write(to: scratch.path + "/real.mp4")
         let list = try scratch.file("list.mp4", Data("ffconcat version 1.0\nfile '\(scratch.path)/real.mp4'\n".utf8))
         #expect(throws: VideoError.self) { try VideoReader(path: list) }
     }
 
-    @Test("a movie that cannot be written leaves nothing behind")
-    func unwritable() {
+    @Test("a movie that cannot be written leaves nothing behind") func unwritable() {
         let path = scratch.path + "/no/such/folder/movie.mp4"
         #expect(throws: VideoError.self) { try TestMovie.write(to: path) }
         #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
     }
 
-    @Test("a placed square shows its part of the picture, mirrored where asked")
-    func placedSquare() throws {
+    @Test("a placed square shows its part of the picture, mirrored where asked") func placedSquare() throws {
         // The red of a pixel is its column, the green its row.
         var pixels: [UInt8] = []
         for index in 0..<600 { pixels += [UInt8(index % 30 * 8), UInt8(index / 30 * 8), 0] }

@@ -1,6 +1,5 @@
 import TestSupport
 import Testing
-
 @testable import Video
 
 @Suite struct WindowSamplingTests {
@@ -8,13 +7,10 @@ import Testing
         WindowSampling(length: length, stride: stride, framesPerSecond: rate, windows: windows)
     }
 
-    @Test("windows begin at every stride until the last frame is seen; the last one repeats it")
-    func windows() {
+    @Test("windows begin at every stride until the last frame is seen; the last one repeats it") func windows() {
         let times = SamplingTests.times(10)
-        #expect(
-            sampling(4, 3).windows(times: times) == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9]])
-        #expect(
-            sampling(4, 4).windows(times: times) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]])
+        #expect(sampling(4, 3).windows(times: times) == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9]])
+        #expect(sampling(4, 4).windows(times: times) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]])
         #expect(sampling(4, 3, windows: 2).windows(times: times).count == 2)
         #expect(sampling(10, 1).windows(times: times) == [Array(0..<10)])
         #expect(sampling(3, 20).windows(times: times) == [[0, 1, 2], [9, 9, 9]])
@@ -30,15 +26,13 @@ import Testing
         }
     }
 
-    @Test("a clip a little shorter than a window fills one; one that would not be half full is none")
-    func short() {
+    @Test("a clip a little shorter than a window fills one; one that would not be half full is none") func short() {
         #expect(sampling(6, 3).windows(times: SamplingTests.times(3)) == [[0, 1, 2, 2, 2, 2]])
         #expect(sampling(6, 3).windows(times: SamplingTests.times(2)).isEmpty)
         #expect(sampling(2, 1).windows(times: SamplingTests.times(0)).isEmpty)
     }
 
-    @Test("the clock is even whatever the video's rate: frames are left out, or come twice")
-    func clock() {
+    @Test("the clock is even whatever the video's rate: frames are left out, or come twice") func clock() {
         // 25 a second, looked at 10 times a second.
         #expect(sampling(4, 4, rate: 10).windows(times: SamplingTests.times(12)) == [[0, 2, 5, 7], [10, 10, 10, 10]])
         #expect(Self.ticks(SamplingTests.times(3), rate: 50) == [0, 0, 1, 1, 2, 2])
@@ -67,7 +61,7 @@ import Testing
     @Test(
         "the clock gives the same ticks as walking from one to the next, for any rate and any times", arguments: 0..<60)
     func ticks(seed: Int) {
-        var generator = SplitMix(seed: UInt64(seed))
+        var generator = SeededGenerator(seed: UInt64(seed))
         let ticks: [Double] = [0.04, 1001.0 / 30000, 1.0 / 90000, 0.001, 1.0 / 12800]
         for rate in [0.5, 1, 7, 12.5, 15, 24, 25, 29.97, 30, 60, 1000 / 3.0] {
             let tick = ticks[seed % ticks.count]
@@ -86,8 +80,7 @@ import Testing
         }
     }
 
-    @Test("years between two frames take neither time nor memory")
-    func years() {
+    @Test("years between two frames take neither time nor memory") func years() {
         let times = [0, 31_536_000.0, 4e9]
         #expect(TickClock(times, framesPerSecond: 15).frames(ticks: .max) == [0, 1, 2])
         #expect(
@@ -97,8 +90,7 @@ import Testing
             Sampling.rate(framesPerSecond: 100, frames: Sampling.unlimited).indices(times: times, seed: 0) == [0, 1])
     }
 
-    @Test("other views begin at random, but so that all windows still fit")
-    func jitter() {
+    @Test("other views begin at random, but so that all windows still fit") func jitter() {
         let own = sampling(4, 2, windows: 2)
         let firsts = (0..<40).map { own.windows(times: SamplingTests.times(20), seed: $0, jitters: true)[0][0] }
         #expect(Set(firsts) == Set(0...14))
@@ -108,8 +100,7 @@ import Testing
         }
     }
 
-    @Test("a request gives each frame of its windows once, and parts share the windows out")
-    func request() {
+    @Test("a request gives each frame of its windows once, and parts share the windows out") func request() {
         var request = SampleRequest(.windows(sampling(4, 2)), framing: .full)
         let times = SamplingTests.times(10)
         #expect(request.indices(clock: times) == Array(0..<10))
@@ -128,8 +119,7 @@ import Testing
         VideoFrame(index: index, time: Double(index) / 25, width: 1, height: 1, pixels: [UInt8(index), 0, 0])
     }
 
-    @Test("windows are there as soon as their last frame is, and old frames are forgotten")
-    func assembles() {
+    @Test("windows are there as soon as their last frame is, and old frames are forgotten") func assembles() {
         let windows = sampling(4, 2).windows(times: SamplingTests.times(9))
         var assembler = WindowAssembler(windows)
         var found: [FrameWindow] = []
@@ -143,26 +133,12 @@ import Testing
         #expect(found.map(\.middle.index) == [2, 4, 6, 8] && found.map(\.ends) == [0...3, 2...5, 4...7, 6...8])
     }
 
-    @Test("a frame that never comes is stood in for by the one before it, and that is told")
-    func missing() {
+    @Test("a frame that never comes is stood in for by the one before it, and that is told") func missing() {
         var assembler = WindowAssembler([[0, 1, 2, 3], [2, 3, 4, 5]])
         let found = [0, 1, 3, 4].flatMap { assembler.add(frame($0)) } + assembler.finish()
         #expect(found.map { $0.frames.map(\.index) } == [[0, 1, 1, 3], [1, 3, 4, 4]])
         #expect(!assembler.isWhole)
         var nothing = WindowAssembler([[0, 1]])
         #expect(nothing.finish().isEmpty && !nothing.isWhole)
-    }
-}
-
-/// Steele, Lea and Flood's SplitMix64.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var bits = state
-        bits = (bits ^ (bits >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        bits = (bits ^ (bits >> 27)) &* 0x94D0_49BB_1331_11EB
-        return bits ^ (bits >> 31)
     }
 }

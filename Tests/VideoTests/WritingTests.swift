@@ -1,8 +1,6 @@
-import CFFmpeg
 import Foundation
 import TestSupport
 import Testing
-
 @testable import Video
 
 @Suite struct WritingTests {
@@ -22,9 +20,8 @@ import Testing
         zip(first, second).reduce(0) { $0 + Double(abs(Int($1.0) - Int($1.1))) } / Double(first.count)
     }
 
-    @Test("a PNG reads back to the byte, a JPEG nearly")
-    func stills() throws {
-        let scratch = try ScratchFolder()
+    @Test("a PNG reads back to the byte, a JPEG nearly") func stills() throws {
+        let scratch = ScratchFolder()
         let image = Self.frame(3)
         try image.write(to: scratch.path + "/a.png")
         try image.write(as: .jpeg(quality: 2), to: scratch.path + "/a.jpg")
@@ -38,7 +35,7 @@ import Testing
 
     @Test("a GIF has all frames, its rate, and colours near those of the pictures", arguments: [4.0, 10, 12.5])
     func gif(rate: Double) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/a.gif"
         let frames = (0..<9).map { Self.frame($0) }
         try GIFWriter.write(frames, frameRate: rate, to: path)
@@ -53,7 +50,7 @@ import Testing
 
     @Test("a film has all frames at the rate asked for", arguments: [MovieWriter.Codec.h264, .mpeg4(quantizer: 2)])
     func film(codec: MovieWriter.Codec) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let path = scratch.path + "/a.mp4"
         let writer = try MovieWriter(path: path, width: 64, height: 48, frameRate: 29.97, codec: codec)
         for index in 0..<12 { try writer.append(Self.frame(index).pixels) }
@@ -66,9 +63,8 @@ import Testing
         #expect(read.indices.allSatisfy { Self.difference(read[$0].pixels, Self.frame($0).pixels) < 12 })
     }
 
-    @Test("a film that is not finished leaves what was there alone")
-    func unfinished() throws {
-        let scratch = try ScratchFolder()
+    @Test("a film that is not finished leaves what was there alone") func unfinished() throws {
+        let scratch = ScratchFolder()
         let path = try scratch.file("a.mp4", "precious")
         do {
             let writer = try MovieWriter(path: path, width: 64, height: 48, frameRate: 25)
@@ -81,9 +77,8 @@ import Testing
         }
     }
 
-    @Test("frames handed on one by one are those of a sampling pass, of files and of folders")
-    func streaming() throws {
-        let scratch = try ScratchFolder()
+    @Test("frames handed on one by one are those of a sampling pass, of files and of folders") func streaming() throws {
+        let scratch = ScratchFolder()
         let path = scratch.path + "/a.mp4"
         try MovieWriter.write(
             frames: (0..<30).map { Self.frame($0 % 12).pixels }, width: 64, height: 48, frameRate: 25, to: path)

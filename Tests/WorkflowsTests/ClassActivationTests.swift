@@ -17,11 +17,9 @@ import Video
     }
 
     struct Golden: Decodable, CustomTestStringConvertible {
-        let backbone: String
-        let tap: String
+        let backbone, tap: String
         let kind: HeadConfiguration.Kind
-        let imageSize: Int
-        let label: Int
+        let imageSize, label: Int
         /// Frames of a window that begins at each frame, where the network sees several.
         let window: Int?
         /// Channels, height, width.
@@ -31,25 +29,14 @@ import Video
         var testDescription: String { "\(backbone) \(tap), \(kind.rawValue)" }
 
         enum CodingKeys: String, CodingKey {
-            case backbone, tap, kind, label, window, shape, maps
-            case imageSize = "image_size"
+            case backbone, tap, kind, label, window, shape, maps, imageSize = "image_size"
         }
     }
 
     static let goldens: Goldens = fixture("cam", in: Bundle.module)
 
-    /// `pixels` of Tests/Parity/parameters.py.
     static func picture(_ index: Int, size: Int) -> RGBImage {
-        let tiles = index + 2
-        let random = RandomParameters()
-        let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)
-        let fine = random.uniform("picture \(index) noise", count: size * size * 3)
-        let pixels = (0..<size * size * 3).map { position -> UInt8 in
-            let (row, column, channel) = (position / 3 / size, position / 3 % size, position % 3)
-            let tile = (row * tiles / size * tiles + column * tiles / size) * 3 + channel
-            return UInt8(231 * coarse[tile] + 24 * fine[position])
-        }
-        return RGBImage(width: size, height: size, pixels: pixels)
+        RGBImage(width: size, height: size, pixels: parityPicture(index, size: size))
     }
 
     /// A run of untrained network and head on four pictures.
@@ -69,23 +56,13 @@ import Video
             HeadConfiguration(kind: golden.kind, hidden: [5]), labels: ["a", "b", "c"], input: input,
             standardization: Standardization(
                 mean: around("mean", [size], centre: 0.5, spread: 0.5).values,
-                scale: around("scale", [size], centre: 1, spread: 0.5).values),
-            from: RandomParameters())
-        let run = RunDirectory(path: scratch.path + "/run")
-        try run.save(
-            head,
-            RunDirectory.Configuration(
-                name: "run", version: "", labels: head.labels, input: input,
-                training: TrainingConfiguration(model: head.configuration), recipe: recipe.json,
-                recipeDigest: recipe.digest, weights: "random", cache: "", dataset: "", bestEpoch: 0))
-        return run
+                scale: around("scale", [size], centre: 1, spread: 0.5).values), from: RandomParameters())
+        return try RunDirectory(path: scratch.path + "/run", saving: head, input, recipe)
     }
 
     static func correlation(_ first: [Float], _ second: [Float]) -> Double {
         let count = Double(first.count)
-        let (meanA, meanB) = (
-            first.reduce(0) { $0 + Double($1) } / count, second.reduce(0) { $0 + Double($1) } / count
-        )
+        let (meanA, meanB) = (first.reduce(0) { $0 + Double($1) } / count, second.reduce(0) { $0 + Double($1) } / count)
         var (ab, aa, bb) = (0.0, 0.0, 0.0)
         for (a, b) in zip(first, second) {
             ab += (Double(a) - meanA) * (Double(b) - meanB)
@@ -97,7 +74,7 @@ import Video
 
     @Test("maps equal a Grad-CAM of PyTorch for the same weights and pixels", arguments: goldens.goldens)
     func maps(golden: Golden) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let mapper = try ClassActivationMapper(Self.place(golden, in: scratch))
         let label = ["a", "b", "c"][golden.label]
         let activation = try mapper.map(scratch.path + "/clip", label: label)
@@ -111,17 +88,15 @@ import Video
         #expect(zip(ours, golden.maps).allSatisfy { abs($0 - $1) <= 1e-3 * largest })
     }
 
-    @Test("maps grow as PyTorch's bilinear interpolation")
-    func upsampling() {
+    @Test("maps grow as PyTorch's bilinear interpolation") func upsampling() {
         let map = around("map", [15]).values
         let ours = upsampled(map, height: 3, width: 5, to: (8, 13))
         #expect(zip(ours, Self.goldens.upsampled).allSatisfy { abs($0 - $1) < 1e-6 })
         #expect(ours.count == Self.goldens.upsampled.count)
     }
 
-    @Test("the predicted class is looked for where none is named, and an unknown one is refused")
-    func labels() throws {
-        let scratch = try ScratchFolder()
+    @Test("the predicted class is looked for where none is named, and an unknown one is refused") func labels() throws {
+        let scratch = ScratchFolder()
         let run = try Self.place(Self.goldens.goldens[0], in: scratch)
         let mapper = try ClassActivationMapper(run)
         let predicted = try Predictor(run).predict(scratch.path + "/clip").classes[0]
@@ -135,5 +110,17 @@ import Video
         #expect(activation.spread(2).frames.map(\.time) == [0.04, 0.12])
         #expect(sheet.height > 2 * 224 && sheet.width > 2 * 224)
         #expect(activation.animation(Lettering()).count == 4)
+    }
+}
+
+extension RunDirectory {
+    /// Saves a head that was not trained on the recipe's features.
+    init(path: String, saving head: Head, _ input: HeadConfiguration.Input, _ recipe: ExtractionRecipe) throws {
+        self.init(path: path)
+        let configuration = Configuration(
+            name: "run", version: "", labels: head.labels, input: input,
+            training: TrainingConfiguration(model: head.configuration), recipe: recipe.json,
+            recipeDigest: recipe.digest, weights: "random", cache: "", dataset: "", bestEpoch: 0)
+        try save(head, configuration)
     }
 }

@@ -4,7 +4,6 @@ import Foundation
 import SequenceModels
 import TestSupport
 import Testing
-
 @testable import Workflows
 
 @Suite struct ClipCoverageTests {
@@ -14,7 +13,7 @@ import Testing
     private var root: String { scratch.path + "/clips" }
 
     init() throws {
-        scratch = try ScratchFolder()
+        scratch = ScratchFolder()
         cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         extraction = try cache.addExtraction(
             ExtractionRecord(
@@ -29,22 +28,27 @@ import Testing
     private func add(_ path: String, content: String? = nil, isExtracted: Bool = true) throws {
         try scratch.file("clips/" + path, Data((content ?? path).utf8))
         guard isExtracted else { return }
-        let video = VideoRecord(digest: content ?? path, path: path)
+        try register(path, digest: content ?? path)
+        try store(path, digest: content ?? path)
+    }
+
+    private func register(_ path: String, digest: String) throws {
         let parts = path.split(separator: "/").map(String.init)
-        try cache.registerSamples([
-            (video, SampleRecord(dataset: "clips", label: parts[1], split: parts[0], group: nil))
-        ])
+        let sample = SampleRecord(dataset: "clips", label: parts[1], split: parts[0], group: nil)
+        try cache.registerSamples([(VideoRecord(digest: digest, path: path), sample)])
+    }
+
+    private func store(_ path: String, digest: String) throws {
         try cache.store(
-            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1]), video: video,
-            extraction: extraction, maxFrames: 2, featureSize: 1)
+            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1]),
+            video: VideoRecord(digest: digest, path: path), extraction: extraction, maxFrames: 2, featureSize: 1)
     }
 
     private func coverage(_ dataset: DatasetConfiguration? = nil) throws -> ClipCoverage {
         try ClipCoverage(dataset ?? self.dataset, in: cache, extraction: extraction)
     }
 
-    @Test("clips without features are counted by split and by cause")
-    func counts() throws {
+    @Test("clips without features are counted by split and by cause") func counts() throws {
         for index in 0..<9 { try add("train/a/\(index).mp4") }
         try add("test/a/x.mp4")
         #expect(try coverage().note == nil)
@@ -62,24 +66,15 @@ import Testing
         #expect(try self.coverage(some).note == nil)
     }
 
-    @Test("a copy of a file counts as the file does")
-    func copies() throws {
+    @Test("a copy of a file counts as the file does") func copies() throws {
         let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  // SHA-256 of nothing
         for index in 0..<9 { try add("train/a/\(index).mp4") }
         try add("train/a/empty.mp4", content: "", isExtracted: false)
         try add("train/a/copy.mp4", content: "", isExtracted: false)
-        try cache.registerSamples([
-            (
-                VideoRecord(digest: digest, path: "train/a/empty.mp4"),
-                SampleRecord(dataset: "clips", label: "a", split: "train", group: nil)
-            )
-        ])
+        try register("train/a/empty.mp4", digest: digest)
         try cache.recordFailure(path: "train/a/empty.mp4", error: "no frame", extraction: extraction)
         #expect(try coverage().note == "2 of 11 clips have no features (2 failed): train 2 of 11")
-        try cache.store(
-            SequenceRecord(frameIndices: [0], frameTimes: [0], decodeErrors: 0, features: [1]),
-            video: VideoRecord(digest: digest, path: "train/a/empty.mp4"), extraction: extraction, maxFrames: 2,
-            featureSize: 1)
+        try store("train/a/empty.mp4", digest: digest)
         #expect(try coverage().note == nil)
     }
 
@@ -98,8 +93,7 @@ import Testing
         #expect(throws: SequenceError.self) { try coverage(listed()).check(allowsPartial: false) }
     }
 
-    @Test("the share that `dataset.test` sets aside is counted as test clips")
-    func testShare() throws {
+    @Test("the share that `dataset.test` sets aside is counted as test clips") func testShare() throws {
         for index in 0..<20 { try add("train/a/\(index).mp4") }
         var shared = DatasetConfiguration(
             layout: .folders, root: root + "/train", validation: 0, test: 0.25, name: "clips")
@@ -108,15 +102,9 @@ import Testing
         #expect(parts.map(\.split) == ["train", "test"] && parts.map(\.listed) == [15, 5])
     }
 
-    @Test("without the folder, what the cache knows counts")
-    func withoutFolder() throws {
+    @Test("without the folder, what the cache knows counts") func withoutFolder() throws {
         for index in 0..<4 { try add("train/a/\(index).mp4") }
-        try cache.registerSamples([
-            (
-                VideoRecord(digest: "late", path: "train/a/late.mp4"),
-                SampleRecord(dataset: "clips", label: "a", split: "train", group: nil)
-            )
-        ])
+        try register("train/a/late.mp4", digest: "late")
         try FileManager.default.removeItem(atPath: root)
         let coverage = try coverage()
         #expect(

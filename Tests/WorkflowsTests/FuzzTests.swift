@@ -32,20 +32,17 @@ import Testing
 
     @Test("damaged files are read or refused in words, never more", arguments: FuzzTarget.allCases)
     func damaged(_ target: FuzzTarget) throws {
-        let scratch = try ScratchFolder()
+        let scratch = ScratchFolder()
         let run = try FuzzRun(target, seeds: try Self.seeds(target, in: scratch), folder: scratch.path)
         #expect(target.makesItsFiles != !run.seeds.isEmpty)
         // A damaged cache or run goes through everything that commands do with it.
         let cases = target.makesItsFiles ? 6 : target == .hdf5 ? 30 : 100
         var count = 0
-        do { try run.run(from: 1_000_000, count: cases) { _ in count += 1 } } catch {
-            Issue.record("\(error)")
-        }
+        do { try run.run(from: 1_000_000, count: cases) { _ in count += 1 } } catch { Issue.record("\(error)") }
         #expect(count == cases)
     }
 
-    @Test("the same seed damages a file in the same way, and most seeds do")
-    func mutations() {
+    @Test("the same seed damages a file in the same way, and most seeds do") func mutations() {
         let whole = (0..<200).map { UInt8($0) }
         func damaged(_ seed: UInt64) -> [UInt8] {
             var mutator = Mutator(seed: seed)

@@ -5,7 +5,6 @@ import Foundation
 import SequenceModels
 import Testing
 import Video
-
 @testable import PipelineFile
 
 @Suite struct PipelineTests {
@@ -51,8 +50,7 @@ import Video
         return (#expect(throws: PipelineError.self) { try parse(changed) }, line)
     }
 
-    @Test("the design's example becomes typed values")
-    func example() throws {
+    @Test("the design's example becomes typed values") func example() throws {
         let pipeline = try Self.parse(Self.text)
         #expect(pipeline.name == "ucf101-resnet152-bilstm")
         #expect(pipeline.dataset.layout == .ucf101)
@@ -68,8 +66,7 @@ import Video
         #expect(training.validation == 0.25)
     }
 
-    @Test("what is left out has the documented default")
-    func defaults() throws {
+    @Test("what is left out has the documented default") func defaults() throws {
         let pipeline = try Self.parse("dataset: {root: data/mine}\nextract: {backbone: resnet18, weights: random}")
         #expect(pipeline.name == "test")
         #expect(pipeline.dataset.layout == .folders)
@@ -114,8 +111,7 @@ import Video
         #expect(error?.line == line)
     }
 
-    @Test("the input convention is named or spelled out; left out it follows the weights")
-    func input() throws {
+    @Test("the input convention is named or spelled out; left out it follows the weights") func input() throws {
         func input(_ value: String) throws -> InputConvention? {
             try Self.parse(Self.text, ["extract.input=" + value]).extractions[0].input
         }
@@ -127,21 +123,17 @@ import Video
         for wrong in [
             "cafe", "{mean: [0, 0, 0]}", "{mean: [0, 0], deviation: [1, 1, 1]}", "[1, 2]",
             "{mean: [a, b, c], deviation: [1, 1, 1]}", "{mean: [0, 0, 0], deviation: [1, 0, 1]}",
-        ] {
-            #expect(throws: PipelineError.self, "\(wrong)") { try input(wrong) }
-        }
+        ] { #expect(throws: PipelineError.self, "\(wrong)") { try input(wrong) } }
     }
 
-    @Test("missing parts, broken YAML and an empty file are errors")
-    func broken() {
+    @Test("missing parts, broken YAML and an empty file are errors") func broken() {
         for text in ["", "name: x", "dataset: {root: a}", "- a\n- b", "a: [", "dataset: 3\nextract: 4"] {
             #expect(throws: PipelineError.self) { try Self.parse(text) }
         }
         #expect(throws: PipelineError.self) { try Pipeline(file: "/no/such/pipeline.yaml") }
     }
 
-    @Test("overrides replace and add keys, and are checked like the file")
-    func overrides() throws {
+    @Test("overrides replace and add keys, and are checked like the file") func overrides() throws {
         let pipeline = try Self.parse(
             Self.text,
             ["sequence.optimizer.learning_rate=1e-2", "sequence.model={kind: gru, hidden: [16, 8]}", "name=other"])
@@ -153,8 +145,7 @@ import Video
         #expect(throws: PipelineError.self) { try Self.parse(Self.text, ["sequence.seed"]) }
     }
 
-    @Test("every file in pipelines/ is valid")
-    func published() throws {
+    @Test("every file in pipelines/ is valid") func published() throws {
         let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../pipelines")
             .standardizedFileURL.path
         let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
@@ -162,8 +153,7 @@ import Video
         for file in files { _ = try Pipeline(file: folder + "/" + file) }
     }
 
-    @Test("the nearest word is found, and none where nothing is near")
-    func nearestWord() {
+    @Test("the nearest word is found, and none where nothing is near") func nearestWord() {
         #expect(nearest(to: "resnet125", among: ["resnet18", "resnet152"]) == "resnet152")
         #expect(nearest(to: "Resnet18", among: ["resnet18", "resnet152"]) == "resnet18")
         #expect(nearest(to: "x", among: ["learning_rate"]) == nil)
@@ -220,8 +210,7 @@ import Video
         }
     }
 
-    @Test("the resize filter has a default and a name")
-    func resize() throws {
+    @Test("the resize filter has a default and a name") func resize() throws {
         #expect(try Self.parse(Self.text).extractions[0].resize == .antialias)
         #expect(try Self.parse(Self.text, ["extract.resize=bilinear"]).extractions[0].resize == .bilinear)
         #expect(throws: PipelineError.self) { try Self.parse(Self.text, ["extract.resize=linear"]) }
@@ -231,12 +220,9 @@ import Video
 @Suite struct FineTuningReaderTests {
     static func pipeline(_ part: String, extract: String = "backbone: vgg16, weights: random, tap: flatten") throws
         -> Pipeline
-    {
-        try Pipeline(text: "dataset: {root: clips}\nextract: {\(extract)}\nfinetune: \(part)\n", file: "p.yaml")
-    }
+    { try Pipeline(text: "dataset: {root: clips}\nextract: {\(extract)}\nfinetune: \(part)\n", file: "p.yaml") }
 
-    @Test("the finetune part is read whole")
-    func whole() throws {
+    @Test("the finetune part is read whole") func whole() throws {
         let tuning = try #require(
             try Self.pipeline(
                 """
@@ -264,14 +250,12 @@ import Video
             (
                 "{unfreeze: none, model: {kind: lstm}}",
                 "`finetune.unfreeze` must be `all`, a number of layers, or a list of their names"
-            ),
-            ("{unfreez: 4, model: {kind: lstm}}", "unfreeze"),
+            ), ("{unfreez: 4, model: {kind: lstm}}", "unfreeze"),
             ("{model: {kind: convlstm}}", "needs `extract.tap: spatial`"),
             (
                 "{model: {kind: lstm}, augmentation: {rotation: 2}}",
                 "`finetune.augmentation.rotation` must be a number from 0 to below 1"
-            ),
-            ("{model: {kind: lstm}, augmentation: {crop: 0}}", "above 0, at most 1"),
+            ), ("{model: {kind: lstm}, augmentation: {crop: 0}}", "above 0, at most 1"),
             ("{model: {kind: lstm}, standardize: true}", "standardize"),
         ])
     func wrong(part: String, message: String) {

@@ -8,7 +8,6 @@ import TestSupport
 import Testing
 import Training
 import Video
-
 @testable import Exploration
 @testable import Extraction
 @testable import FineTuning
@@ -30,7 +29,7 @@ import Video
 
         /// - `keys`: further keys of `extract`.
         init(_ backbone: String, tap: String = "pooled", size: Int? = 64, keys: String = "") throws {
-            scratch = try ScratchFolder()
+            scratch = ScratchFolder()
             for index in 0..<2 {
                 let clip = TinyClip.y4m(width: 150, height: 110, frames: 4) { pixel, frame in
                     UInt8(truncatingIfNeeded: (pixel &* 7919 &+ pixel / 150 &* 31 &+ frame * 977 &+ index) % 199 + 20)
@@ -65,9 +64,7 @@ import Video
         }
 
         func features() throws -> FeatureSet {
-            try SequenceRun.load(
-                cache, dataset: dataset.name, extraction: extraction, views: 1,
-                memory: .max)
+            try SequenceRun.load(cache, dataset: dataset.name, extraction: extraction, views: 1, memory: .max)
         }
 
         /// A head on the features, untrained.
@@ -76,14 +73,7 @@ import Video
             let head = try Head(
                 HeadConfiguration(kind: .average), labels: ["a", "b"], input: input, standardization: nil,
                 from: RandomParameters())
-            let run = RunDirectory(path: scratch.path + "/run")
-            try run.save(
-                head,
-                RunDirectory.Configuration(
-                    name: "run", version: "", labels: head.labels, input: input,
-                    training: TrainingConfiguration(model: head.configuration), recipe: recipe.json,
-                    recipeDigest: recipe.digest, weights: "random", cache: "", dataset: "", bestEpoch: 0))
-            return (run, head)
+            return (try RunDirectory(path: scratch.path + "/run", saving: head, input, recipe), head)
         }
     }
 

@@ -1,8 +1,7 @@
 import Files
 import Foundation
 
-/// One run of curl with the response body read through a pipe and limited to `maximum` bytes, whatever its headers
-/// claim.
+/// One run of curl; its response body is limited to `maximum` bytes, whatever the headers claim.
 struct CurlTransfer {
     let address: String
     /// Whether http is allowed, for the address and its redirects.
@@ -17,16 +16,13 @@ struct CurlTransfer {
     var patience = 30
     var showsProgress = false
 
-    /// Maximum redirects.
     static let redirects = 10
     /// Maximum bytes of the headers of all responses together.
     static let headerLimit = 1 << 20
 
     struct Outcome {
-        /// curl's exit code.
         let code: Int32
         let headers: ResponseHeaders
-        /// Whether the body exceeded the limit.
         let isTooLarge: Bool
         /// Whether the receiver stopped the transfer.
         let isStopped: Bool
@@ -45,9 +41,8 @@ struct CurlTransfer {
         var result = [
             "curl", "--disable", "--globoff", "--fail", "--location", "--max-redirs", "\(Self.redirects)", "--proto",
             schemes, "--proto-redir", schemes, "--speed-limit", "1000", "--speed-time", "\(patience)",
-            "--connect-timeout", "\(patience)", "--max-filesize", "\(maximum)",
-            "--suppress-connect-headers", "--dump-header", headers, "--output", "-",
-            showsProgress ? "--progress-bar" : "--silent",
+            "--connect-timeout", "\(patience)", "--max-filesize", "\(maximum)", "--suppress-connect-headers",
+            "--dump-header", headers, "--output", "-", showsProgress ? "--progress-bar" : "--silent",
         ]
         if start > 0 {
             result += ["--continue-at", "\(start)"]
@@ -62,12 +57,8 @@ struct CurlTransfer {
             && (lower.hasBytePrefix("https://") || allowsHTTP && lower.hasBytePrefix("http://"))
     }
 
-    /// Runs curl until it exits.
-    ///
-    /// - Parameters:
-    ///   - begin: called with the headers before the body; the transfer stops if it returns false.
-    ///   - receive: called with each piece of the body.
-    /// - Throws: `FetchError`, or the errors of `receive`.
+    /// Runs curl until it exits. `begin`: called with the headers before the body; the transfer stops if it returns
+    /// false. `receive`: called with each piece of the body. Throws `FetchError`, or the errors of `receive`.
     func run(begin: (ResponseHeaders) throws -> Bool, receive: (UnsafeRawBufferPointer) throws -> Void) throws
         -> Outcome
     {
@@ -157,7 +148,6 @@ extension CurlTransfer.Outcome {
     /// Whether the connection failed during the transfer, so that a retry may help.
     var isBrokenOff: Bool { [18, 28, 52, 55, 56, 92].contains(code) }
 
-    /// Converts the exit code and the HTTP status to an error.
     func error(_ address: String) -> FetchError {
         if code == 22, let status = headers.status {
             return status == 404 || status == 410

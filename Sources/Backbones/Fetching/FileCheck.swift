@@ -2,18 +2,15 @@ import Digests
 import Files
 import Foundation
 
-/// Verifies that a file is the published one: its size, its format, and its digest, or, without a digest, that it can
-/// be opened.
+/// Verifies that a file is the published one: its size, format and digest, or, without a digest, that it opens.
 struct FileCheck {
     let weights: PublishedWeights
 
     init(_ weights: PublishedWeights) { self.weights = weights }
 
-    /// - Parameters:
-    ///   - checksum: the digest, if one is published or sent by the server.
-    ///   - isNew: if false, a file with the right digest passes without the checks of size and format.
-    /// - Returns: the SHA-256, if there was no digest to compare.
-    /// - Throws: `FetchError`.
+    /// `checksum`: the digest, if one is published or sent by the server. `isNew`: if false, a file with the right
+    /// digest passes without the checks of size and format. Returns the SHA-256, if there was no digest to compare.
+    /// Throws `FetchError`.
     func check(_ path: String, _ checksum: PublishedWeights.Checksum?, isNew: Bool) throws -> String? {
         if !isNew, let checksum {
             try Self.verify(path, checksum)
@@ -40,9 +37,7 @@ struct FileCheck {
             let (descriptor, bytes) = try RegularFile.open(path)
             close(descriptor)
             return ([UInt8](try RegularFile.start(of: path, count: FileSignature.length)), bytes)
-        } catch {
-            throw FetchError(error)
-        }
+        } catch { throw FetchError(error) }
     }
 
     private static func verify(_ path: String, _ checksum: PublishedWeights.Checksum) throws {
@@ -52,25 +47,19 @@ struct FileCheck {
             case .md5(let digits): (digits, try digest(path, .md5))
             case .stated: ("", "")
             }
-        if expected != found {
-            throw FetchError.wrongChecksum(path.withoutPartial, expected: expected, found: found)
-        }
+        if expected != found { throw FetchError.wrongChecksum(path.withoutPartial, expected: expected, found: found) }
     }
 
     private static func digest(_ path: String, _ algorithm: DigestAlgorithm) throws -> String {
         do throws(DigestError) {
             return try Digest.file(path, algorithm)
-        } catch {
-            throw FetchError.unwritable(path, reason: error.reason)
-        }
+        } catch { throw FetchError.unwritable(path, reason: error.reason) }
     }
 }
 
 extension String {
     /// The final name of a partial file, for messages.
-    fileprivate var withoutPartial: String {
-        self.fileExtension == "partial" ? self.droppingFileExtension : self
-    }
+    fileprivate var withoutPartial: String { self.fileExtension == "partial" ? self.droppingFileExtension : self }
 }
 
 extension PublishedWeights.Checksum {

@@ -31,8 +31,6 @@ enum FileSignature: String {
     }
 
     /// Checks whether a file of `bytes` bytes that begins with `start` can have this format.
-    ///
-    /// - Throws: `FetchError.wrongContent`.
     func check(_ start: [UInt8], bytes: Int, file: String) throws {
         // Text and protobuf can begin with almost anything, so other formats are ruled out first.
         let foreign = Self.foreign(start)?.found
@@ -52,8 +50,7 @@ enum FileSignature: String {
             let header = start[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             return header >= 2 && header <= Self.longestHeader && header + 8 <= UInt64(max(0, bytes))
                 && start[8] == UInt8(ascii: "{")
-        case .pth, .pt, .bin:
-            return isZip || start.count > 1 && start[0] == 0x80 && (2...5).contains(start[1])
+        case .pth, .pt, .bin: return isZip || start.count > 1 && start[0] == 0x80 && (2...5).contains(start[1])
         case .h5: return start.starts(with: [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A])
         case .whl: return isZip
         case .onnx: return start.first == 0x08
@@ -91,9 +88,7 @@ enum FileSignature: String {
         if start.starts(with: Array("GGUF".utf8)) {
             return ("a GGUF file of llama.cpp", "Use the model's .safetensors file")
         }
-        return text(start).map {
-            ($0, $0.hasBytePrefix("a Git LFS") ? "Fetch the file itself: git lfs pull" : again)
-        }
+        return text(start).map { ($0, $0.hasBytePrefix("a Git LFS") ? "Fetch the file itself: git lfs pull" : again) }
     }
 
     private static let archives: [(bytes: [UInt8], name: String, command: String)] = [
@@ -118,8 +113,6 @@ enum FileSignature: String {
 /// Checks for files without a published digest.
 extension FileSignature {
     /// Parses the file as its format: the names and shapes of all tensors, the fields of a message, or the lines.
-    ///
-    /// - Throws: `FetchError.wrongContent`.
     func checkStructure(_ path: String, file: String) throws {
         func wrong(_ found: String) -> FetchError { .wrongContent(file, found: found, expected: name) }
         switch self {
@@ -136,9 +129,7 @@ extension FileSignature {
                 if try openWeights(path: path).shapes.isEmpty { throw wrong("a file without tensors") }
             } catch let error as FetchError {
                 throw error
-            } catch {
-                throw wrong("a damaged file (\(error.localizedDescription))")
-            }
+            } catch { throw wrong("a damaged file (\(error.localizedDescription))") }
         }
     }
 

@@ -11,16 +11,14 @@ struct PackageIndex {
 
     init(address: String) { self.address = address.hasByteSuffix("/") ? address : address + "/" }
 
-    /// The index of `PIP_INDEX_URL`, otherwise of pip's configuration files, the user's before the system's; nil if
-    /// none is configured.
+    /// The index of `PIP_INDEX_URL`, otherwise of pip's configuration files, the user's before the system's, or nil.
     static func configured(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> PackageIndex? {
         if let address = environment["PIP_INDEX_URL"], !address.isEmpty { return PackageIndex(address: address) }
         let home = environment["HOME"] ?? ""
         let configuration = environment["XDG_CONFIG_HOME"] ?? home + "/.config"
         let files = [
             environment["PIP_CONFIG_FILE"], configuration + "/pip/pip.conf", home + "/.pip/pip.conf",
-            "/etc/xdg/pip/pip.conf",
-            "/etc/pip.conf",
+            "/etc/xdg/pip/pip.conf", "/etc/pip.conf",
         ]
         for case let file? in files {
             if let text = try? RegularFile.text(file, limit: 1 << 20), let address = indexAddress(in: text) {
@@ -59,11 +57,7 @@ struct PackageIndex {
         return address + parts.joined(separator: "-") + "/"
     }
 
-    /// The URL of a file that a page links to.
-    ///
-    /// - Parameters:
-    ///   - digest: the file's SHA-256; links that state another are skipped.
-    ///   - base: the URL of the page.
+    /// The URL of a file that the page at `base` links to; links that state another SHA-256 than `digest` are skipped.
     static func link(to file: String, digest: String, in page: String, base: URL?) -> String? {
         // After splitting, every attribute value without quotes, spaces or brackets is a part.
         let breaks = Array("\"'<> \t\r\n".utf8)
@@ -79,9 +73,7 @@ struct PackageIndex {
         return nil
     }
 
-    /// Looks up the URL of a package's file in the index.
-    ///
-    /// - Throws: `FetchError`.
+    /// Looks up the URL of a package's file in the index. Throws `FetchError`.
     func find(_ file: String, of package: String, digest: String, patience: Int) throws -> String {
         let address = page(of: package)
         let transfer = CurlTransfer(

@@ -2,14 +2,11 @@ import Escaping
 import Files
 import Foundation
 
-/// The bytes received so far, `FILE.partial`, and their origin, `FILE.partial.json`.
-///
-/// The file is opened without following links, locked, and kept open, so that the file that is written is the one that
-/// is renamed. A file without a record of its origin is truncated, never continued.
+/// The bytes received so far, `FILE.partial`, and their origin, `FILE.partial.json`. The file is opened without
+/// following links, locked, and kept open, so that the file that is written is the one that is renamed. A file without
+/// a record of its origin is truncated, never continued.
 final class PartialFile {
-    /// Where the bytes came from.
     struct Origin: Codable, Equatable {
-        /// The requested URL.
         var address: String
         /// The response's `ETag` or `Last-Modified`.
         var validator: String?
@@ -38,7 +35,6 @@ final class PartialFile {
 
     let path: String
     private let descriptor: Int32
-    /// Number of bytes present.
     private(set) var bytes: Int
     /// Nil if the bytes cannot be continued.
     private(set) var origin: Origin?
@@ -47,9 +43,7 @@ final class PartialFile {
     private var (wasContinued, wasRetried, isDiscarded) = (false, false, false)
     private var originPath: String { path + ".json" }
 
-    /// Opens or creates the file.
-    ///
-    /// - Throws: `FetchError`.
+    /// Opens or creates the file. Throws `FetchError`.
     init(path: String) throws {
         self.path = path
         try Self.removeUnlessPlain(path)
@@ -103,7 +97,6 @@ final class PartialFile {
         wasRetried = wasContinued
     }
 
-    /// Records the origin of the bytes.
     func remember(_ origin: Origin) throws {
         if origin == self.origin { return }
         self.origin = origin
@@ -134,7 +127,6 @@ final class PartialFile {
     /// Records that further bytes are appended to existing ones.
     func goOn() { wasContinued = true }
 
-    /// Renames the file to its final name.
     func finish(as name: String) throws {
         guard fsync(descriptor) == 0, rename(path, name) == 0 else { throw Self.failure(name) }
         unlink(originPath)

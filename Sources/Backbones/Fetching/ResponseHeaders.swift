@@ -6,9 +6,7 @@ struct ResponseHeaders {
     /// A header field: lower-case name, and value.
     typealias Field = (name: String, value: String)
 
-    /// The HTTP status of the last response.
     private(set) var status: Int?
-    /// The fields of every response.
     private(set) var all: [Field] = []
     /// The fields of the last response.
     private(set) var last: [Field] = []

@@ -5,7 +5,6 @@ import Foundation
 enum ServerChecksum: Equatable {
     /// Lower-case hex.
     case sha256(String)
-    /// Lower-case hex.
     case md5(String)
 
     /// The strongest digest in the headers of a transfer: the hub's `X-Linked-ETag`, `Repr-Digest` and `Digest` (RFC

@@ -3,12 +3,10 @@ import Escaping
 import Files
 import Foundation
 
-/// Downloads published weights with curl. A file gets its final name only after its size, format and digest were
-/// verified.
+/// Downloads published weights with curl. A file gets its final name after its size, format and digest are verified.
 package struct WeightsFetcher: Sendable {
     /// Mirror to use instead of the publisher, ending in `/`. Only a mirror may use http.
     package var mirror: String?
-    /// Whether curl shows its progress bar on standard error.
     package var showsProgress = true
     /// Seconds below 1,000 bytes per second after which a transfer is aborted.
     package var patience = 30
@@ -20,7 +18,6 @@ package struct WeightsFetcher: Sendable {
 
     package struct Fetched: Sendable, Equatable {
         package let path: String
-        /// Whether it was already present.
         package let wasThere: Bool
         /// Whether its digest was compared with one from the publisher or the server.
         package let isChecked: Bool
@@ -30,13 +27,9 @@ package struct WeightsFetcher: Sendable {
         package var isReplaced = false
     }
 
-    /// Downloads the file into `folder`, unless it is already complete.
-    ///
-    /// Without a digest from the publisher or the server, the file must have the table's size ± 1 % and the format of
-    /// its name, and it must open. A digest that only the server states is saved beside it as `FILE.sha256` (or `.md5`)
-    /// in the format of `sha256sum -c`.
-    ///
-    /// - Throws: `FetchError`.
+    /// Downloads the file into `folder`, unless it is already complete. Without a digest from the publisher or the
+    /// server, the file must have the table's size ± 1 % and the format of its name, and it must open. A digest that
+    /// only the server states is saved beside it as `FILE.sha256` (or `.md5`) in the format of `sha256sum -c`.
     package func fetch(_ weights: PublishedWeights, to folder: String) throws -> Fetched {
         let path = "\(folder)/\(weights.file)"
         do { try RegularFile.checkUnopened(path) } catch { throw FetchError(error) }
@@ -46,15 +39,11 @@ package struct WeightsFetcher: Sendable {
                 let known = weights.checksum == .stated ? Self.recorded(path) : weights.checksum
                 let digest = try FileCheck(weights).check(path, known, isNew: false)
                 return Fetched(path: path, wasThere: true, isChecked: known != nil, digest: digest)
-            } catch let error as FetchError where error.isWrong {
-                isReplaced = true
-            }
+            } catch let error as FetchError where error.isWrong { isReplaced = true }
         }
         do {
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw FetchError.unwritable(folder, reason: error.localizedDescription)
-        }
+        } catch { throw FetchError.unwritable(folder, reason: error.localizedDescription) }
         let source = try source(of: weights)
         let partial = try PartialFile(path: path + ".partial")
         while true {
@@ -76,7 +65,6 @@ package struct WeightsFetcher: Sendable {
         }
     }
 
-    /// Where a file is downloaded from.
     private struct Source {
         let address: String
         let allowsHTTP: Bool
@@ -108,9 +96,7 @@ package struct WeightsFetcher: Sendable {
         return (checksum != nil, digest)
     }
 
-    /// Runs curl, and resumes after interruptions while bytes keep arriving.
-    ///
-    /// - Returns: the server's digest.
+    /// Runs curl, and resumes after interruptions while bytes keep arriving. Returns the server's digest.
     private func transfer(_ source: Source, _ weights: PublishedWeights, to partial: PartialFile) throws
         -> ServerChecksum?
     {

@@ -11,9 +11,8 @@
 void elementwise_lstm_forward(
     long count, long hidden, const float *bias, float *gate, float *state, float *cell, float *cell_tanh);
 /// `cell_gradient` is replaced by that of the previous step; `share` receives the gradient of the gates.
-void elementwise_lstm_backward(
-    long count, long hidden, const float *gates, const float *cells, const float *cell_tanh,
-    const float *state_gradient, float *cell_gradient, float *share);
+void elementwise_lstm_backward(long count, long hidden, const float *gates, const float *cells,
+    const float *cell_tanh, const float *state_gradient, float *cell_gradient, float *share);
 
 /// One Adam step on `count` elements; `shrink` multiplies the parameters first (decoupled weight decay), `decay` is
 /// added to the gradient.
@@ -30,15 +29,13 @@ void elementwise_transpose(long rows, long columns, const float *x, float *y);
 void elementwise_softmax(long count, long size, long stride, float factor, float *scores);
 /// Global response normalisation of `pixels` rows of `channels` elements: y = x + shift + scale · x · n, where n is the
 /// L2 norm of a channel divided by the mean norm plus `epsilon`; `lengths` receives the `channels` norms.
-void elementwise_response_normalization(
-    long pixels, long channels, float epsilon, const float *scale, const float *shift, const float *x, float *y,
-    float *lengths);
+void elementwise_response_normalization(long pixels, long channels, float epsilon, const float *scale,
+    const float *shift, const float *x, float *y, float *lengths);
 
 /// Group normalisation: normalises each of `groups` equal groups of channels over all pixels, then applies scale and
 /// shift.
-void elementwise_group_normalization(
-    long pixels, long channels, long groups, float epsilon, const float *scale, const float *shift, const float *x,
-    float *y);
+void elementwise_group_normalization(long pixels, long channels, long groups, float epsilon, const float *scale,
+    const float *shift, const float *x, float *y);
 
 /// `count` 8-bit RGB values times `scale` plus `offset` for red, green and blue. Product and sum are never fused (FMA),
 /// so that results are bit-identical on every processor.
@@ -59,9 +56,8 @@ void elementwise_widen(long count, const void *halves, float *numbers);
 /// Inverse L2 norms of `count` rows of `size` elements, binary16 if `are_halves`, possibly unaligned; 0 for zero rows.
 void elementwise_inverse_row_norms(long count, long size, int are_halves, const void *rows, float *shares);
 /// Cosine similarities of these rows with `queries` unit vectors: `[query, row]`.
-void elementwise_cosines(
-    long count, long size, int are_halves, const void *rows, const float *shares, long queries, const float *query,
-    float *cosines);
+void elementwise_cosines(long count, long size, int are_halves, const void *rows, const float *shares, long queries,
+    const float *query, float *cosines);
 
 /// Adds a, b, a², b² and ab of two images' pixels to `sums` `[5, 16]`, column i to lane i mod 16. `columns` is a multiple of 16,
 /// `stride` the floats from one row to the next.
@@ -75,6 +71,7 @@ float elementwise_largest(long count, const float *x);
 void elementwise_uniform(unsigned long long key, long count, float *x);
 /// centre + spread · (2x − 1), each operation rounded separately.
 void elementwise_spread(long count, float centre, float spread, float *x);
+void elementwise_scale(long count, float factor, float *x);
 /// Whether all elements are finite.
 int elementwise_are_finite(long count, const float *x);
 
@@ -101,9 +98,8 @@ void elementwise_interleave(
 
 /// Quantises rows of `size` elements, `stride` apart, centred on `middle`, to contiguous bytes: a row's largest
 /// magnitude becomes 127, 0 becomes the zero point `zero`. `steps` `[count]` receives the scale of each row.
-void elementwise_byte_rows(
-    long count, long size, long stride, int zero, const float *middle, const float *x, unsigned char *bytes,
-    float *steps);
+void elementwise_byte_rows(long count, long size, long stride, int zero, const float *middle, const float *x,
+    unsigned char *bytes, float *steps);
 /// Per-column quantisation: `steps` `[size]` receives the scale of each column.
 void elementwise_byte_columns(long count, long size, long stride, const float *x, signed char *bytes, float *steps);
 /// The mean of each column of `count` rows, `stride` apart.
@@ -111,15 +107,13 @@ void elementwise_means(long count, long size, long stride, const float *x, float
 /// Softmax of each row's first `size` scores, times the scales of the row and of each column (the first column's from
 /// `size` on), quantised so that the largest is 255; `stride` is a multiple of 16, elements from `size` on become 0.
 /// `shares` receives 1 / sum of a row's bytes.
-void elementwise_byte_softmax(
-    long count, long size, long stride, const float *row_steps, const float *column_steps, int *scores,
-    unsigned char *weights, float *shares);
+void elementwise_byte_softmax(long count, long size, long stride, const float *row_steps, const float *column_steps,
+    int *scores, unsigned char *weights, float *shares);
 /// Sums `[count, size]` times the row's normalisation and the column's scale; rows of `y` begin `stride` apart.
 void elementwise_scaled_sums(
     long count, long size, long stride, const float *shares, const float *steps, const int *sums, float *y);
 /// The result times `factor`, rounded and clipped as in `elementwise_gate`.
-void elementwise_scaled_sums_bytes(
-    long count, long size, long stride, const float *shares, const float *steps, const int *sums, float factor,
-    int zero, unsigned char *bytes);
+void elementwise_scaled_sums_bytes(long count, long size, long stride, const float *shares, const float *steps,
+    const int *sums, float factor, int zero, unsigned char *bytes);
 
 #endif

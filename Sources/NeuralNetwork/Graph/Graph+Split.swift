@@ -1,9 +1,6 @@
-/// Splits a graph at a node on which the second part depends alone.
 extension Graph {
     /// The last node before all trained parameters that every later node depends on through it alone. The graph up to
-    /// it can be run once and its output kept.
-    ///
-    /// - Parameter trains: whether a parameter is trained.
+    /// it can be run once and its output kept. `trains`: whether a parameter is trained.
     package func boundary(output: NodeID, trains: (Parameter) -> Bool) -> NodeID {
         let order = ancestry(of: output)
         let first = order.firstIndex { self[$0].parameters.contains { trains(parameters[$0]) } } ?? order.count - 1
@@ -31,8 +28,7 @@ extension Graph {
     package func suffix(from boundary: NodeID, output name: String) -> Graph {
         guard let output = outputs[name] else { return self }
         var graph = Graph()
-        var renamed: [NodeID: NodeID] = [:]
-        var used: [Int: Int] = [:]
+        var renamed: [NodeID: NodeID] = [:], used: [Int: Int] = [:]
         for id in ancestry(of: output) where id.index >= boundary.index {
             let node = self[id]
             let isInput = id == boundary

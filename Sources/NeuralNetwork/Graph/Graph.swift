@@ -1,16 +1,14 @@
+import Foundation
+
 /// A network as data: nodes in topological order, with the parameter names of the published checkpoints.
 /// `InferencePlan` and `TrainingPlan` execute it.
 package struct Graph: Sendable, Equatable {
-    /// In topological order: every node comes after its inputs.
-    package internal(set) var nodes: [Node] = []
-    /// In the order in which the builder created them.
-    package internal(set) var parameters: [Parameter] = []
+    package internal(set) var nodes: [Node] = [], parameters: [Parameter] = []
     /// Named nodes whose values a plan can return, such as `pooled`.
     package internal(set) var outputs: [String: NodeID] = [:]
 
     package static let empty = Graph()
 
-    /// Index of a node in `nodes`.
     package struct NodeID: Hashable, Sendable {
         package let index: Int
 
@@ -18,8 +16,7 @@ package struct Graph: Sendable, Equatable {
     }
 
     package struct Node: Sendable, Equatable {
-        /// The published module name, such as `layer1.0.conv1`, or a generated one if the operation has no published
-        /// name.
+        /// The published module name, such as `layer1.0.conv1`, or a generated one for operations without.
         package let name: String
         package let operation: Operation
         package let inputs: [NodeID]
@@ -84,7 +81,6 @@ package struct Graph: Sendable, Equatable {
         package let name: String
         /// Outermost dimension first, as in the published checkpoint.
         package let shape: [Int]
-        /// Initialiser used by `weights: random`.
         package let initializer: Initializer
         /// False for running statistics, which are stored in checkpoints but not counted as parameters.
         package let isTrainable: Bool
@@ -103,15 +99,10 @@ package struct Graph: Sendable, Equatable {
         /// Half the width of the range.
         package let spread: Float
 
-        package init(centre: Float = 0, spread: Float) {
-            self.centre = centre
-            self.spread = spread
-        }
+        package init(centre: Float = 0, spread: Float) { (self.centre, self.spread) = (centre, spread) }
 
         /// Kaiming initialisation (He et al. 2015), which keeps the variance through a layer followed by ReLU.
-        static func he(fanIn: Int) -> Initializer {
-            Initializer(spread: Float((6 / Double(fanIn)).squareRoot()))
-        }
+        static func he(fanIn: Int) -> Initializer { Initializer(spread: Float((6 / Double(fanIn)).squareRoot())) }
 
         /// ±1/√fanIn, PyTorch's default for linear and recurrent layers.
         package static func fan(_ fanIn: Int) -> Initializer {
@@ -129,4 +120,46 @@ package struct Graph: Sendable, Equatable {
     }
 
     package subscript(id: NodeID) -> Node { nodes[id.index] }
+}
+
+package enum PlanError: LocalizedError, Equatable {
+    case unsupported(node: String), unknownOutput(String, available: [String])
+
+    package var errorDescription: String? {
+        switch self {
+        case .unsupported(let node): "The node \(node) cannot run in an inference plan. Use a training plan for heads."
+        case .unknownOutput(let name, let available):
+            "The network has no output \(name); it has \(available.joined(separator: ", ")). Name one of these as "
+                + "`extract.tap`."
+        }
+    }
+}
+
+/// Channels and size of a value; vectors are images of one pixel. If no window spans several frames, frames count as
+/// images of the batch: with channels last their memory layout is the same.
+package struct ImageShape {
+    package var size: Int { channels * pixels }
+    package var pixels: Int { frames * height * width }
+    package let channels, frames, height, width: Int
+
+    package init(_ shape: Graph.Shape) {
+        switch shape {
+        case .clip(let channels, let frames, let height, let width):
+            (self.channels, self.frames, self.height, self.width) = (channels, frames, height, width)
+        case .image(let channels, let height, let width):
+            (self.channels, frames, self.height, self.width) = (channels, 1, height, width)
+        case .vector(let size), .sequence(let size): (channels, frames, height, width) = (size, 1, 1, 1)
+        case .tokens(let count, let size): (channels, frames, height, width) = (size, 1, count, 1)
+        }
+    }
+}
+
+extension Graph.Shape {
+    /// Whether it is an image or consecutive frames, rather than a vector.
+    package var isPicture: Bool {
+        switch self {
+        case .image, .clip: true
+        case .vector, .sequence, .tokens: false
+        }
+    }
 }

@@ -1,4 +1,3 @@
-/// The nodes of vision transformers and of ConvNeXt.
 extension GraphBuilder {
     /// A learned factor per channel; random ones are drawn around 0.5.
     package mutating func channelScale(_ name: String, _ input: NodeID) -> NodeID {
@@ -17,8 +16,7 @@ extension GraphBuilder {
     }
 
     /// Patches `[channels, height, width]` → tokens with learned tokens prepended and position embeddings added.
-    ///
-    /// - `prefix`: prepended to `cls_token`, `reg_token` and `pos_embed` in parameter names.
+    /// `prefix`: prepended to `cls_token`, `reg_token` and `pos_embed` in parameter names.
     package mutating func tokens(_ prefix: String, _ input: NodeID, _ embedding: TokenEmbedding) -> NodeID {
         guard case .image(let size, let height, let width) = shape(of: input) else {
             preconditionFailure("patches are an image, not \(shape(of: input))")
@@ -38,9 +36,7 @@ extension GraphBuilder {
     }
 
     /// Multi-head attention between the tokens of one image. The input is query, key and value concatenated, as in
-    /// timm's `qkv`.
-    ///
-    /// - `isCausal`: whether a token attends only to itself and earlier tokens.
+    /// timm's `qkv`. `isCausal`: whether a token attends only to itself and earlier tokens.
     package mutating func tokenAttention(
         _ name: String, _ input: NodeID, heads: Int, isCausal: Bool = false
     ) -> NodeID {
@@ -51,8 +47,6 @@ extension GraphBuilder {
         return append(name, operation, [input], .tokens(count: count, size: size / 3))
     }
 
-    /// Attention pooling with one learned query, `name.latent` projected by `name.q`, over tokens that are key and
-    /// value concatenated.
     package mutating func latentAttention(_ name: String, _ input: NodeID, heads: Int) -> NodeID {
         let size = shape(of: input).rowSize / 2
         precondition(size % heads == 0, "\(name): \(size) elements for \(heads) heads")
@@ -67,12 +61,10 @@ extension GraphBuilder {
         append(name, .classToken, [input], .vector(shape(of: input).rowSize))
     }
 
-    /// Mean over the tokens after the first `skipping`.
     package mutating func tokenMean(_ name: String, _ input: NodeID, skipping: Int) -> NodeID {
         append(name, .tokenMean(skipping: skipping), [input], .vector(shape(of: input).rowSize))
     }
 
-    /// The tokens after the first `skipping` as an image of `height` rows.
     package mutating func tokenMap(_ name: String, _ input: NodeID, skipping: Int, height: Int) -> NodeID {
         guard case .tokens(let count, let size) = shape(of: input), (count - skipping) % height == 0 else {
             preconditionFailure("\(name): \(shape(of: input)) in \(height) rows")
@@ -80,5 +72,17 @@ extension GraphBuilder {
         return append(
             name, .tokenMap(skipping: skipping), [input],
             .image(channels: size, height: height, width: (count - skipping) / height))
+    }
+}
+
+extension GraphBuilder {
+    /// Adds a node whose shape the importer has computed. Such nodes have no initialiser for random weights.
+    /// `parameters`: in the order that the operation documents.
+    package mutating func node(
+        _ name: String, _ operation: Operation, _ inputs: [NodeID], _ shape: Graph.Shape,
+        parameters: [(name: String, shape: [Int])] = []
+    ) -> NodeID {
+        let indices = parameters.map { parameter($0.name, $0.shape, .init(spread: 0)) }
+        return append(name, operation, inputs, shape, indices)
     }
 }

@@ -22,7 +22,6 @@ package struct GraphBuilder {
 
     package func shape(of node: NodeID) -> Graph.Shape { graph[node].shape }
 
-    /// Adds the graph's input.
     package mutating func input(_ shape: Graph.Shape, name: String = "input") -> NodeID {
         append(name, .input, [], shape)
     }
@@ -73,7 +72,6 @@ package struct GraphBuilder {
         return append(name, .add, [first, second], shape(of: first))
     }
 
-    /// Multiplies each channel of `input` by its element of `factors` `[channels, 1, 1]`.
     package mutating func scaleChannels(_ name: String, _ input: NodeID, by factors: NodeID) -> NodeID {
         precondition(shape(of: factors) == .image(channels: image(input).channels, height: 1, width: 1), name)
         return append(name, .scaleChannels, [input, factors], shape(of: input))
@@ -87,7 +85,6 @@ package struct GraphBuilder {
         return append(name, .concatenation, inputs, joined)
     }
 
-    /// Image `[channels, height, width]`, or frames of it, → vector in the order frames, height, width, channels.
     package mutating func flatten(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .flatten, [input], .vector(shape(of: input).size))
     }
@@ -105,12 +102,10 @@ package struct GraphBuilder {
             slid(window, over: input, channels: image(input).channels))
     }
 
-    /// Mean over height and width, and over frames: `[channels, height, width]` → `[channels]`.
     package mutating func globalAveragePooling(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .globalAveragePooling, [input], .vector(image(input).channels))
     }
 
-    /// y = x·Wᵀ + b on a vector, or on each step, token or pixel.
     package mutating func linear(_ name: String, _ input: NodeID, out: Int, hasBias: Bool = true) -> NodeID {
         let size = shape(of: input).rowSize
         var parameters = [parameter(name + ".weight", [out, size], .fan(size))]
@@ -118,33 +113,27 @@ package struct GraphBuilder {
         return append(name, .linear(out: out), [input], resized(input, to: out), parameters)
     }
 
-    /// Zeroes a fraction `rate` of the values while training; 0 ≤ rate < 1.
     package mutating func dropout(_ name: String, _ input: NodeID, rate: Float) -> NodeID {
         append(name, .dropout(rate: rate), [input], shape(of: input))
     }
 
-    /// Mean over the valid steps: sequence `[T, feature]` → vector `[feature]`.
     package mutating func sequenceMean(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .sequenceMean, [input], .vector(shape(of: input).size))
     }
 
-    /// Scales each vector to length 1.
     package mutating func unitLength(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .unitLength, [input], shape(of: input))
     }
 
-    /// Maximum over the valid steps: sequence `[T, feature]` → vector `[feature]`.
     package mutating func sequenceMax(_ name: String, _ input: NodeID) -> NodeID {
         append(name, .sequenceMax, [input], .vector(shape(of: input).size))
     }
 
-    /// Mean over the valid steps weighted by the softmax of `scores` `[T, 1]`: sequence → vector.
     package mutating func attentionPooling(_ name: String, _ input: NodeID, scores: NodeID) -> NodeID {
         precondition(shape(of: scores) == .sequence(1), name)
         return append(name, .attentionPooling, [input, scores], .vector(shape(of: input).size))
     }
 
-    /// Adds a learned position embedding to each of at most `maximum` steps.
     package mutating func positions(_ name: String, _ input: NodeID, maximum: Int) -> NodeID {
         let size = shape(of: input).size
         let table = parameter(name, [maximum, size], .init(spread: 0.02))
@@ -164,9 +153,8 @@ package struct GraphBuilder {
         return linear(name + ".out_proj", mixed, out: size)
     }
 
-    /// Layer normalisation over each step, token or pixel, or over the vector.
-    ///
-    /// - `spread`: half the range of random scales around 1; twice that of random shifts around 0.
+    /// Layer normalisation over each step, token or pixel, or over the vector. `spread`: half the range of random
+    /// scales around 1; twice that of random shifts around 0.
     package mutating func layerNormalization(
         _ name: String, _ input: NodeID, epsilon: Float = 1e-5, spread: Float = 0
     ) -> NodeID {
@@ -195,7 +183,6 @@ package struct GraphBuilder {
             .sequence(options.height * options.width * options.hiddenChannels), parameters)
     }
 
-    /// Mean over a map: vector `[height · width · channels]` → vector `[channels]`.
     package mutating func spatialMean(_ name: String, _ input: NodeID, channels: Int) -> NodeID {
         precondition(shape(of: input).size % channels == 0, name)
         return append(name, .spatialMean(channels: channels), [input], .vector(channels))
@@ -223,7 +210,6 @@ package struct GraphBuilder {
             .sequence(recurrence.hiddenSize * recurrence.directions), parameters)
     }
 
-    /// The hidden state after the whole sequence; see `Operation.finalState`.
     package mutating func finalState(_ name: String, _ input: NodeID, bidirectional: Bool) -> NodeID {
         append(name, .finalState(bidirectional: bidirectional), [input], .vector(shape(of: input).size))
     }

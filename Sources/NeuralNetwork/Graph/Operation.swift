@@ -1,8 +1,7 @@
 /// What a node computes. Parameters are listed in the order in which the node holds them.
 package enum Operation: Sendable, Equatable {
     case input
-    /// weight `[out, in / groups, height, width]`, for frames `[out, in / groups, frames, height, width]`; then bias
-    /// `[out]` if `hasBias`.
+    /// weight `[out, in / groups, (frames,) height, width]`; then bias `[out]` if `hasBias`.
     case convolution(Convolution)
     /// weight (if `hasScale`), bias, running mean, running variance, each `[channels]`.
     case batchNormalization(epsilon: Float, hasScale: Bool)
@@ -12,14 +11,12 @@ package enum Operation: Sendable, Equatable {
     case add
     /// Multiplies each channel of an image by its element of a one-pixel image.
     case scaleChannels
-    /// Element-wise product of two values of one shape.
     case multiply
     /// Images of one size, tokens of one image, or vectors, concatenated along the channels.
     case concatenation
     /// Selects channels of the input by index, in this order; an index may occur more than once.
     case gatherChannels([Int])
-    case maxPooling(Window)
-    case averagePooling(Window, countsPadding: Bool)
+    case maxPooling(Window), averagePooling(Window, countsPadding: Bool)
     /// Mean over height, width and frames: image → vector.
     case globalAveragePooling
     /// Image → vector in the order in which features are stored: frames, height, width, channels.
@@ -44,14 +41,12 @@ package enum Operation: Sendable, Equatable {
     case causalAttention(heads: Int)
     /// weight, bias `[feature]`; over the channels of each pixel or the elements of each token or step.
     case layerNormalization(epsilon: Float)
-    /// Normalises groups of an image's channels over all pixels (Wu and He 2018, arXiv:1803.08494): weight, bias
-    /// `[channels]`.
+    /// Normalises groups of an image's channels over all pixels (arXiv:1803.08494): weight, bias `[channels]`.
     case groupNormalization(groups: Int, epsilon: Float)
     /// Layer scale, a learned factor per channel (Touvron et al. 2021, arXiv:2103.17239): weight `[channels]`.
     case channelScale
     /// Global response normalisation (Woo et al. 2023, arXiv:2301.00808): weight, bias `[channels]`.
     case responseNormalization(epsilon: Float)
-    /// Patches `[channels, height, width]` → tokens; parameters as in `TokenEmbedding`.
     case tokens(TokenEmbedding)
     /// Attention pooling with one learned query over tokens that are key and value concatenated; tokens → vector:
     /// latent `[1, 1, size]`, weight `[size, size]` and bias `[size]` of the query projection.
@@ -70,11 +65,9 @@ package enum Operation: Sendable, Equatable {
     /// A recurrent layer, sequence → sequence. Per direction: weight_ih `[gates·hidden, in]`, weight_hh `[gates·hidden,
     /// hidden]`, bias_ih, bias_hh `[gates·hidden]`, gates in PyTorch's order.
     case recurrent(Recurrence)
-    /// The forward direction's output at the last valid step and, if `bidirectional`, the backward direction's at the
-    /// first. Sequence → vector.
+    /// The last valid output forwards and, if `bidirectional`, the first backwards. Sequence → vector.
     case finalState(bidirectional: Bool)
 
-    /// The name printed by `describe`.
     package var name: String {
         switch self {
         case .input: "input"
@@ -97,8 +90,7 @@ package enum Operation: Sendable, Equatable {
         case .dropout(let rate): "dropout \(rate)"
         case .sequenceMean: "mean over time"
         case .unitLength: "unit length"
-        case .recurrent(let recurrence):
-            (recurrence.isBidirectional ? "bidirectional " : "") + recurrence.cell.rawValue
+        case .recurrent(let recurrence): (recurrence.isBidirectional ? "bidirectional " : "") + recurrence.cell.rawValue
         case .finalState: "final state"
         case .sequenceMax: "maximum over time"
         case .attentionPooling: "attention pooling"
@@ -109,8 +101,7 @@ package enum Operation: Sendable, Equatable {
         case .groupNormalization(let groups, _): "group normalisation, \(groups)"
         case .channelScale: "layer scale"
         case .responseNormalization: "global response normalisation"
-        case .tokens(let embedding):
-            "tokens" + (embedding.prefix > 0 ? ", \(embedding.prefix) in front" : "")
+        case .tokens(let embedding): "tokens" + (embedding.prefix > 0 ? ", \(embedding.prefix) in front" : "")
         case .latentAttention(let heads): "attention pooling with a learned query, \(heads) heads"
         case .classToken: "class token"
         case .tokenMean: "mean over tokens"
@@ -121,23 +112,19 @@ package enum Operation: Sendable, Equatable {
     }
 }
 
-/// An element-wise function identified by its name.
 package struct NumberFunction: Sendable, Equatable {
     package let name: String
     package let apply: @Sendable (Double) -> Double
 
     package init(name: String, apply: @escaping @Sendable (Double) -> Double) {
-        self.name = name
-        self.apply = apply
+        (self.name, self.apply) = (name, apply)
     }
 
-    /// Compares only the names.
     package static func == (first: NumberFunction, second: NumberFunction) -> Bool { first.name == second.name }
 }
 
 package enum Activation: String, Sendable, Equatable {
-    case relu, sigmoid, tanh, silu
-    case relu6
+    case relu, sigmoid, tanh, silu, relu6
     /// ReLU6(x + 3) / 6.
     case hardSigmoid = "hard-sigmoid"
     /// x · ReLU6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244).
@@ -149,16 +136,13 @@ package enum Activation: String, Sendable, Equatable {
     /// x · sigmoid(1.702 x), as in OpenAI's CLIP.
     case quickGELU = "quick-gelu"
 
-    /// Whether the function has no negative values.
     package var isUnsigned: Bool { [.relu, .relu6, .sigmoid, .hardSigmoid].contains(self) }
 }
 
-/// Tokens prepended to the patches of an image, and the position embeddings added to them.
-///
-/// Parameters, if present: class token `[1, 1, size]`, registers `[1, registers, size]`, positions `[1, places, size]`:
-/// one for the class token if `positionsCoverClass`, then `grid²`.
+/// Tokens prepended to the patches of an image, and the position embeddings added to them. Parameters, if present:
+/// class token `[1, 1, size]`, registers `[1, registers, size]`, positions `[1, places, size]`: one for the class token
+/// if `positionsCoverClass`, then `grid²`.
 package struct TokenEmbedding: Sendable, Equatable {
-    /// Whether a learned class token comes first.
     package let hasClassToken: Bool
     /// Number of register tokens after the class token (Darcet et al. 2023, arXiv:2309.16588).
     package let registers: Int
@@ -168,45 +152,34 @@ package struct TokenEmbedding: Sendable, Equatable {
     package let positionsCoverClass: Bool
 
     package init(hasClassToken: Bool, registers: Int = 0, grid: Int, positionsCoverClass: Bool) {
-        self.hasClassToken = hasClassToken
-        self.registers = registers
-        self.grid = grid
+        (self.hasClassToken, self.registers, self.grid) = (hasClassToken, registers, grid)
         self.positionsCoverClass = positionsCoverClass
     }
 
-    /// Number of tokens before the patches.
     package var prefix: Int { (hasClassToken ? 1 : 0) + registers }
 }
 
-/// Height and width in pixels.
 package struct Extent: Sendable, Equatable {
-    package let height: Int
-    package let width: Int
+    package let height, width: Int
 
-    package init(_ height: Int, _ width: Int) {
-        self.height = height
-        self.width = width
-    }
+    package init(_ height: Int, _ width: Int) { (self.height, self.width) = (height, width) }
 
     package init(_ side: Int) { self.init(side, side) }
 }
 
 /// The temporal dimension of a sliding window.
 package struct TimeWindow: Sendable, Equatable {
-    package let kernel: Int
-    package let stride: Int
+    package let kernel, stride: Int
     /// Zero frames padded before the first.
     package let leading: Int
     /// Zero frames padded after the last.
     package let trailing: Int
 
-    /// A window of one frame with stride 1.
     package static let frame = TimeWindow(kernel: 1)
 
     /// Symmetric padding unless `trailing` says otherwise.
     package init(kernel: Int, stride: Int = 1, padding: Int = 0, trailing: Int? = nil) {
-        self.kernel = kernel
-        self.stride = stride
+        (self.kernel, self.stride) = (kernel, stride)
         leading = padding
         self.trailing = trailing ?? padding
     }
@@ -217,14 +190,12 @@ package struct TimeWindow: Sendable, Equatable {
 
 /// A sliding window over an image, or over consecutive frames.
 package struct Window: Sendable, Equatable {
-    package let kernel: Extent
-    package let stride: Extent
+    package let kernel, stride: Extent
     /// Rows and columns of zeros padded at the top and left.
     package let leading: Extent
     /// Rows and columns of zeros padded at the bottom and right.
     package let trailing: Extent
     package let dilation: Extent
-    /// The window's temporal dimension.
     package let time: TimeWindow
 
     /// Symmetric padding unless `trailing` says otherwise.
@@ -232,11 +203,7 @@ package struct Window: Sendable, Equatable {
         kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0), trailing: Extent? = nil,
         dilation: Extent = Extent(1), time: TimeWindow = .frame
     ) {
-        self.time = time
-        self.dilation = dilation
-        self.kernel = kernel
-        self.stride = stride
-        self.leading = padding
+        (self.time, self.dilation, self.kernel, self.stride, self.leading) = (time, dilation, kernel, stride, padding)
         self.trailing = trailing ?? padding
     }
 
@@ -259,16 +226,12 @@ package struct Convolution: Sendable, Equatable {
     package let hasBias: Bool
 
     package init(outChannels: Int, window: Window, groups: Int = 1, hasBias: Bool = false) {
-        self.outChannels = outChannels
-        self.window = window
-        self.groups = groups
-        self.hasBias = hasBias
+        (self.outChannels, self.window, self.groups, self.hasBias) = (outChannels, window, groups, hasBias)
     }
 }
 
 package struct Recurrence: Sendable, Equatable {
-    /// Cell equations are PyTorch's: the GRU applies the reset gate after the recurrent product
-    /// (Keras `reset_after=True`).
+    /// PyTorch's cell equations: the GRU's reset gate follows the recurrent product (Keras `reset_after=True`).
     package enum Cell: String, Sendable, Equatable {
         case gru, lstm
 
@@ -282,9 +245,7 @@ package struct Recurrence: Sendable, Equatable {
     package let isBidirectional: Bool
 
     package init(cell: Cell, hiddenSize: Int, isBidirectional: Bool = false) {
-        self.cell = cell
-        self.hiddenSize = hiddenSize
-        self.isBidirectional = isBidirectional
+        (self.cell, self.hiddenSize, self.isBidirectional) = (cell, hiddenSize, isBidirectional)
     }
 
     package var directions: Int { isBidirectional ? 2 : 1 }
@@ -292,20 +253,13 @@ package struct Recurrence: Sendable, Equatable {
 
 /// A convolutional LSTM layer over maps of one size.
 package struct ConvolutionalRecurrence: Sendable, Equatable {
-    package let height: Int
-    package let width: Int
-    /// Channels of the input map.
-    package let channels: Int
-    package let hiddenChannels: Int
+    package let height, width, channels, hiddenChannels: Int
     /// Side of the kernel, odd; borders are zero-padded.
     package let kernel: Int
 
     package init(height: Int, width: Int, channels: Int, hiddenChannels: Int, kernel: Int = 3) {
         precondition(kernel % 2 == 1, "the kernel has no centre")
-        self.height = height
-        self.width = width
-        self.channels = channels
-        self.hiddenChannels = hiddenChannels
+        (self.height, self.width, self.channels, self.hiddenChannels) = (height, width, channels, hiddenChannels)
         self.kernel = kernel
     }
 }

@@ -2,12 +2,8 @@ import CElementwise
 
 /// How 8-bit RGB becomes a network's input: value · scale + offset per channel.
 package struct PixelNormalization: Sendable, Equatable {
-    /// For red, green and blue.
-    package let scale: [Float]
-    /// For red, green and blue.
-    package let offset: [Float]
+    package let scale, offset: [Float]
 
-    /// Whether the network expects BGR.
     package let isBlueFirst: Bool
 
     /// (value / 255 − mean) / standard deviation for red, green and blue.

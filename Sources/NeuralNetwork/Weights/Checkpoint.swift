@@ -6,13 +6,10 @@ package protocol Checkpoint: ParameterSource {
     var path: String { get }
     /// Such as `safetensors`.
     var format: String { get }
-    /// Shape of every tensor, by name.
     var shapes: [String: [Int]] { get }
-    /// All files that the tensors are read from.
     var files: [String] { get }
     /// Content that was ignored, without the file's name: "it also holds …".
     var notes: [String] { get }
-    /// Returns the tensor called `name`, or nil if there is none.
     func tensor(named name: String) throws -> Tensor?
 }
 
@@ -26,15 +23,11 @@ extension Checkpoint {
         // Compared before reading, so that no tensor larger than the network's is loaded.
         guard shapes[parameter.name] == parameter.shape, let tensor = try tensor(named: parameter.name),
             tensor.shape == parameter.shape
-        else {
-            throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes))
-        }
+        else { throw WeightsError.mismatch(file: path, WeightsMismatch(expected: [parameter], found: shapes)) }
         return tensor
     }
 
-    /// Accepts tensors that the network does not use.
-    ///
-    /// - Throws: `WeightsError.mismatch` if a parameter is missing or has another shape.
+    /// Ignores unused tensors. Throws `WeightsError.mismatch` if a parameter is missing or has another shape.
     package func validate(for parameters: [Graph.Parameter]) throws {
         let mismatch = WeightsMismatch(expected: parameters, found: shapes)
         if !mismatch.isEmpty { throw WeightsError.mismatch(file: path, mismatch) }
@@ -42,9 +35,7 @@ extension Checkpoint {
     }
 }
 
-/// Opens a weight file; its format is detected from the content.
-///
-/// - Throws: `WeightsError`.
+/// Opens a weight file; its format is detected from the content. Throws `WeightsError`.
 package func openCheckpoint(path: String) throws -> any Checkpoint {
     let start: [UInt8]
     do { start = [UInt8](try RegularFile.start(of: path, count: 8)) } catch {
@@ -62,4 +53,26 @@ package func openCheckpoint(path: String) throws -> any Checkpoint {
             reason: "it is a pickle that torch.save did not write; save a dictionary of tensors with torch.save")
     }
     return try SafeTensorsFile(path: path)
+}
+
+/// Where a plan reads its parameters: a checkpoint or a random generator.
+package protocol ParameterSource: Sendable {
+    /// Returns one parameter in its published shape. May be called from any thread.
+    func tensor(for parameter: Graph.Parameter) throws -> Tensor
+}
+
+extension RandomParameters: ParameterSource {}
+
+package struct NamedTensors: ParameterSource {
+    package var tensors: [String: Tensor]
+
+    package init(_ tensors: [String: Tensor]) { self.tensors = tensors }
+
+    package func tensor(for parameter: Graph.Parameter) throws -> Tensor {
+        guard let tensor = tensors[parameter.name], tensor.shape == parameter.shape else {
+            throw WeightsError.mismatch(
+                file: "memory", WeightsMismatch(expected: [parameter], found: tensors.mapValues(\.shape)))
+        }
+        return tensor
+    }
 }

@@ -13,9 +13,7 @@ final class FileBytes: Sendable {
         self.path = path
         do {
             (descriptor, count) = try RegularFile.open(path)
-        } catch {
-            throw WeightsError.unreadable(file: path, reason: error.reason)
-        }
+        } catch { throw WeightsError.unreadable(file: path, reason: error.reason) }
     }
 
     deinit { close(descriptor) }
@@ -24,8 +22,6 @@ final class FileBytes: Sendable {
     func withDescriptor<Result>(_ body: (Int32) throws -> Result) rethrows -> Result { try body(descriptor) }
 
     /// The bytes of a range inside the file. May be called from any thread.
-    ///
-    /// - Throws: `WeightsError.unreadable`, `WeightsError.tooLarge`.
     func read(_ range: Range<Int>) throws -> Data {
         try MemoryLimit.check(range.count, of: path)
         var data = Data(count: range.count)

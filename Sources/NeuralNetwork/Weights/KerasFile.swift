@@ -4,9 +4,8 @@ import Files
 import Foundation
 
 /// A Keras weight file in HDF5: Keras 2's (one group per layer, as `keras.applications` publishes) and Keras 3's
-/// `.weights.h5` (`layers/<kind>_<n>/vars/<i>`, the layer's name in an attribute).
-///
-/// Names and shapes are Keras'; `Backbones` maps them to networks.
+/// `.weights.h5` (`layers/<kind>_<n>/vars/<i>`, the layer's name in an attribute). Names and shapes are Keras';
+/// `Backbones` maps them to networks.
 package final class KerasFile: Sendable {
     package struct Variable: Sendable, Equatable {
         /// `gamma`, `kernel`, …, or the variable's number in Keras 3's files.
@@ -18,8 +17,7 @@ package final class KerasFile: Sendable {
     }
 
     package let path: String
-    /// Variables by layer name, in the file's order. Layers with the same name in several models of a file are merged
-    /// into one entry.
+    /// Variables by layer name, in the file's order; layers with one name in several models of a file are one entry.
     package let layers: [String: [Variable]]
     private let numbers: FileBytes
     /// Range of each dataset in `numbers`.
@@ -43,14 +41,12 @@ package final class KerasFile: Sendable {
 
     private static let ending = ".h5"
 
-    /// - Throws: `WeightsError`.
     package init(path: String) throws {
         self.path = path
         let start = (try? RegularFile.start(of: path, count: 8)) ?? Data()
         let read = { (file: String) in try Self.extract(path, FileBytes(path: file)) }
         let isZipped = start.starts(with: ZippedWeights.signature)
-        numbers =
-            try isZipped ? ZippedWeights.withEntry(of: path, endings: [Self.ending], read) : read(path)
+        numbers = try isZipped ? ZippedWeights.withEntry(of: path, endings: [Self.ending], read) : read(path)
         var scan = Scan(path: path, file: numbers)
         try scan.run()
         (layers, places) = (scan.layers, scan.places)
@@ -59,9 +55,7 @@ package final class KerasFile: Sendable {
         }
     }
 
-    /// Returns the elements of a variable, in Keras' order.
-    ///
-    /// - Throws: `WeightsError`.
+    /// Returns the elements of a variable, in Keras' order. Throws `WeightsError`.
     package func values(of variable: Variable) throws -> [Float] {
         guard let place = places[variable.dataset] else {
             throw WeightsError.malformed(file: path, reason: "it has no \(variable.dataset)")
@@ -100,8 +94,7 @@ package final class KerasFile: Sendable {
         case ZT_H5_FILTER:
             throw WeightsError.malformed(
                 file: path,
-                reason: "its data are compressed by a filter that needs a plugin, and plugins are not loaded"
-            )
+                reason: "its data are compressed by a filter that needs a plugin, and plugins are not loaded")
         case ZT_H5_SYSTEM:
             throw WeightsError.unreadable(file: path, reason: "the process that reads it could not start or write")
         default: throw WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")
@@ -112,8 +105,7 @@ package final class KerasFile: Sendable {
     private struct Scan {
         let path: String
         let file: FileBytes
-        var layers: [String: [Variable]] = [:]
-        var places: [String: Range<Int>] = [:]
+        var layers: [String: [Variable]] = [:], places: [String: Range<Int>] = [:]
         private var place = 0
 
         init(path: String, file: FileBytes) { (self.path, self.file) = (path, file) }

@@ -1,9 +1,7 @@
 /// The named tensors of a pickle. Keys of nested dictionaries are joined with dots, as PyTorch names the tensors of
 /// nested modules: `{"state_dict": {"conv.weight": …}}` gives `state_dict.conv.weight`.
 struct PickledStateDictionary {
-    private(set) var tensors: [String: PickledValue.TensorReference] = [:]
-    /// Content that was ignored, as sentences.
-    private(set) var notes: [String] = []
+    private(set) var tensors: [String: PickledValue.TensorReference] = [:], notes: [String] = []
 
     private static let maximumDepth = 32
     private static let maximumTensors = 100_000
@@ -23,8 +21,7 @@ struct PickledStateDictionary {
         if tensors.isEmpty, let module = modules.first {
             let keys = module.path.map { "[\"\($0)\"]" }.joined()
             throw WeightsError.foreign(
-                file: path,
-                found: "a pickled module (\(module.kind)), which can only be loaded with its Python source",
+                file: path, found: "a pickled module (\(module.kind)), which can only be loaded with its Python source",
                 remedy: WeightsError.python(
                     "torch.save(torch.load(\(WeightsError.quoted(path)), map_location=\"cpu\", weights_only=False)"
                         + "\(keys).state_dict(), \"state.pth\")")
@@ -45,11 +42,7 @@ struct PickledStateDictionary {
     private mutating func walk(_ value: PickledValue, _ names: [String], _ path: String) throws {
         if case .tensor(let tensor) = value {
             let name = names.joined(separator: ".")
-            if tensor.type.isComplex {
-                complex.append(name)
-            } else if !names.isEmpty {
-                tensors[name] = tensor
-            }
+            if tensor.type.isComplex { complex.append(name) } else if !names.isEmpty { tensors[name] = tensor }
             return
         }
         guard case .object(let place) = value, let object = objects.object(value), names.count < Self.maximumDepth,
@@ -64,9 +57,7 @@ struct PickledStateDictionary {
             return
         }
         if isModule(object) { return modules.append((names, object.kind)) }
-        for pair in object.pairs {
-            if case .text(let key) = pair.key { try walk(pair.value, names + [key], path) }
-        }
+        for pair in object.pairs { if case .text(let key) = pair.key { try walk(pair.value, names + [key], path) } }
         guard ["list", "tuple"].contains(object.kind) else { return }
         for (index, element) in object.elements.enumerated() { try walk(element, names + ["\(index)"], path) }
     }
@@ -90,12 +81,12 @@ struct PickledStateDictionary {
         let skipped = objects.all.enumerated().filter { !seen.contains($0.offset) || $0.element.pairs.isEmpty }
         let kinds = Set(skipped.map(\.element.kind).filter { !isPlain($0) }).sorted()
         if !kinds.isEmpty {
-            notes.append(
-                "it also holds objects of \(Self.first(kinds)), which are skipped: only tensors are read")
+            notes.append("it also holds objects of \(Self.first(kinds)), which are skipped: only tensors are read")
         }
         for (kind, names) in special.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             notes.append(
-                "its \(kind.counted(names.count)) (\(Self.first(names.sorted()))) \(names.count == 1 ? "is" : "are") not read. "
+                "its \(kind.counted(names.count)) (\(Self.first(names.sorted()))) \(names.count == 1 ? "is" : "are") "
+                    + "not read. "
                     + kind.remedy(names.count))
         }
         if !complex.isEmpty { notes.append("its complex tensors (\(Self.first(complex.sorted()))) are skipped") }
@@ -128,7 +119,8 @@ private enum SpecialTensor: String {
         case .sparse: "Save \(them) dense: `tensor.to_dense()`"
         case .quantised: "Save \(them) dequantised: `tensor.dequantize()`"
         case .meta:
-            "\(count == 1 ? "It has a shape" : "They have shapes"), but no values: load the model's weights before saving it"
+            "\(count == 1 ? "It has a shape" : "They have shapes"), but no values: load the model's weights before "
+                + "saving it"
         case .nested: "Save \(them) as separate tensors: `tensor.unbind()`"
         }
     }

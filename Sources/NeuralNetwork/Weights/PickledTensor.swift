@@ -3,9 +3,7 @@ enum PickledTensor {
     typealias Value = PickledValue
 
     /// Returns the value that a torch function describes, or nil for other functions and classes, which are never
-    /// called.
-    ///
-    /// - Throws: `Unpickler.Refusal` if it describes an impossible tensor.
+    /// called. Throws `Unpickler.Refusal` if it describes an impossible tensor.
     static func build(_ name: String, _ arguments: [Value], _ objects: PickledObjects) throws -> Value? {
         switch name {
         case "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor":
@@ -97,8 +95,7 @@ enum PickledTensor {
         let stored = storage.bytes / type.bytes
         // A stride of 0 repeats elements (`expand`); the result may be no larger than this storage could hold.
         guard count == 0 || last < stored, count <= max(stored, 1) || count <= maximumRepeated else {
-            throw Unpickler.Refusal(
-                reason: "a tensor of shape \(shape) does not fit its storage of \(stored) elements")
+            throw Unpickler.Refusal(reason: "a tensor of shape \(shape) does not fit its storage of \(stored) elements")
         }
         return .tensor(.init(storage: storage, type: type, offset: offset, shape: shape, strides: strides))
     }

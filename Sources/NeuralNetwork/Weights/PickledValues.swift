@@ -3,19 +3,14 @@ import Foundation
 /// The values of a pickle. Containers and objects are indices into a list, because Python shares them: two references
 /// to one dictionary have the same index, and a dictionary may contain itself.
 enum PickledValue {
-    case none
-    case bool(Bool)
-    case integer(Int)
-    case float(Double)
-    case text(String)
+    case none, bool(Bool), integer(Int), float(Double), text(String)
     /// Raw bytes, or an integer of more than 64 bits.
     case bytes(Data)
     /// `module.name`: a class or a function, which is never called.
     case global(String)
     /// An index into `PickledObjects.all`.
     case object(Int)
-    case storage(StorageReference)
-    case tensor(TensorReference)
+    case storage(StorageReference), tensor(TensorReference)
 
     /// A torch storage: elements stored elsewhere in the file.
     struct StorageReference {
@@ -31,8 +26,7 @@ enum PickledValue {
         let type: ElementType
         /// In elements, as are `strides`.
         let offset: Int
-        let shape: [Int]
-        let strides: [Int]
+        let shape, strides: [Int]
     }
 }
 

@@ -24,8 +24,8 @@ package struct PlausibleParameters: ParameterSource {
             tensor.values.allSatisfy({ $0 == $0.rounded() })
         else { return nil }
         return
-            "holds only integers, up to \(Int(tensor.values.largestMagnitude)), like quantised weights without their scales; "
-            + "save it dequantised"
+            "holds only integers, up to \(Int(tensor.values.largestMagnitude)), like quantised weights without their "
+            + "scales; save it dequantised"
     }
 }
 

@@ -1,13 +1,11 @@
 import Escaping
 
-/// The tensors of a file whose names begin with a prefix, with the prefix removed: one of several networks in a file,
-/// or one inside wrappers (`module.` of `DataParallel`, `_orig_mod.` of `torch.compile`, an attribute of a training
-/// script).
+/// The tensors whose names begin with a prefix, with it removed: one of a file's networks, or one inside wrappers
+/// (`module.` of `DataParallel`, `_orig_mod.` of `torch.compile`, an attribute of a training script).
 package struct PrefixedWeights: Checkpoint {
     package let file: any Checkpoint
     /// Ends in a dot, unless it is empty.
     package let prefix: String
-    /// Shapes by name without the prefix.
     package let shapes: [String: [Int]]
 
     package var path: String { file.path }
@@ -15,7 +13,6 @@ package struct PrefixedWeights: Checkpoint {
     package var format: String { file.format }
     package var notes: [String] { file.notes }
 
-    /// - Parameter prefix: ends in a dot.
     package init(_ file: any Checkpoint, prefix: String) {
         (self.file, self.prefix) = (file, prefix)
         shapes = Dictionary(

@@ -4,16 +4,14 @@ import Synchronization
 
 /// A file written by `torch.save` since PyTorch 1.6: a zip archive with `<name>/data.pkl` and one entry per storage.
 final class PyTorchArchive: Checkpoint {
-    let path: String
-    let format: String
+    let path, format: String
     let shapes: [String: [Int]]
     let notes: [String]
     private let tensors: [String: PickledValue.TensorReference]
     private let contents: Mutex<Contents>
     private let prefix: String
 
-    /// The archive, and storages that several tensors view: each is decompressed once and kept until its last tensor is
-    /// read.
+    /// The archive, and storages that several tensors view: each is decompressed once and kept until its last read.
     private struct Contents: ~Copyable {
         let archive: ZipArchive
         /// Unread tensors of each storage.
@@ -21,16 +19,11 @@ final class PyTorchArchive: Checkpoint {
         var kept: [String: Data] = [:]
     }
 
-    /// Whether the archive holds a pickle at the path that `torch.save` uses.
-    ///
-    /// - Throws: `WeightsError` if the archive is damaged.
-    static func recognizes(_ path: String) throws -> Bool {
-        try ZipArchive(path: path).names.contains(where: isPickle)
-    }
+    /// Whether the archive holds a pickle at the path that `torch.save` uses. Throws `WeightsError` if it is damaged.
+    static func recognizes(_ path: String) throws -> Bool { try ZipArchive(path: path).names.contains(where: isPickle) }
 
     private static func isPickle(_ name: String) -> Bool { name.hasByteSuffix("/data.pkl") || name == "data.pkl" }
 
-    /// - Throws: `WeightsError`.
     init(path: String) throws {
         self.path = path
         let archive = try ZipArchive(path: path)
@@ -93,7 +86,6 @@ struct PyTorchLegacyFile: Checkpoint {
     /// 0x1950a86a20f9469cfc6c, little-endian.
     private static let magic = Data([0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19])
 
-    /// - Throws: `WeightsError`.
     init(path: String) throws {
         self.path = path
         let file = try FileBytes(path: path)
@@ -131,9 +123,7 @@ struct PyTorchLegacyFile: Checkpoint {
     private typealias Contents = (objects: PickledObjects, keys: [String], end: Int)
 
     /// Reads the five pickles: objects, the storages' keys in the order of their elements, and the offset of the first
-    /// element.
-    ///
-    /// Published files have pickles of less than 1 MB, so the beginning of the file is tried first.
+    /// element. Published files have pickles of less than 1 MB, so the beginning of the file is tried first.
     private static func pickles(_ path: String, _ file: FileBytes) throws -> Contents {
         var length = min(file.count, 4 << 20)
         while true {
@@ -195,8 +185,7 @@ extension PickledValue.TensorReference {
         return offset * type.bytes..<(last + 1) * type.bytes
     }
 
-    /// Returns the view's elements in row-major order from the bytes of `range`. Bounds were checked when the reference
-    /// was created.
+    /// The view's elements in row-major order, from the bytes of `range`; its reference has checked the bounds.
     fileprivate func tensor(from bytes: Data) -> Tensor {
         let values = type.floats(bytes)
         var dense = 1

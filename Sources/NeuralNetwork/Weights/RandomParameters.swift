@@ -1,9 +1,8 @@
 import CElementwise
 
-/// The counter-based generator of `weights: random` and the parity tests.
-///
-/// Value i depends only on the parameter's name, the seed and i, so parameters can be generated in any order: the state
-/// goes through SplitMix64's finaliser (Steele et al. 2014), and its top 24 bits give an exact `Float` in [0, 1).
+/// The counter-based generator of `weights: random` and the parity tests. Value i depends only on the parameter's name,
+/// the seed and i, so parameters can be generated in any order: the state goes through SplitMix64's finaliser (Steele
+/// et al. 2014), and its top 24 bits give an exact `Float` in [0, 1).
 package struct RandomParameters: Sendable {
     package let seed: UInt64
 
@@ -20,7 +19,6 @@ package struct RandomParameters: Sendable {
         }
     }
 
-    /// Returns a parameter drawn from its initialiser.
     package func tensor(for parameter: Graph.Parameter) -> Tensor {
         let centre = parameter.initializer.centre
         let spread = parameter.initializer.spread
@@ -32,5 +30,37 @@ package struct RandomParameters: Sendable {
     /// 64-bit FNV-1a of the UTF-8 bytes.
     static func hash(_ text: String) -> UInt64 {
         text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+}
+
+/// Initial parameters for training from scratch. Normalisations start as the identity; other parameters are drawn from
+/// their initialisers, which match PyTorch's defaults.
+package struct FreshParameters: ParameterSource {
+    private let random: RandomParameters
+    private let constants: [String: Float]
+
+    package init(_ graph: Graph, seed: Int) {
+        random = RandomParameters(seed: UInt64(bitPattern: Int64(seed)))
+        var constants: [String: Float] = [:]
+        for node in graph.nodes {
+            let values: [Float]
+            switch node.operation {
+            // Scale, shift, mean, variance.
+            case .batchNormalization(_, let hasScale): values = hasScale ? [1, 0, 0, 1] : [0, 0, 1]
+            case .layerNormalization: values = [1, 0]
+            case .responseNormalization: values = [0, 0]
+            // The initial value of ConvNeXt and DINOv2, with which each block adds next to nothing.
+            case .channelScale: values = [1e-5]
+            default: continue
+            }
+            for (parameter, value) in zip(node.parameters, values) {
+                constants[graph.parameters[parameter].name] = value
+            }
+        }
+        self.constants = constants
+    }
+
+    package func tensor(for parameter: Graph.Parameter) -> Tensor {
+        constants[parameter.name].map { Tensor(shape: parameter.shape, repeating: $0) } ?? random.tensor(for: parameter)
     }
 }

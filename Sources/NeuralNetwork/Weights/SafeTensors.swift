@@ -2,9 +2,8 @@ import Files
 import Foundation
 
 /// Reads the `.safetensors` format (huggingface/safetensors): eight bytes of little-endian header length, a JSON header
-/// `name → {dtype, shape, data_offsets}`, then the tensors' bytes.
-///
-/// Only the header is kept in memory. All header values are validated against the file.
+/// `name → {dtype, shape, data_offsets}`, then the tensors' bytes. Only the header is kept in memory. All header values
+/// are validated against the file.
 package struct SafeTensorsFile: Checkpoint {
     package let path: String
     package let format = "safetensors"
@@ -19,7 +18,6 @@ package struct SafeTensorsFile: Checkpoint {
 
     private struct Entry: Sendable {
         let type: ElementType
-        /// The header's dtype string.
         let typeName: String
         let shape: [Int]
         let range: Range<Int>
@@ -37,7 +35,6 @@ package struct SafeTensorsFile: Checkpoint {
     static let maximumTensors = 100_000
     private static let maximumValues = 2_000_000
 
-    /// - Throws: `WeightsError` if the file is missing or malformed.
     package init(path: String) throws {
         func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
         let file = try FileBytes(path: path)
@@ -66,10 +63,7 @@ package struct SafeTensorsFile: Checkpoint {
             entries[name] = try Self.entry(name, fields, bodyBytes: file.count - body, malformed)
         }
         try Self.checkOverlap(entries, malformed)
-        self.path = path
-        self.file = file
-        self.body = body
-        self.entries = entries
+        (self.path, self.file, self.body, self.entries) = (path, file, body, entries)
         var metadata = json["__metadata__"] as? [String: String] ?? [:]
         checksums = try TensorChecksums(&metadata, tensors: entries.keys, malformed)
         self.metadata = metadata
@@ -81,9 +75,7 @@ package struct SafeTensorsFile: Checkpoint {
         guard let typeName = fields["dtype"] as? String, let shape = fields["shape"] as? [Int],
             let offsets = fields["data_offsets"] as? [Int], offsets.count == 2
         else { throw malformed("entry \(name) lacks dtype, shape or data_offsets") }
-        guard let type = types[typeName] else {
-            throw malformed("tensor \(name) has the unknown type \(typeName)")
-        }
+        guard let type = types[typeName] else { throw malformed("tensor \(name) has the unknown type \(typeName)") }
         guard let count = ShapeLimits.elements(of: shape) else {
             throw malformed("tensor \(name) has the shape \(shape.prefix(ShapeLimits.rank))")
         }
@@ -96,9 +88,7 @@ package struct SafeTensorsFile: Checkpoint {
         return Entry(type: type, typeName: typeName, shape: shape, range: offsets[0]..<offsets[1])
     }
 
-    private static func checkOverlap(
-        _ entries: [String: Entry], _ malformed: (String) -> WeightsError
-    ) throws {
+    private static func checkOverlap(_ entries: [String: Entry], _ malformed: (String) -> WeightsError) throws {
         var end = 0
         for (name, entry) in entries.sorted(by: { $0.value.range.lowerBound < $1.value.range.lowerBound })
         where !entry.range.isEmpty {
@@ -111,9 +101,8 @@ package struct SafeTensorsFile: Checkpoint {
 
     func shape(of name: String) -> [Int]? { entries[name]?.shape }
 
-    /// Returns the tensor called `name`, or nil if there is none.
-    ///
-    /// - Throws: `WeightsError.malformed` if the file has checksums and the tensor's differs.
+    /// Returns the tensor called `name`, or nil if there is none. Throws `WeightsError.malformed` if the file has
+    /// checksums and the tensor's differs.
     package func tensor(named name: String) throws -> Tensor? {
         guard let entry = entries[name] else { return nil }
         let bytes = try file.read(body + entry.range.lowerBound..<body + entry.range.upperBound)
@@ -126,9 +115,7 @@ package struct SafeTensorsFile: Checkpoint {
 
 /// Writes `.safetensors` with tensors sorted by name, as `float32`, with checksums.
 package enum SafeTensorsWriter {
-    /// Converts a file of another format, with `metadata` as free text.
-    ///
-    /// - Throws: what reading throws; then no file is written.
+    /// Converts a file of another format, with `metadata` as free text. Writes nothing if reading throws.
     package static func convert(
         _ checkpoint: any Checkpoint, metadata: [String: String] = [:], to path: String
     ) throws {

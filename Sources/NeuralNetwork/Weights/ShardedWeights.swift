@@ -9,7 +9,6 @@ struct ShardedWeights: Checkpoint {
     let path: String
     var format: String { "safetensors in \(files.count) parts" }
     let shapes: [String: [Int]]
-    /// Paths of all shards, sorted by name.
     let files: [String]
     private let parts: [String: SafeTensorsFile]
     private let places: [String: String]
@@ -23,9 +22,8 @@ struct ShardedWeights: Checkpoint {
         enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
     }
 
-    /// Returns the index beside a shard, the file itself if it is an index, or nil for other files.
-    ///
-    /// - Throws: `WeightsError.malformed` for a shard without its index.
+    /// Returns the index beside a shard, the file itself if it is an index, or nil for other files. Throws
+    /// `WeightsError.malformed` for a shard without its index.
     static func index(for path: String) throws -> String? {
         if path.hasByteSuffix(".index.json") { return path }
         let name = path.fileName
@@ -37,8 +35,8 @@ struct ShardedWeights: Checkpoint {
             throw WeightsError.malformed(
                 file: path,
                 reason:
-                    "it is one of \(Int(match.2) ?? 0) parts, and their index \(match.1).safetensors.index.json is not beside "
-                    + "it. Fetch the index and all parts into one folder, and name the index")
+                    "it is one of \(Int(match.2) ?? 0) parts, and their index \(match.1).safetensors.index.json is not "
+                    + "beside it. Fetch the index and all parts into one folder, and name the index")
         }
         return index
     }
@@ -57,16 +55,12 @@ struct ShardedWeights: Checkpoint {
             throw malformed("its index names more than \(Self.maximumParts) parts")
         }
         let folder = OutputPath.parent(of: path)
-        var parts: [String: SafeTensorsFile] = [:]
-        var shapes: [String: [Int]] = [:]
-        var tensors = 0
+        var parts: [String: SafeTensorsFile] = [:], shapes: [String: [Int]] = [:], tensors = 0
         for (tensor, name) in index.weightMap {
             // Only plain file names are accepted: a path could leave the folder.
             guard !name.containsBytes("/"), !name.utf8.contains(0), !name.hasBytePrefix("."),
                 name.hasByteSuffix(".safetensors")
-            else {
-                throw malformed("its index names \(name), which is not a part in the same folder")
-            }
+            else { throw malformed("its index names \(name), which is not a part in the same folder") }
             if parts[name] == nil {
                 let part = try SafeTensorsFile(path: folder.isEmpty ? name : folder + "/" + name)
                 tensors += part.count
@@ -80,9 +74,7 @@ struct ShardedWeights: Checkpoint {
             }
             shapes[tensor] = shape
         }
-        self.path = path
-        self.parts = parts
-        self.shapes = shapes
+        (self.path, self.parts, self.shapes) = (path, parts, shapes)
         places = index.weightMap
         files = parts.keys.sorted().map { folder.isEmpty ? $0 : folder + "/" + $0 }
     }

@@ -38,10 +38,8 @@ struct TensorChecksums: Sendable {
         return all
     }
 
-    /// Nil for a file without checksums.
-    ///
-    /// - Parameter texts: the file's texts; the checksums are removed from them.
-    /// - Throws: the error that `malformed` makes, if texts or tensor names are damaged.
+    /// Nil for a file without checksums. `texts`: the file's texts; the checksums are removed from them. Throws the
+    /// error that `malformed` makes, if texts or tensor names are damaged.
     init?(
         _ texts: inout [String: String], tensors: some Collection<String>, _ malformed: (String) -> WeightsError
     ) throws {
@@ -58,7 +56,6 @@ struct TensorChecksums: Sendable {
         }
     }
 
-    /// Whether a tensor matches its checksum.
     func accept(_ name: String, type: String, shape: [Int], _ bytes: Data) -> Bool {
         digests[name] == Self.digest(name, type, shape, bytes)
     }

@@ -1,10 +1,9 @@
 import Foundation
 
-/// Parses Python pickles of protocols 0 to 5 into `PickledObjects`.
-///
-/// Nothing is executed: a class or function is a name, and the arguments of its call are kept as `PickledObject`. Only
-/// torch's functions that describe tensors are interpreted (`PickledTensor`). The numbers of operations and objects are
-/// bounded, and containers are shared, so that no pickle expands beyond its own size.
+/// Parses Python pickles of protocols 0 to 5 into `PickledObjects`. Nothing is executed: a class or function is a name,
+/// and the arguments of its call are kept as `PickledObject`. Only torch's functions that describe tensors are
+/// interpreted (`PickledTensor`). The numbers of operations and objects are bounded, and containers are shared, so that
+/// no pickle expands beyond its own size.
 struct Unpickler {
     struct Refusal: Error {
         let reason: String
@@ -17,20 +16,12 @@ struct Unpickler {
     private static let maximumObjects = 1_000_000
 
     private let data: Data
-    /// Offset of the next byte in `data`.
     private(set) var position: Int
     private(set) var objects = PickledObjects()
-    private var stack: [PickledValue] = []
-    private var marks: [Int] = []
-    private var memo: [Int: PickledValue] = [:]
+    private var stack: [PickledValue] = [], marks: [Int] = [], memo: [Int: PickledValue] = [:]
 
-    /// Starts at `position` in `data`.
-    init(_ data: Data, at position: Int = 0) {
-        self.data = data
-        self.position = position
-    }
+    init(_ data: Data, at position: Int = 0) { (self.data, self.position) = (data, position) }
 
-    /// - Throws: `Refusal`.
     mutating func load() throws -> PickledObjects {
         for _ in 0..<Self.maximumOperations {
             let code = try byte()
@@ -38,12 +29,8 @@ struct Unpickler {
                 objects.root = try pop()
                 return objects
             }
-            guard
-                try executeConstant(code) || executeContainer(code) || executeStack(code)
-                    || executeObject(code)
-            else {
-                throw Refusal(reason: "its pickle has the unknown operation 0x\(String(code, radix: 16))")
-            }
+            guard try executeConstant(code) || executeContainer(code) || executeStack(code) || executeObject(code)
+            else { throw Refusal(reason: "its pickle has the unknown operation 0x\(String(code, radix: 16))") }
         }
         throw Refusal(reason: "its pickle has more than \(Self.maximumOperations) operations")
     }
@@ -61,8 +48,7 @@ struct Unpickler {
         case UInt8(ascii: "I"): push(Self.decimal(try line()))
         case UInt8(ascii: "L"): push(Self.decimal(try line().replacing("L", with: "")))
         case UInt8(ascii: "F"): push(.float(Double(try line()) ?? .nan))
-        case UInt8(ascii: "G"):
-            push(.float(Double(bitPattern: try bytes(8).reduce(0) { $0 << 8 | UInt64($1) })))
+        case UInt8(ascii: "G"): push(.float(Double(bitPattern: try bytes(8).reduce(0) { $0 << 8 | UInt64($1) })))
         case 0x8A: push(try long(try count(1)))
         case 0x8B: push(try long(try count(4)))
         case UInt8(ascii: "S"), UInt8(ascii: "V"): push(.text(Self.unquoted(try line())))
@@ -150,8 +136,7 @@ struct Unpickler {
 
     // MARK: - Objects
 
-    /// Names that hostile pickles call and no checkpoint needs. They would not be called here, but the user should be
-    /// warned about such a file.
+    /// Names that hostile pickles call and no checkpoint needs; they are never called here, but the user is warned.
     private static func global(_ module: String, _ name: String) throws -> String {
         let full = "\(module).\(name)"
         let processes = ["os", "posix", "nt", "subprocess", "pty", "socket", "runpy", "importlib", "shutil", "ctypes"]
@@ -200,9 +185,7 @@ struct Unpickler {
 
     private mutating func change(
         _ values: [PickledValue], _ body: (inout PickledObject, [PickledValue]) throws -> Void
-    ) throws {
-        try body(&objects.all[place()], values)
-    }
+    ) throws { try body(&objects.all[place()], values) }
 
     private static func pairs(_ values: [PickledValue]) throws -> [(key: PickledValue, value: PickledValue)] {
         guard values.count % 2 == 0 else { throw Refusal.damaged }

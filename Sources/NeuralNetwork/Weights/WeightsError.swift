@@ -1,13 +1,10 @@
 import Foundation
 
-/// Why a weight file cannot be used.
 package enum WeightsError: LocalizedError, Equatable {
     /// `published`: the name for `zoetrope weights fetch`, if this is a published file.
     case missing(file: String, published: String?)
-    case unreadable(file: String, reason: String)
-    case malformed(file: String, reason: String)
-    case mismatch(file: String, WeightsMismatch)
-    case tooLarge(file: String, bytes: Int, memory: Int)
+    case unreadable(file: String, reason: String), malformed(file: String, reason: String)
+    case mismatch(file: String, WeightsMismatch), tooLarge(file: String, bytes: Int, memory: Int)
     /// A file of another kind, and how to convert it.
     case foreign(file: String, found: String, remedy: String)
     /// Weights of a related network with more layers.
@@ -17,7 +14,8 @@ package enum WeightsError: LocalizedError, Equatable {
     package var errorDescription: String? {
         switch self {
         case .missing(let file, let published?):
-            "There are no weights at \(file). `zoetrope weights fetch \(published)` downloads them into the folder `weights`."
+            "There are no weights at \(file). `zoetrope weights fetch \(published)` downloads them into the folder "
+                + "`weights`."
         case .missing(let file, nil):
             "There are no weights at \(file). Correct the path; `zoetrope weights list` names published files."
         case .unreadable(let file, let reason):
@@ -27,8 +25,9 @@ package enum WeightsError: LocalizedError, Equatable {
         case .foreign(let file, let found, let remedy): "\(file) is \(found). \(remedy). Then name the new file."
         case .leftOver(let file, let network, let names, let hint):
             "\(file) has additional tensors inside the modules of \(network), so its features would be wrong: "
-                + "\(names.count == 1 ? "1 tensor" : "\(names.count) tensors") (\(names.prefix(3).joined(separator: ", "))"
-                + "\(names.count > 3 ? ", …" : "")). Use another file or backbone: \(hint ?? Self.remedy(leftOver: names))."
+                + "\(names.count == 1 ? "1 tensor" : "\(names.count) tensors") "
+                + "(\(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", …" : "")). Use another file or "
+                + "backbone: \(hint ?? Self.remedy(leftOver: names))."
         case .unknownPart(let file, let part, let known):
             "\(file) has no part `\(part)` that fits the backbone. "
                 + (known.isEmpty
@@ -38,7 +37,8 @@ package enum WeightsError: LocalizedError, Equatable {
             "\(file) needs \(bytes >> 20) MB of memory, but this process is limited to \(memory >> 20) MB. "
                 + "Use a machine with more memory, or check the file."
         case .mismatch(let file, let mismatch):
-            "The weights in \(file) do not fit the backbone: \(mismatch) `zoetrope weights inspect` shows which backbone they fit."
+            "The weights in \(file) do not fit the backbone: \(mismatch) `zoetrope weights inspect` shows which "
+                + "backbone they fit."
         }
     }
 }
@@ -68,9 +68,7 @@ extension WeightsError {
     }
 }
 
-/// Differences between the tensors of a file and the parameters of a network.
 package struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
-    /// Names the network needs and the file lacks.
     package let missing: [String]
     /// Tensors in the file that the network does not use, those of modules with missing tensors first.
     package let unexpected: [String]
@@ -80,7 +78,6 @@ package struct WeightsMismatch: Sendable, Equatable, CustomStringConvertible {
     /// The network that the file seems to contain, such as "this looks like resnet101".
     package var hint: String?
 
-    /// Compares expected parameters with the shapes that were found.
     package init(expected: [Graph.Parameter], found: [String: [Int]]) {
         let names = Set(expected.map(\.name))
         missing = expected.map(\.name).filter { found[$0] == nil }

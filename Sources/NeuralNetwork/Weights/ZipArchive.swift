@@ -2,10 +2,8 @@ import CLibzip
 import Foundation
 
 /// Owns an archive opened by libzip. Each entry's checksum is verified, unless it has none: PyTorch writes 0 after
-/// `torch.serialization.set_crc32_options(False)`.
-///
-/// `@unchecked Sendable`: libzip's handle is not tied to a thread, and `PyTorchArchive` keeps the value in a `Mutex`
-/// from its creation.
+/// `torch.serialization.set_crc32_options(False)`. `@unchecked Sendable`: libzip's handle is not tied to a thread, and
+/// `PyTorchArchive` keeps the value in a `Mutex` from its creation.
 struct ZipArchive: ~Copyable, @unchecked Sendable {
     private let handle: OpaquePointer
     private let path: String
@@ -19,7 +17,6 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
     /// Maximum expanded size of an archive as a multiple of its own; weights hardly compress.
     private static let maximumRatio = 64
 
-    /// - Throws: `WeightsError.unreadable` if it is not a regular file, or `WeightsError.malformed`.
     init(path: String) throws {
         let file = try FileBytes(path: path)
         // libzip closes the descriptor that it is given.
@@ -36,11 +33,9 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         guard count <= Self.maximumEntries else {
             zip_discard(handle)
             throw WeightsError.malformed(
-                file: path,
-                reason: "it is a zip archive of \(count) entries; the limit is \(Self.maximumEntries)")
+                file: path, reason: "it is a zip archive of \(count) entries; the limit is \(Self.maximumEntries)")
         }
-        self.handle = handle
-        self.path = path
+        (self.handle, self.path) = (handle, path)
         bytes = file.count
         let entries = (0..<max(0, count)).compactMap { index in
             zip_get_name(handle, UInt64(index), 0).map { (name: String(cString: $0), index: UInt64(index)) }
@@ -59,9 +54,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         details.crc == 0 && details.size > 0 && details.comp_method == UInt16(ZIP_CM_STORE)
     }
 
-    /// Returns the bytes of an entry.
-    ///
-    /// - Parameter atMost: an entry whose declared size is larger is rejected before decompression.
+    /// Returns the bytes of an entry. `atMost`: larger declared sizes are rejected before decompression.
     func read(_ name: String, atMost limit: Int) throws -> Data {
         let details = try details(of: name, atMost: limit)
         try MemoryLimit.check(Int(details.size), of: path)
@@ -70,9 +63,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         return data
     }
 
-    /// Writes an entry to a file in pieces.
-    ///
-    /// - Parameter atMost: an entry whose declared size is larger is rejected before decompression.
+    /// Writes an entry to a file in pieces. `atMost`: larger declared sizes are rejected before decompression.
     func unpack(_ name: String, to file: FileHandle, atMost limit: Int) throws {
         try unpack(name, details(of: name, atMost: limit)) { try file.write(contentsOf: Data($0)) }
     }
@@ -92,9 +83,7 @@ struct ZipArchive: ~Copyable, @unchecked Sendable {
         return details
     }
 
-    private func unpack(
-        _ name: String, _ details: zip_stat_t, _ take: (UnsafeRawBufferPointer) throws -> Void
-    ) throws {
+    private func unpack(_ name: String, _ details: zip_stat_t, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let entry = zip_fopen(handle, name, 0) else { throw malformed("its entry \(name) cannot be read") }
         defer { zip_fclose(entry) }
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)

@@ -4,7 +4,6 @@ import Foundation
 
 /// The one weight file in a zip archive, such as a Python wheel: extracted to an unlinked temporary file.
 package struct ZippedWeights: Checkpoint {
-    /// The path of the archive.
     package let path: String
     package let inner: any Checkpoint
     package var format: String { "\(inner.format), zipped" }
@@ -13,7 +12,6 @@ package struct ZippedWeights: Checkpoint {
 
     private static let endings = [".pth", ".pt", ".bin", ".safetensors"]
 
-    /// The first bytes of a zip archive.
     static let signature: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
 
     /// - Throws: `WeightsError`, also if there is no weight file, or more than one.
@@ -22,8 +20,7 @@ package struct ZippedWeights: Checkpoint {
         self.path = path
     }
 
-    /// Extracts the only entry with one of the endings to a temporary file, which is deleted after `body`; open
-    /// descriptors stay valid.
+    /// Extracts the only entry with one of the endings to a file, deleted after `body`; open descriptors stay valid.
     static func withEntry<Result>(
         of path: String, endings: [String], _ body: (String) throws -> Result
     ) throws -> Result {

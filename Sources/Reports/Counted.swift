@@ -1,6 +1,0 @@
-/// A number with its noun, such as `1 run` or `1,200 classes`.
-///
-/// - Parameter plural: the noun with an "s" if nil.
-package func counted(_ number: Int, _ noun: String, _ plural: String? = nil) -> String {
-    "\(grouped(number)) \(number == 1 ? noun : plural ?? noun + "s")"
-}
