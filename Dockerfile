@@ -1,5 +1,5 @@
-# docker build -t zoetrope .
-# docker run --rm -v "$PWD:/data" zoetrope extract pipeline.yaml
+# Build: docker build -t zoetrope .
+# Run:   docker run --rm -v "$PWD:/data" zoetrope extract pipeline.yaml
 FROM swift:6.3-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends make && rm -rf /var/lib/apt/lists/*
 WORKDIR /zoetrope

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# What `make check` and continuous integration run: formatting, all tests, threads under ThreadSanitizer, and damaged
-# files under AddressSanitizer. Prints the seconds of each stage.
+# Runs the checks of `make check` and continuous integration: formatting, all tests, tests of threads under
+# ThreadSanitizer, and fuzzing under AddressSanitizer. Prints the duration of each stage in seconds.
 #
-#   TESTING   flags of swift build and swift test     PLAIN   flags of a build without Swift's optimiser
+#   TESTING   flags for swift build and swift test     PLAIN   flags for a build without Swift's optimiser
 set -uo pipefail
 cd "$(dirname "$0")/.."
 log=$(mktemp)
@@ -16,7 +16,7 @@ stage() {
   summary+=$(printf '%6d s  %s' $((SECONDS - begin)) "$name")$'\n'
 }
 
-# Whether a test may be skipped for a reason: only if what it needs is not there.
+# Whether a skipped test is expected: only if its requirement is unavailable.
 is_expected() {
   case $1 in
     *"needs ffmpeg"*) ! command -v ffmpeg >/dev/null || [ "$(uname)" = Darwin ] ;;

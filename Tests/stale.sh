@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Whether a program is built again completely if the layout of a type changes in a module that it does not import:
-# builds three modules by the rule at the end of Package.swift, adds a private property to a struct of the first one,
-# builds again, and compares what the program prints.
+# Tests that an incremental build recompiles all modules that depend on the layout of a type, also those that do not
+# import its module. Builds three modules with the rule at the end of Package.swift, adds a private property to a struct
+# of the first one, builds again, and compares the outputs of the program.
 set -euo pipefail
 rule=$(sed -n '/^let direct = /,/^}/p' "$(dirname "$0")/../Package.swift")
 folder=$(mktemp -d)
@@ -42,7 +42,7 @@ EOF
 
 swift build --quiet
 before=$(.build/debug/program)
-# Times of files may have a resolution of one second.
+# Modification times of files may have a resolution of one second.
 sleep 1
 sed -i.old 's/package var value = 1/private var hidden = (7, 7)\n    package var value = 1/' Sources/Lower/Lower.swift
 rm -f Sources/Lower/Lower.swift.old

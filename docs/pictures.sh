@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes every image of the README and the guides, and prints the outputs that they quote: `make pictures`.
-# Needs ffmpeg and Chromium. Digits differ a little from one kind of processor to the next.
+# Generates all images of the README and the guides, and prints the outputs that they quote: `make pictures`.
+# Requires ffmpeg and Chromium. Last digits of results differ between processor types.
 set -euo pipefail
 zoetrope=$1 work=$2 docs=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$work"
@@ -13,7 +13,7 @@ palette='split[a][b];[a]palettegen=reserve_transparent=0[p];[b][p]paletteuse=dit
 say 'README.md: zoetrope demo'
 "$zoetrope" demo demo 2>/dev/null | sed -n '/^Test clips/,/^The average/p'
 
-# Eight actions, five frames each.
+# Contact sheet of the demo: eight actions, five frames each.
 strips=() filters='' layout='' n=0
 for action in grow shrink brighten darken multiply thin-out warm-to-cool cool-to-warm; do
   clip=demo/clips/test/$action/$action-00.mp4
@@ -27,14 +27,14 @@ inputs=$(for i in $(seq 0 $((n - 1))); do printf '[s%d]' "$i"; done)
 ffmpeg -v error -y "${strips[@]}" -filter_complex \
   "$filters${inputs}xstack=inputs=$n:layout=${layout%|}:fill=0x15141a[all];[all]$palette" -frames:v 1 "$docs/demo.png"
 
-# The averaging head's report: training and mistakes.
+# Screenshot of the averaging head's report: the sections on training and errors.
 sed 's|</head>|<style>section:not(#training):not(#mistakes),details,footer,#training figure:nth-of-type(n+3){display:none!important}</style></head>|' \
   demo/runs/demo-average/report.html > report.html
 "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --force-device-scale-factor=1 --window-size=1200,1310 \
   --screenshot=report.png "file://$PWD/report.html" >/dev/null 2>&1
 ffmpeg -v error -y -i report.png -vf "$palette" -frames:v 1 "$docs/report.png"
 
-# What the recurrent head says of three clips in a row, without their noise.
+# Predictions of the recurrent head for three concatenated, denoised clips.
 for action in grow multiply thin-out; do echo "file 'demo/clips/test/$action/$action-01.mp4'"; done > clips.txt
 ffmpeg -v error -y -f concat -safe 0 -i clips.txt -vf hqdn3d=8 -c:v libx264 -crf 12 -pix_fmt yuv420p three.mp4
 say 'docs/looking.md: zoetrope predict demo/runs/demo-gru three.mp4 --windows'

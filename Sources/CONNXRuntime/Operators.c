@@ -299,28 +299,14 @@ static void compute(void *opaque, void *context) {
   {{INTERFACE, create, name_of, provider_of, input_type, count_inputs, output_type, count_outputs, compute, free, \
     input_kind, output_kind}, text, what, numbers, cuda}
 
+#define HALVES(text, what) \
+  OPERATOR(text "_float16", what, FLOAT16, true), OPERATOR(text "_bfloat16", what, BFLOAT16, true)
+
+#define ALL(text, what) OPERATOR(text "_float32", what, FLOAT32, true), HALVES(text, what)
+
 static operator gpu_operators[] = {
-  OPERATOR("Epilogue_float32", PASS_EPILOGUE, FLOAT32, true),
-  OPERATOR("Epilogue_float16", PASS_EPILOGUE, FLOAT16, true),
-  OPERATOR("Epilogue_bfloat16", PASS_EPILOGUE, BFLOAT16, true),
-  OPERATOR("Normalize_float32", PASS_NORMALIZE, FLOAT32, true),
-  OPERATOR("Normalize_float16", PASS_NORMALIZE, FLOAT16, true),
-  OPERATOR("Normalize_bfloat16", PASS_NORMALIZE, BFLOAT16, true),
-  OPERATOR("Scale_float32", PASS_SCALE, FLOAT32, true),
-  OPERATOR("Scale_float16", PASS_SCALE, FLOAT16, true),
-  OPERATOR("Scale_bfloat16", PASS_SCALE, BFLOAT16, true),
-  OPERATOR("Pixels_float32", PASS_PIXELS, FLOAT32, true),
-  OPERATOR("Pixels_float16", PASS_PIXELS, FLOAT16, true),
-  OPERATOR("Pixels_bfloat16", PASS_PIXELS, BFLOAT16, true),
-  OPERATOR("Product_float32", PRODUCT, FLOAT32, true),
-  OPERATOR("Product_float16", PRODUCT, FLOAT16, true),
-  OPERATOR("Product_bfloat16", PRODUCT, BFLOAT16, true),
-  OPERATOR("Attention_float16", ATTENTION, FLOAT16, true),
-  OPERATOR("Attention_bfloat16", ATTENTION, BFLOAT16, true),
-  OPERATOR("Pool_float32", POOL, FLOAT32, true),
-  OPERATOR("Pool_float16", POOL, FLOAT16, true),
-  OPERATOR("Pool_bfloat16", POOL, BFLOAT16, true),
-};
+  ALL("Epilogue", PASS_EPILOGUE), ALL("Normalize", PASS_NORMALIZE), ALL("Scale", PASS_SCALE),
+  ALL("Pixels", PASS_PIXELS), ALL("Product", PRODUCT), HALVES("Attention", ATTENTION), ALL("Pool", POOL)};
 
 static operator cpu_operators[] = {
   OPERATOR("Epilogue_float32", PASS_EPILOGUE, FLOAT32, false),

@@ -7,18 +7,9 @@
 // Matrix products by NVIDIA's cuBLASLt. A row-major y [rows, filters] is its column-major [filters, rows].
 
 enum {
-  LT_COMPUTE_32F = 68,
-  LT_TRANSPOSE_A = 3,
-  LT_EPILOGUE = 7,
-  LT_BIAS = 8,
-  LT_BIAS_TYPE = 26,
-  LT_WORKSPACE = 1,
-  LT_EPILOGUE_NONE = 1,
-  LT_EPILOGUE_BIAS = 4,
-  LT_EPILOGUE_RELU_BIAS = 6,
-  LT_EPILOGUE_GELU_BIAS = 36,
-  LT_TRANSPOSED = 1,
-  LT_ALGORITHMS = 4,
+  LT_COMPUTE_32F = 68, LT_TRANSPOSE_A = 3, LT_EPILOGUE = 7, LT_BIAS = 8, LT_BIAS_TYPE = 26, LT_WORKSPACE = 1,
+  LT_EPILOGUE_NONE = 1, LT_EPILOGUE_BIAS = 4, LT_EPILOGUE_RELU_BIAS = 6, LT_EPILOGUE_GELU_BIAS = 36,
+  LT_TRANSPOSED = 1, LT_ALGORITHMS = 4,
 };
 
 /// An algorithm with its requirements, in cuBLASLt's layout.

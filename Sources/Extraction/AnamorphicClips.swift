@@ -17,10 +17,10 @@ struct AnamorphicClips {
         let ratio = ((first.pixelAspect * 1000).rounded() / 1000).formatted()
         let subject =
             count == 1
-            ? "1 clip has non-square pixels, \(first.path), whose pixels are \(ratio) times as wide as high; it was sampled"
-            : "\(count) clips have non-square pixels, such as \(first.path), whose pixels are \(ratio) times as wide as high; "
-                + "they were sampled"
-        return
-            "\(subject) as stored. Write `extract.aspect: display` to sample frames with the display aspect ratio."
+            ? "1 clip has non-square pixels, \(first.path), whose pixels are \(ratio) times as wide as high; it was "
+                + "sampled"
+            : "\(count) clips have non-square pixels, such as \(first.path), whose pixels are \(ratio) times as wide "
+                + "as high; they were sampled"
+        return "\(subject) as stored. Write `extract.aspect: display` to sample frames with the display aspect ratio."
     }
 }

@@ -12,7 +12,6 @@ struct ClipParts {
         count = clips == 0 ? 1 : max(1, min(batches, (workers + clips - 1) / clips))
     }
 
-    /// The clip and the part of a job.
     static func place(_ index: Int, of count: Int) -> (clip: Int, part: SampleRequest.Part) {
         (index / count, SampleRequest.Part(index: index % count, count: count))
     }

@@ -10,9 +10,7 @@ extension ClipReader {
     }
 
     /// The input images from frames that were sampled for that request.
-    package func pictures(
-        _ frames: [VideoFrame], _ request: SampleRequest, differences: Bool
-    ) throws -> [[UInt8]] {
+    package func pictures(_ frames: [VideoFrame], _ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
         func shown(_ frames: [VideoFrame]) -> [[UInt8]] {
             differences ? FrameDifference.of(frames.map(\.pixels)) : frames.map(\.pixels)
         }

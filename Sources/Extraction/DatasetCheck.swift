@@ -24,9 +24,7 @@ package struct DatasetCheck: Sendable {
 
     /// Duplicates in different splits, which leak training data into the test set.
     package var leaks: [[Clip]] { duplicates.filter { Set($0.map(\.split)).count > 1 } }
-    /// Digests of the readable clips.
     package let digests: DigestList
-    /// Whether no problem was found.
     package var isClean: Bool {
         unreadable.isEmpty && leftOut.isEmpty && emptyClasses.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty
     }

@@ -47,11 +47,9 @@ final class DeviceNetwork: FrameNetwork, Sendable {
         }
     }
 
-    /// Starts the computing threads and waits until they are ready.
     private static func start(
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, _ variant: DeviceGraphVariant,
-        _ provider: RuntimeSession.Provider,
-        batch: Int
+        _ provider: RuntimeSession.Provider, batch: Int
     ) throws -> (queue: DeviceBatcher, pictureBytes: Int) {
         let model = try DeviceModel(recipe, source, batch: batch, variant.operators)
         defer { model.remove() }
@@ -80,9 +78,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
                         piece.copy(of: queue.pictureBytes, to: exchange, at: place)
                         place += piece.count
                     }
-                    let result = Result { try exchange.run() }.map {
-                        exchange.numbers(0..<place * model.rowSize)
-                    }
+                    let result = Result { try exchange.run() }.map { exchange.numbers(0..<place * model.rowSize) }
                     queue.finish(pieces, result)
                 }
             } catch {
@@ -97,14 +93,12 @@ final class DeviceNetwork: FrameNetwork, Sendable {
         max(16, min(128, 2_300_000_000_000 / max(1, graph.multiplyAdds) / 16 * 16))
     }
 
-    /// Computes features of frames in a batch with those of other threads.
     func features(of pictures: [[UInt8]]) throws -> [Float] { try queue.features(of: pictures) }
 
     /// Releases the GPU memory; must be called before the process exits.
     func close() { queue.stop() }
 }
 
-/// The network as an ONNX file.
 private struct DeviceModel: Sendable {
     let input: RuntimeSession.Value
     let output: RuntimeSession.Value
@@ -143,15 +137,13 @@ private struct DeviceModel: Sendable {
 
     /// Creates a session and runs it once, so that its memory is allocated.
     func exchange(on provider: RuntimeSession.Provider) throws -> RuntimeExchange {
-        let exchange = try RuntimeExchange(
-            RuntimeSession(model: path, on: provider), input: input, output: output)
+        let exchange = try RuntimeExchange(RuntimeSession(model: path, on: provider), input: input, output: output)
         try exchange.run()
         return exchange
     }
 }
 
 extension Precision {
-    /// The element type of an exported model.
     fileprivate var element: ModelWriter.Element {
         switch self {
         case .f32, .tf32, .int8: .float32
@@ -162,7 +154,6 @@ extension Precision {
 
     fileprivate func options(isRecorded: Bool) -> RuntimeSession.CUDAOptions {
         // There are no `bf16` kernels for channels-last images.
-        RuntimeSession.CUDAOptions(
-            allowsTF32: self == .tf32, channelsLast: self != .bf16, recordsRuns: isRecorded)
+        RuntimeSession.CUDAOptions(allowsTF32: self == .tf32, channelsLast: self != .bf16, recordsRuns: isRecorded)
     }
 }

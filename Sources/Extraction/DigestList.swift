@@ -88,8 +88,8 @@ package enum DigestListError: LocalizedError, Equatable {
         case .unreadable(let path):
             "The list of digests \(path) cannot be read. Write it with `zoetrope dataset PIPELINE --digests`."
         case .malformed(let path, let line):
-            "\(path), line \(line): expected a digest, a size, a time and a path. Delete the file and write it again with "
-                + "`zoetrope dataset PIPELINE --digests`."
+            "\(path), line \(line): expected a digest, a size, a time and a path. Delete the file and write it again "
+                + "with `zoetrope dataset PIPELINE --digests`."
         case .unwritable(let path, let reason): "Cannot write \(path): \(reason). Name another file with --digests."
         }
     }

@@ -29,11 +29,9 @@ package struct ExtractionConfiguration: Sendable {
     package var input: InputConvention?
     /// Whether the network's input is the difference of each frame from the previous one.
     package var showsDifference = false
-    /// One of the backbone's taps.
     package var tap: String
     /// Side of the square input image, in pixels.
     package var imageSize: Int
-    /// Which frames are sampled.
     package var sampling: Sampling
     /// Whether the pixel aspect ratio is corrected.
     package var aspect = Aspect.stored
@@ -49,7 +47,6 @@ package struct ExtractionConfiguration: Sendable {
     /// Number of augmented views of each video: the original, and others with random start, crop and horizontal flip.
     package var views: Int
 
-    /// The resize filter in effect.
     package var resize: ResizeFilter {
         get { wantedResize ?? backbone.resize }
         set { wantedResize = newValue }
@@ -60,17 +57,10 @@ package struct ExtractionConfiguration: Sendable {
         numerics: Numerics? = nil, input: InputConvention? = nil, resize: ResizeFilter? = nil,
         precision: Precision = .f32, store: StoredType = .float32, views: Int = 1
     ) {
-        self.store = store
-        self.precision = precision
-        self.input = input
-        wantedResize = resize
-        self.views = views
-        self.backbone = backbone
-        self.numerics = numerics
-        self.weights = weights
-        self.tap = tap
-        self.imageSize = imageSize
-        self.sampling = sampling
+        (self.backbone, self.weights, self.tap) = (backbone, weights, tap)
+        (self.imageSize, self.sampling, self.numerics) = (imageSize, sampling, numerics)
+        (self.input, wantedResize) = (input, resize)
+        (self.precision, self.store, self.views) = (precision, store, views)
     }
 
     /// The most recent stored recipe with these settings, with any weights: for caches that one process created.

@@ -62,7 +62,6 @@ extension ExtractionRecord {
 }
 
 extension Calibration {
-    /// Valid activation ranges.
     private static let range: ClosedRange<Float> = 0...Float.greatestFiniteMagnitude
 
     fileprivate func validate(_ key: String) throws(InvalidValue) {

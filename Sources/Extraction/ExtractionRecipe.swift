@@ -27,14 +27,11 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
     package var tap: String
     /// Side of the square input image, in pixels.
     package var imageSize: Int
-    /// Which frames are sampled.
     package var sampling: Sampling
-    /// Which part of a frame is used.
     package var crop = "center_square"
     /// Whether the pixel aspect ratio is corrected; nil means `stored`, as in recipes from before this option existed.
     var aspect: Aspect?
     package var resize: ResizeFilter
-    /// The input normalisation.
     package var input: InputConvention
     package var precision: Precision
     /// `fastest` if the precision was selected automatically; nil if the user chose it.
@@ -50,8 +47,7 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
 
     enum CodingKeys: String, CodingKey {
         case backbone, numerics, weights, part, grid, tap, sampling, crop, aspect, resize, input, precision,
-            calibration, store,
-            joined
+            calibration, store, joined
         case imageSize = "image_size"
         case precisionAsked = "precision_asked"
         case featureVersion = "feature_version"
@@ -89,9 +85,7 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
     package func graph(_ source: (any ParameterSource)? = nil) throws -> Graph {
         if joined != nil { throw RecipeError.severalNetworks(backbone) }
         if backbone == Backbone.importedName {
-            guard let network = source as? ImportedNetwork else {
-                throw RecipeError.missingModel(digest: weights)
-            }
+            guard let network = source as? ImportedNetwork else { throw RecipeError.missingModel(digest: weights) }
             let graph = try network.graph(imageSize: imageSize)
             if graph.outputs[tap] == nil { try network.check(output: tap, imageSize: imageSize) }
             return graph
@@ -142,12 +136,9 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
     }
 
     init(_ configuration: ExtractionConfiguration, weights: String, numerics: Numerics, input: InputConvention) {
-        backbone = configuration.backbone.name
-        self.numerics = numerics
-        self.weights = weights
-        tap = configuration.tap
-        imageSize = configuration.imageSize
-        sampling = configuration.sampling
+        (backbone, tap) = (configuration.backbone.name, configuration.tap)
+        (self.weights, self.numerics) = (weights, numerics)
+        (imageSize, sampling) = (configuration.imageSize, configuration.sampling)
         aspect = configuration.aspect == .stored ? nil : configuration.aspect
         resize = configuration.resize
         self.input = input
@@ -169,17 +160,10 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
         }
     }
 
-    /// The recipe without calibration.
-    var uncalibrated: ExtractionRecipe {
-        var recipe = self
-        recipe.calibration = nil
-        return recipe
-    }
-
-    /// The recipe without the note that the precision was selected automatically.
+    /// The recipe without calibration, and without the note that the precision was selected automatically.
     var undecided: ExtractionRecipe {
-        var recipe = uncalibrated
-        recipe.precisionAsked = nil
+        var recipe = self
+        (recipe.calibration, recipe.precisionAsked) = (nil, nil)
         return recipe
     }
 
@@ -221,20 +205,20 @@ package enum RecipeError: LocalizedError, Equatable {
         switch self {
         case .unknownBackbone(let name): "The backbone \(name) is unknown to this version. Update Zoetrope."
         case .invalid(let value):
-            "The recipe of the features is invalid: \(value.words). The cache or the run was changed: run `zoetrope extract` "
-                + "again into a new cache, and train again."
+            "The recipe of the features is invalid: \(value.words). The cache or the run was changed: run `zoetrope "
+                + "extract` again into a new cache, and train again."
         case .otherShape(let recipe, let network, let stored):
-            "The backbone of the recipe \(recipe) computes features of shape \(network), but the cache states \(stored), so it was changed. Run "
-                + "`zoetrope extract` again into a new cache."
+            "The backbone of the recipe \(recipe) computes features of shape \(network), but the cache states "
+                + "\(stored), so it was changed. Run `zoetrope extract` again into a new cache."
         case .missingModel(let digest):
-            "The features come from the ONNX model with the digest \(digest.prefix(12))…, which is not loaded. Name its file "
-                + "with --weights."
+            "The features come from the ONNX model with the digest \(digest.prefix(12))…, which is not loaded. Name "
+                + "its file with --weights."
         case .otherNumerics(let weights, let own, let wanted):
             "\(weights) has weights for the numerics \(own.rawValue), but `extract.numerics` is "
                 + "\(wanted.rawValue). Leave the key out: it follows the weights."
         case .severalNetworks(let backbones):
-            "The features are the concatenation of several backbones (\(backbones)). Only training, `evaluate`, reports and `predict` "
-                + "support them. Use a run on one backbone instead."
+            "The features are the concatenation of several backbones (\(backbones)). Only training, `evaluate`, "
+                + "reports and `predict` support them. Use a run on one backbone instead."
         case .seesOneFrame(let backbone):
             "\(backbone) is an image encoder: `policy: windows` is for video encoders such as r3d_18. Use "
                 + "another policy, such as `uniform`."

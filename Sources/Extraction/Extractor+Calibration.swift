@@ -35,9 +35,7 @@ extension Extractor {
         _ configuration: ExtractionConfiguration, report: (Event) -> Void
     ) throws -> (recipe: ExtractionRecipe, weights: LoadedWeights) {
         var (recipe, weights) = try check(configuration, report)
-        if recipe.precision == .int8 {
-            recipe.calibration = try calibration(recipe, weights, dataset.clips(), report)
-        }
+        if recipe.precision == .int8 { recipe.calibration = try calibration(recipe, weights, dataset.clips(), report) }
         return (recipe, weights)
     }
 
@@ -105,32 +103,27 @@ extension Extractor {
             report(.note(Self.slower(.int8, speed, of: "\(recipe.backbone) on these frames")))
         }
         if !calibration.kept.isEmpty {
-            report(
-                .note(
-                    "\(calibration.kept.count) layer\(calibration.kept.count == 1 ? " of \(recipe.backbone) stays" : "s of \(recipe.backbone) stay") in f32: "
-                        + calibration.kept.prefix(4).joined(separator: ", ") + (calibration.kept.count > 4 ? ", …" : "")
-                ))
+            let subject = calibration.kept.count == 1 ? " of \(recipe.backbone) stays" : "s of \(recipe.backbone) stay"
+            let names = calibration.kept.prefix(4).joined(separator: ", ") + (calibration.kept.count > 4 ? ", …" : "")
+            report(.note("\(calibration.kept.count) layer\(subject) in f32: \(names)"))
         }
     }
 
     /// The warning that the chosen precision is no faster.
     static func slower(_ precision: Precision, _ speed: Double, of what: String) -> String {
-        "\(precision.rawValue) has \(String(format: "%.1f", speed)) times the speed of f32 on this processor (\(what)); it is "
-            + "used as configured. `precision: fastest` chooses the faster one"
+        "\(precision.rawValue) has \(String(format: "%.1f", speed)) times the speed of f32 on this processor "
+            + "(\(what)); it is used as configured. `precision: fastest` chooses the faster one"
     }
 
     /// The network's input, frames or windows, for a few clips spread evenly over the data set.
-    private func samples(
-        _ recipe: ExtractionRecipe, of clips: [Clip], ofEach frames: Int
-    ) throws -> [[UInt8]] {
+    private func samples(_ recipe: ExtractionRecipe, of clips: [Clip], ofEach frames: Int) throws -> [[UInt8]] {
         let root = dataset.root
         @Sendable func sampled(_ place: Int) -> Result<[[UInt8]], VideoError> {
             do {
                 return .success(try Self.samples(recipe, root + "/" + clips[place].path, frames))
             } catch {
                 return .failure(
-                    error as? VideoError
-                        ?? .unreadable(path: clips[place].path, reason: error.localizedDescription))
+                    error as? VideoError ?? .unreadable(path: clips[place].path, reason: error.localizedDescription))
             }
         }
         // Clips that cannot be decoded are replaced by their neighbours.

@@ -34,7 +34,11 @@ extension Extractor {
             done += 1
             session.report(.hashing(done: done, total: clips.count))
         }
-        try remember(unknown.map { (root + "/" + clips[$0].path, digests[$0]) }, readAt: begin, cache)
+        try cache.remember(
+            unknown.compactMap { place in
+                guard case .success(let clip)? = digests[place] else { return nil }
+                return clip.stamp.known(clip.digest, readAt: begin).map { (root + "/" + clips[place].path, $0) }
+            })
         return digests
     }
 
@@ -46,25 +50,7 @@ extension Extractor {
         return clips.map { clip in
             let path = root + "/" + clip.path
             guard let file = known[path], let stamp = try? FileStamp(path: path) else { return nil }
-            let isSame = stamp.bytes == file.bytes && stamp.modified == file.modified && stamp.inode == file.inode
-            return isSame ? .success(HashedClip(digest: file.digest, stamp: stamp)) : nil
+            return stamp.agrees(with: file) ? .success(HashedClip(digest: file.digest, stamp: stamp)) : nil
         }
-    }
-
-    /// Files modified shortly before they were read are not recorded, because a later change might alter neither size
-    /// nor time, depending on the file system's clock resolution.
-    private func remember(
-        _ clips: [(path: String, digest: Result<HashedClip, VideoError>?)], readAt begin: Date, _ cache: CacheFile
-    ) throws {
-        let latest = Int((begin.timeIntervalSince1970 - 2) * 1e9)
-        try cache.remember(
-            clips.compactMap { path, result in
-                guard case .success(let clip)? = result, clip.stamp.modified < latest else { return nil }
-                let stamp = clip.stamp
-                return (
-                    path,
-                    KnownFile(digest: clip.digest, bytes: stamp.bytes, modified: stamp.modified, inode: stamp.inode)
-                )
-            })
     }
 }

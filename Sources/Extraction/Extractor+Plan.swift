@@ -5,7 +5,6 @@ import Foundation
 import Inference
 import Video
 
-/// Preparation before clips are decoded.
 extension Extractor {
     /// Loads the weights and checks that they fit, before anything is written.
     func check(
@@ -17,8 +16,8 @@ extension Extractor {
             report(
                 .note(
                     isGPU
-                        ? "\(configuration.precision.rawValue) needs a processor; on the GPU \(configuration.backbone.name) "
-                            + "computes in f32, and `precision: f16` is faster"
+                        ? "\(configuration.precision.rawValue) needs a processor; on the GPU "
+                            + "\(configuration.backbone.name) computes in f32, and `precision: f16` is faster"
                         : "this processor (\(ArithmeticLibrary.instructionSet)) has no instructions for "
                             + "\(configuration.precision.rawValue); \(configuration.backbone.name) computes in f32"))
             configuration.precision = .f32
@@ -40,11 +39,10 @@ extension Extractor {
     ) throws -> ExtractionRecord {
         ExtractionRecord(
             digest: recipe.digest, name: configurations.count == 1 ? name : "\(name)-\(recipe.backbone)",
-            backbone: recipe.backbone, weights: configuration.weights.name,
-            weightsDigest: weights.digest, tap: recipe.tap, imageSize: recipe.imageSize,
-            maxFrames: recipe.sampling.frames,
-            featureShape: try recipe.graph(weights.source).featureShape(of: recipe.tap),
-            elementType: recipe.storedType, precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
+            backbone: recipe.backbone, weights: configuration.weights.name, weightsDigest: weights.digest,
+            tap: recipe.tap, imageSize: recipe.imageSize, maxFrames: recipe.sampling.frames,
+            featureShape: try recipe.graph(weights.source).featureShape(of: recipe.tap), elementType: recipe.storedType,
+            precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
     }
 
     /// Hashes the clips, records them in the cache, and returns those that still need work.
@@ -65,8 +63,7 @@ extension Extractor {
             case .success(let content)?:
                 let digest = content.digest
                 if let first = firstPath[digest] {
-                    session.report(
-                        .note("\(clip.path) has the same content as \(first), so only \(first) is used."))
+                    session.report(.note("\(clip.path) has the same content as \(first), so only \(first) is used."))
                     continue
                 }
                 firstPath[digest] = clip.path
@@ -107,9 +104,7 @@ extension Extractor {
         return places
     }
 
-    func fail(
-        _ clip: Clip, _ error: VideoError, _ extractions: [Int64], _ session: Session
-    ) throws {
+    func fail(_ clip: Clip, _ error: VideoError, _ extractions: [Int64], _ session: Session) throws {
         for extraction in extractions {
             try session.cache.recordFailure(path: clip.path, error: error.localizedDescription, extraction: extraction)
         }

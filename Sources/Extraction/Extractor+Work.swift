@@ -3,7 +3,6 @@ import Foundation
 import Threads
 import Video
 
-/// Decoding, inference and storage.
 extension Extractor {
     /// Extracts and stores features; each worker handles one clip, or part of a clip, at a time.
     func work(_ jobs: [Job], _ networks: [DeviceNetwork]?, _ session: Session) throws {
@@ -66,23 +65,19 @@ extension Extractor {
             if done == reported { return }
             reported = done
             let summary = session.summary
-            session.report(
-                .extracted(done: done, total: jobs.count, frames: summary.frames, unit: summary.unit))
+            session.report(.extracted(done: done, total: jobs.count, frames: summary.frames, unit: summary.unit))
         }
     }
 
     /// Maximum clips per transaction: each transaction waits for the disk, longer than a fast network takes per clip.
     private static let clipsTogether = 16
 
-    /// Joins the parts of clips and stores them.
     private func store(_ finished: [(job: Job, parts: [FeatureExtractor.Result])], _ session: Session) throws {
         var clips: [[NewSequence]] = []
         for (job, parts) in finished {
             let video = VideoRecord(digest: job.content.digest, path: job.clip.path, details: parts[0].details)
             session.anamorphic.add(job.clip.path, parts[0].pixelAspect)
-            let sequences = job.views.indices.map { view in
-                SequenceRecord(joining: parts.map { $0.sequences[view] })
-            }
+            let sequences = job.views.indices.map { view in SequenceRecord(joining: parts.map { $0.sequences[view] }) }
             if sequences.contains(where: { $0.length == 0 }) {
                 try fail(job, .noFrames(path: job.clip.path), session)
                 continue

@@ -23,7 +23,6 @@ package struct Extractor: Sendable {
     package var tuning = KernelTuning.standard
     /// Whether clips that failed before are tried again.
     package var retriesFailed = false
-    /// The program's version, stored with a new recipe.
     package var version: String
     /// A sample of the clips instead of all.
     package var sample: ClipSample?
@@ -38,14 +37,10 @@ package struct Extractor: Sendable {
         name: String, dataset: DatasetConfiguration, configurations: [ExtractionConfiguration], workers: Int,
         version: String
     ) {
-        self.name = name
-        self.dataset = dataset
-        self.configurations = configurations
-        self.workers = workers
-        self.version = version
+        (self.name, self.dataset, self.configurations) = (name, dataset, configurations)
+        (self.workers, self.version) = (workers, version)
     }
 
-    /// Progress of an extraction.
     package enum Event: Sendable {
         case hashing(done: Int, total: Int)
         /// The remaining work; `skipped` videos are complete.
@@ -168,8 +163,8 @@ package struct Extractor: Sendable {
                 if target.recipe.precision == .f16 {
                     session.report(
                         .note(
-                            "\(target.recipe.backbone) is loaded on the GPU; on first use on a machine its kernels are compiled, "
-                                + "which takes up to half a minute"))
+                            "\(target.recipe.backbone) is loaded on the GPU; on first use on a machine its kernels are "
+                                + "compiled, which takes up to half a minute"))
                 }
                 networks.append(try DeviceNetwork(target.recipe, target.weights.source, batch: deviceBatch))
                 session.report(

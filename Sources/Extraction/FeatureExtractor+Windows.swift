@@ -87,7 +87,6 @@ extension FeatureExtractor {
 }
 
 extension VideoFrame {
-    /// A frame without its pixels.
     struct Place {
         let index: Int
         let time: Double

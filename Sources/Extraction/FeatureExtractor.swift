@@ -10,16 +10,13 @@ import Video
 package final class FeatureExtractor {
     private let networks: [Network]
 
-    /// A recipe with its network.
     private struct Network {
         let recipe: ExtractionRecipe
         let network: any FrameNetwork
     }
 
     /// Thrown when `isCancelled` returns true.
-    package struct Cancelled: Error {
-        package init() {}
-    }
+    package struct Cancelled: Error { package init() {} }
 
     package struct Result: Sendable {
         package let details: VideoRecord.Details
@@ -49,10 +46,8 @@ package final class FeatureExtractor {
             // Kernels were measured with one thread.
             let plan = try InferencePlan(
                 graph: recipe.graph(weights.source), output: recipe.tap, batch: recipe.batch, weights: weights,
-                arithmetic: recipe.arithmetic, tuning: threads == 1 ? tuning : nil,
-                pictures: frames)
-            return Network(
-                recipe: recipe, network: PlanNetwork(plan: plan, normalization: recipe.input.normalization))
+                arithmetic: recipe.arithmetic, tuning: threads == 1 ? tuning : nil, pictures: frames)
+            return Network(recipe: recipe, network: PlanNetwork(plan: plan, normalization: recipe.input.normalization))
         }
     }
 
@@ -101,10 +96,7 @@ package final class FeatureExtractor {
         /// 0 is the unaugmented view.
         package let view: Int
 
-        package init(recipe: Int, view: Int) {
-            self.recipe = recipe
-            self.view = view
-        }
+        package init(recipe: Int, view: Int) { (self.recipe, self.view) = (recipe, view) }
     }
 
     /// - `digest`: of the clip; seeds random choices.
@@ -140,24 +132,16 @@ package final class FeatureExtractor {
         _ view: View, of frames: [VideoFrame], decodeErrors: Int, _ isCancelled: () -> Bool
     ) throws -> SequenceRecord {
         let network = networks[view.recipe]
-        let pictures = network.recipe.shown(frames.map(\.pixels))
+        let pictures = network.recipe.preprocessing.shown(frames.map(\.pixels))
         return SequenceRecord(
             view: view.view, frameIndices: frames.map(\.index), frameTimes: frames.map(\.time),
             decodeErrors: decodeErrors, features: try features(of: pictures, network, isCancelled))
     }
 
-    /// Features of images as the input of the first recipe's network `[frame, feature]`, rounded as the cache would
-    /// store them.
-    func features(shown frames: [VideoFrame]) throws -> [Float] {
-        try features(of: frames.map(\.pixels))
-    }
-
-    /// Features of images under the first recipe.
+    /// Features of images under the first recipe `[frame, feature]`, rounded as the cache would store them.
     func features(of pictures: [[UInt8]]) throws -> [Float] { try features(of: pictures, networks[0]) { false } }
 
-    private func features(
-        of pictures: [[UInt8]], _ network: Network, _ isCancelled: () -> Bool
-    ) throws -> [Float] {
+    private func features(of pictures: [[UInt8]], _ network: Network, _ isCancelled: () -> Bool) throws -> [Float] {
         let features = try pictures.batches(of: network.network.batch).flatMap { batch in
             if isCancelled() { throw Cancelled() }
             return try network.network.features(of: batch)
@@ -168,9 +152,8 @@ package final class FeatureExtractor {
     /// Features of one window `[feature]`, rounded as the cache would store them.
     func features(of window: FrameWindow, recipe: Int = 0) throws -> [Float] {
         let network = networks[recipe]
-        let pictures = network.recipe.shown(window.frames.map(\.pixels))
-        return network.recipe.storedType.rounding(
-            try network.network.features(of: pictures))
+        let pictures = network.recipe.preprocessing.shown(window.frames.map(\.pixels))
+        return network.recipe.storedType.rounding(try network.network.features(of: pictures))
     }
 }
 
@@ -183,11 +166,6 @@ extension VideoRecord.Details {
 }
 
 extension ExtractionRecipe {
-    /// The network's input for consecutive images.
-    package func shown(_ pictures: [[UInt8]]) -> [[UInt8]] {
-        preprocessing.shown(pictures)
-    }
-
     /// Batch size: equal parts of at most 16 frames, or the network's own preference, large enough to reuse each weight
     /// while it is in the CPU cache; smaller for images so large that activations would exhaust the memory.
     package var batch: Int {

@@ -41,9 +41,7 @@ package struct FeatureJoin {
                 guard own.count == parts.count, own.allSatisfy({ $0.length > 0 }) else { continue }
                 let joined = try Self.joined(
                     own, sizes: parts.map(\.record.featureSize), slowest: slowest, as: record.elementType
-                ) {
-                    JoinError.noCommonTime(path: video.record.path)
-                }
+                ) { JoinError.noCommonTime(path: video.record.path) }
                 try cache.store(
                     joined, video: video.record, extraction: id, maxFrames: record.maxFrames,
                     featureSize: record.featureSize, as: record.elementType)
@@ -140,9 +138,7 @@ extension ExtractionRecipe {
         self = recipes[FeatureJoin.slowest(recipes.map(\.sampling.frames))]
         backbone = recipes.map(\.backbone).joined(separator: "+")
         tap = recipes.map(\.tap).joined(separator: "+")
-        weights =
-            recipes.contains { $0.weights == "random" }
-            ? "random" : recipes.map(\.weights).joined(separator: "+")
+        weights = recipes.contains { $0.weights == "random" } ? "random" : recipes.map(\.weights).joined(separator: "+")
         calibration = nil
         store = recipes.contains { $0.storedType == .float32 } ? nil : .float16
         joined = recipes
@@ -159,10 +155,11 @@ package enum JoinError: LocalizedError, Equatable {
         case .notVectors(let backbone, let tap):
             "`sequence.join` concatenates vectors, but \(backbone) was extracted at \(tap). Use `extract.tap: pooled`."
         case .noCommonTime(let path):
-            "The joined features of \(path) do not overlap in time: one ends before the other begins. Let both sample the "
-                + "same part of the video."
+            "The joined features of \(path) do not overlap in time: one ends before the other begins. Let both sample "
+                + "the same part of the video."
         case .nothingInCommon(let backbones):
-            "No video has features of all backbones (\(backbones.joined(separator: ", "))). Run `zoetrope extract` with this pipeline."
+            "No video has features of all backbones (\(backbones.joined(separator: ", "))). Run `zoetrope extract` "
+                + "with this pipeline."
         }
     }
 }

@@ -1,3 +1,4 @@
+import FeatureCache
 import Foundation
 import Video
 
@@ -26,6 +27,18 @@ package struct FileStamp: Sendable, Equatable {
     }
 
     init(bytes: Int, modified: Int) { (self.bytes, self.modified) = (bytes, modified) }
+
+    /// Whether a file of the cache is unchanged.
+    func agrees(with file: KnownFile) -> Bool {
+        bytes == file.bytes && modified == file.modified && inode == file.inode
+    }
+
+    /// For the cache: nil if the file was modified less than two seconds before it was read, because a later change
+    /// might alter neither size nor time, depending on the file system's clock resolution.
+    func known(_ digest: String, readAt begin: Date) -> KnownFile? {
+        guard modified < Int((begin.timeIntervalSince1970 - 2) * 1e9) else { return nil }
+        return KnownFile(digest: digest, bytes: bytes, modified: modified, inode: inode)
+    }
 
     /// Whether size and time are equal; a digest list has no inode.
     func agrees(with other: FileStamp) -> Bool { bytes == other.bytes && modified == other.modified }

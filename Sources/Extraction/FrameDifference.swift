@@ -49,7 +49,6 @@ struct ChangingFrames {
 }
 
 extension VideoFrame {
-    /// The frame with other pixels.
     func showing(_ pixels: [UInt8]) -> VideoFrame {
         var shown = self
         shown.pixels = pixels

@@ -8,7 +8,6 @@ package struct FrameStream: Sendable {
     package let path: String
     package let recipe: ExtractionRecipe
     package let weights: PackedWeights
-    /// Threads that run the network.
     package let workers: Int
 
     package init(path: String, recipe: ExtractionRecipe, weights: PackedWeights, workers: Int) {
@@ -16,7 +15,6 @@ package struct FrameStream: Sendable {
     }
 
     /// - Parameters:
-    ///   - sampling: which frames.
     ///   - isCancelled: polled between batches.
     ///   - consume: receives times in seconds and rows `[frame, feature]`, in order, in the calling thread.
     /// - Throws: `VideoError`, `PlanError`, `WeightsError`, `FeatureExtractor.Cancelled`, or the error of `consume`.
@@ -47,8 +45,8 @@ package struct FrameStream: Sendable {
                 switch piece {
                 case .frames(let frames):
                     return Batch(
-                        index: index, times: frames.map { clock[$0.index] }, rows: try extractor.features(shown: frames)
-                    )
+                        index: index, times: frames.map { clock[$0.index] },
+                        rows: try extractor.features(of: frames.map(\.pixels)))
                 case .window(let window):
                     return Batch(
                         index: index, times: [clock[window.middle.index]], rows: try extractor.features(of: window))
@@ -72,7 +70,6 @@ package struct FrameStream: Sendable {
         let rows: [Float]
     }
 
-    /// Starts the decoding thread.
     private func decode(
         _ request: SampleRequest, into feed: BoundedQueue<(index: Int, piece: FramePiece)>,
         _ isCancelled: @escaping @Sendable () -> Bool
@@ -114,7 +111,6 @@ package struct FrameStream: Sendable {
     }
 }
 
-/// The input of one network call.
 private enum FramePiece: Sendable {
     case frames([VideoFrame])
     case window(FrameWindow)

@@ -9,7 +9,6 @@ package struct Preprocessing: Sendable, Equatable {
     /// Whether the pixel aspect ratio is corrected.
     package let aspect: Aspect
     package let resize: ResizeFilter
-    /// The input normalisation.
     package let input: InputConvention
 
     /// The largest centred square, resized. It has no additional margin, unlike the evaluation crop of some publishers.
@@ -60,24 +59,24 @@ extension ExtractionConfiguration {
         if !weights.unused.isEmpty {
             let names = weights.unused.prefix(6).joined(separator: ", ")
             notes.append(
-                "\(backbone.name) does not use these modules of \(file): \(names)\(weights.unused.count > 6 ? ", …" : "")"
-            )
+                "\(backbone.name) does not use these modules of \(file): "
+                    + "\(names)\(weights.unused.count > 6 ? ", …" : "")")
         }
         if let part = weights.part, !weights.otherParts.isEmpty {
             func name(_ part: String) -> String { part.isEmpty ? "the one at the top level" : "`\(part)`" }
             let others = weights.otherParts.prefix(4).map(name).joined(separator: ", ")
             let example = weights.otherParts.first { !$0.isEmpty } ?? part
             notes.append(
-                "\(file) holds \(weights.otherParts.count + 1) models that fit \(backbone.name): \(name(part)) is used, not "
-                    + "\(others). To choose, write `\(partOption?(example) ?? option("weights", "{file: \(file), part: \(example)}"))`"
-            )
+                "\(file) holds \(weights.otherParts.count + 1) models that fit \(backbone.name): \(name(part)) is "
+                    + "used, not \(others). To choose, write "
+                    + "`\(partOption?(example) ?? option("weights", "{file: \(file), part: \(example)}"))`")
         }
         notes += [convention.note(file: file, isDifference: showsDifference, option: option)].compactMap(\.self)
         if let grid = weights.grid, grid * backbone.patch != imageSize {
             notes.append(
-                "\(file) was trained on \(grid)×\(grid) patches, images of \(grid * backbone.patch) pixels; its positions are "
-                    + "interpolated to \(imageSize / backbone.patch)×\(imageSize / backbone.patch). To use the training size, "
-                    + "write `\(option("image_size", "\(grid * backbone.patch)"))`")
+                "\(file) was trained on \(grid)×\(grid) patches, images of \(grid * backbone.patch) pixels; its "
+                    + "positions are interpolated to \(imageSize / backbone.patch)×\(imageSize / backbone.patch). To "
+                    + "use the training size, write `\(option("image_size", "\(grid * backbone.patch)"))`")
         }
         if wantedResize == nil, let stated = weights.traits.interpolation.map(ResizeFilter.init), stated != resize {
             notes.append(

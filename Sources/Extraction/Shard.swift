@@ -6,7 +6,6 @@ import Foundation
 package struct Shard: Sendable, Equatable {
     /// From 1 to `count`.
     package let number: Int
-    /// Number of shards.
     package let count: Int
 
     /// - Throws: `ShardError.outOfRange`.
@@ -62,8 +61,6 @@ package struct Shard: Sendable, Equatable {
         throw ShardError.noScheduler
     }
 
-    /// Whether a clip belongs to this shard.
-    ///
     /// - Parameter digest: SHA-256, hex.
     package func contains(digest: String) -> Bool {
         UInt64(digest.prefix(16), radix: 16).map { Int($0 % UInt64(count)) == number - 1 } ?? false
@@ -97,8 +94,8 @@ package enum ShardError: LocalizedError, Equatable {
         case .notNumber(let variable, let text):
             "The environment variable \(variable) is '\(text)', not a number. Give --shard K/N."
         case .holes(let tasks):
-            "This Slurm array has \(tasks) tasks with gaps between their numbers, or ZOETROPE_SHARDS differs from their "
-                + "number, so the shard is ambiguous. Give --shard K/N with the N of the first submission."
+            "This Slurm array has \(tasks) tasks with gaps between their numbers, or ZOETROPE_SHARDS differs from "
+                + "their number, so the shard is ambiguous. Give --shard K/N with the N of the first submission."
         case .noScheduler:
             "--shard auto found no Slurm array, no indexed job of Kubernetes and no array job of AWS Batch. "
                 + "Give --shard K/N."

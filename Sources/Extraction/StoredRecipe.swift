@@ -39,23 +39,19 @@ extension ExtractionConfiguration {
             let part =
                 backbone.name == Backbone.importedName
                 ? nil : try ResolvedWeights(path: path, for: backbone, part: wanted).part
-            if let own = same.first(where: { (try? ExtractionRecipe(json: $0.record.recipe))?.part == part }) {
-                return own
-            }
-            return nil
+            return same.first { (try? ExtractionRecipe(json: $0.record.recipe))?.part == part }
         }
         throw StoredRecipeError.otherWeights(
             file: path, digest: digest, cache: cache.path, stored: newestFirst.map { .init($0.record) })
     }
 
     /// The recipe of weights whose file is missing.
-    private func withoutFile(
-        _ path: String, _ candidates: [StoredExtraction]
-    ) throws -> StoredExtraction? {
-        func name(_ path: String) -> String { path.fileName }
+    private func withoutFile(_ path: String, _ candidates: [StoredExtraction]) throws -> StoredExtraction? {
         guard let first = candidates.first else { return nil }
         let digests = Set(candidates.map(\.record.weightsDigest))
-        if digests.count == 1, candidates.contains(where: { name($0.record.weights) == name(path) }) { return first }
+        if digests.count == 1, candidates.contains(where: { $0.record.weights.fileName == path.fileName }) {
+            return first
+        }
         throw StoredRecipeError.missingWeights(file: path, stored: candidates.map { .init($0.record) })
     }
 }
@@ -66,21 +62,11 @@ enum WeightsDigest {
     static func of(_ path: String, in cache: CacheFile) throws -> String {
         let absolute = URL(fileURLWithPath: path).standardizedFileURL.path
         let stamp = try? FileStamp(path: absolute)
-        if let stamp, let known = try cache.knownFiles()[absolute], known.bytes == stamp.bytes,
-            known.modified == stamp.modified, known.inode == stamp.inode
-        {
-            return known.digest
-        }
+        if let stamp, let known = try cache.knownFiles()[absolute], stamp.agrees(with: known) { return known.digest }
         let files = try openWeights(path: path).files
         let digest = try LoadedWeights.digest(of: files)
-        // A file changed less than two seconds ago may change again within its clock's resolution.
-        let latest = Int((Date.now.timeIntervalSince1970 - 2) * 1e9)
-        if files.count == 1, let stamp, stamp.modified < latest {
-            let file = KnownFile(
-                digest: digest, bytes: stamp.bytes, modified: stamp.modified, inode: stamp.inode)
-            // Optional, because the cache may be read-only.
-            try? cache.remember([(absolute, file)])
-        }
+        // Optional, because the cache may be read-only.
+        if files.count == 1, let file = stamp?.known(digest, readAt: .now) { try? cache.remember([(absolute, file)]) }
         return digest
     }
 }
@@ -94,9 +80,7 @@ package enum StoredRecipeError: LocalizedError, Equatable {
         /// SHA-256, hex.
         package let digest: String
 
-        init(_ record: ExtractionRecord) {
-            (name, digest) = (record.weights, record.weightsDigest ?? record.digest)
-        }
+        init(_ record: ExtractionRecord) { (name, digest) = (record.weights, record.weightsDigest ?? record.digest) }
 
         fileprivate var text: String { "\(name) (SHA-256 \(digest.prefix(12))…)" }
     }
@@ -107,12 +91,13 @@ package enum StoredRecipeError: LocalizedError, Equatable {
     package var errorDescription: String? {
         switch self {
         case .otherWeights(let file, let digest, let cache, let stored):
-            "\(cache) has no features of \(file) (SHA-256 \(digest.prefix(12))…). It has features with these settings of "
-                + "\(Self.list(stored)). Run `zoetrope extract` with this pipeline, or name one of those files in `extract.weights`."
+            "\(cache) has no features of \(file) (SHA-256 \(digest.prefix(12))…). It has features with these settings "
+                + "of \(Self.list(stored)). Run `zoetrope extract` with this pipeline, or name one of those files in "
+                + "`extract.weights`."
         case .missingWeights(let file, let stored):
-            "\(file) does not exist, so its features cannot be identified. Features stored with these settings are those of "
-                + "\(Self.list(stored)). Restore the file, name another in `extract.weights`, or remove other recipes with "
-                + "`zoetrope cache prune`."
+            "\(file) does not exist, so its features cannot be identified. Features stored with these settings are "
+                + "those of \(Self.list(stored)). Restore the file, name another in `extract.weights`, or remove other "
+                + "recipes with `zoetrope cache prune`."
         }
     }
 

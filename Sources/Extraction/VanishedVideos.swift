@@ -16,9 +16,7 @@ package struct VanishedVideos: Sendable {
     package init(_ dataset: DatasetConfiguration, in cache: CacheFile, workers: Int) throws {
         let known = try cache.videos(dataset: dataset.name)
         let root = dataset.root
-        let present = try dataset.clips().map(\.path).filter {
-            FileManager.default.fileExists(atPath: root + "/" + $0)
-        }
+        let present = try dataset.clips().map(\.path).filter { FileManager.default.fileExists(atPath: root + "/" + $0) }
         let presentPaths = Set(present)
         let missing = known.filter { !presentPaths.contains($0.path) }
         let knownPaths = Set(known.map(\.path))
@@ -44,8 +42,8 @@ package enum VanishedError: LocalizedError, Equatable {
     package var errorDescription: String? {
         switch self {
         case .everything(let dataset, let root):
-            "No video that the cache has of \(dataset) is under \(root). Check that the disk is mounted and that `dataset.root` is correct. "
-                + "Nothing was removed."
+            "No video that the cache has of \(dataset) is under \(root). Check that the disk is mounted and that "
+                + "`dataset.root` is correct. Nothing was removed."
         }
     }
 }

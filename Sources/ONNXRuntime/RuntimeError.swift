@@ -2,13 +2,11 @@ import Foundation
 
 /// Why a model cannot run on a GPU.
 package enum RuntimeError: LocalizedError, Equatable {
-    /// ONNX Runtime was not found.
     case missing(named: String?, reason: String?)
     /// The library has no usable GPU.
     case noGPU(reason: String)
     /// The library rejects the model.
     case refused(reason: String)
-    /// The GPU is out of memory.
     case outOfMemory(reason: String)
     /// The GPU or its library failed.
     case failed(reason: String)
@@ -56,23 +54,25 @@ package enum RuntimeError: LocalizedError, Equatable {
         switch self {
         case .missing(nil, _):
             "`--device cuda` needs ONNX Runtime, which is not among the system's libraries. `pip install "
-                + "'onnxruntime-gpu[cuda,cudnn]'` installs it; then set \(RuntimeLibrary.variable) to the folder that `python3 -c "
-                + "'import onnxruntime; print(onnxruntime.__path__[0])'` prints. Use `--device cpu` to run without it."
+                + "'onnxruntime-gpu[cuda,cudnn]'` installs it; then set \(RuntimeLibrary.variable) to the folder that "
+                + "`python3 -c 'import onnxruntime; print(onnxruntime.__path__[0])'` prints. Use `--device cpu` to run "
+                + "without it."
         case .missing(let path?, let reason):
             "\(RuntimeLibrary.variable) is \(path.isEmpty ? "empty" : path), where ONNX Runtime cannot be loaded"
                 + (reason.map { ": \($0)" } ?? "")
                 + ". Name libonnxruntime.so, or a folder that holds it; `--device cpu` needs neither."
         case .noGPU(let reason):
-            "ONNX Runtime finds no GPU that it can use: \(reason). `nvidia-smi` shows whether the driver finds one; the library "
-                + "needs CUDA and cuDNN of its own version (`pip install 'onnxruntime-gpu[cuda,cudnn]'`). `--device cpu` needs "
-                + "no GPU."
+            "ONNX Runtime finds no GPU that it can use: \(reason). `nvidia-smi` shows whether the driver finds one; "
+                + "the library needs CUDA and cuDNN of its own version (`pip install 'onnxruntime-gpu[cuda,cudnn]'`). "
+                + "`--device cpu` needs no GPU."
         case .refused(let reason):
             "ONNX Runtime rejected the model: \(reason). Choose another `precision`, or use `--device cpu`."
         case .outOfMemory(let reason):
-            "The GPU's memory is full: \(reason). End other processes on it (`nvidia-smi` lists them), or use `--device cpu`."
+            "The GPU's memory is full: \(reason). End other processes on it (`nvidia-smi` lists them), or use "
+                + "`--device cpu`."
         case .failed(let reason):
-            "The GPU failed: \(reason). Extracted features are kept: run the same command again to resume, with `--device cpu` "
-                + "if the GPU stays unavailable."
+            "The GPU failed: \(reason). Extracted features are kept: run the same command again to resume, with "
+                + "`--device cpu` if the GPU stays unavailable."
         }
     }
 }

@@ -32,8 +32,6 @@ package final class RuntimeExchange {
         }
     }
 
-    /// Runs the model.
-    ///
     /// - Throws: `RuntimeError`.
     package func run() throws {
         if let failure = text(onnxruntime_exchange_run(pointer)) { throw RuntimeError(running: failure) }

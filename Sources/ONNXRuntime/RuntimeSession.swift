@@ -37,7 +37,6 @@ package final class RuntimeSession: @unchecked Sendable {
         }
     }
 
-    /// An input or an output.
     package struct Value: Sendable, Equatable {
         package let name: String
         package let shape: [Int]

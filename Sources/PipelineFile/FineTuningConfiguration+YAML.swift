@@ -13,8 +13,7 @@ extension FineTuningConfiguration {
     ]
     private static let sharedKeys = [
         "model", "loss", "label_smoothing", "class_weights", "optimizer", "schedule", "clip_norm", "batch_size",
-        "epochs",
-        "early_stopping", "checkpoint", "seed",
+        "epochs", "early_stopping", "checkpoint", "seed",
     ]
 
     /// Nil if the file has no such section.
@@ -36,8 +35,8 @@ extension FineTuningConfiguration {
         if training.model.kind.readsMaps != (extractions[0].tap == map) {
             throw section.invalid(
                 "model",
-                "`\(training.model.kind.rawValue)` needs `extract.tap: \(training.model.kind.readsMaps ? map : "pooled")`"
-            )
+                "`\(training.model.kind.rawValue)` needs `extract.tap: "
+                    + "\(training.model.kind.readsMaps ? map : "pooled")`")
         }
         self.init(
             extraction: extractions[0], training: training, unfreezing: try Unfreezing(section),
@@ -76,9 +75,7 @@ extension Augmentation {
         guard let reader = try section.section("augmentation", keys: keys) else { return }
         let flips = try reader.choices("flip", ["horizontal", "vertical"]) ?? []
         (flipsHorizontally, flipsVertically) = (flips.contains("horizontal"), flips.contains("vertical"))
-        func share(_ key: String) throws -> Double {
-            try reader.number(key, in: .share) ?? 0
-        }
+        func share(_ key: String) throws -> Double { try reader.number(key, in: .share) ?? 0 }
         rotation = try share("rotation")
         zoom = try share("zoom")
         contrast = try share("contrast")

@@ -8,11 +8,11 @@ extension Node {
         let keys = parts[0].splitBytes(".").map(String.init)
         guard parts.count == 2, !keys.isEmpty else {
             throw PipelineError(
-                file: "--set", line: nil,
-                message: "`\(override)` is not of the form key=value, such as sequence.optimizer.learning_rate=1e-4")
+                file: "--set",
+                "`\(override)` is not of the form key=value, such as sequence.optimizer.learning_rate=1e-4")
         }
         guard let value = try? Yams.compose(yaml: String(parts[1])) else {
-            throw PipelineError(file: "--set", line: nil, message: "`\(parts[1])` is not a YAML value")
+            throw PipelineError(file: "--set", "`\(parts[1])` is not a YAML value")
         }
         self = setting(keys[...], to: value.withoutMark)
     }

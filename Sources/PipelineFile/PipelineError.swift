@@ -9,18 +9,14 @@ package struct PipelineError: LocalizedError, Equatable {
     /// The problem and a suggestion.
     package let message: String
 
-    init(file: String, line: Int?, message: String) {
-        self.file = file
-        self.line = line
-        self.message = message
-    }
-
-    /// An error of the file as a whole.
-    package init(file: String, _ message: String) { self.init(file: file, line: nil, message: message) }
-
     package var errorDescription: String? {
         line.map { "\(file), line \($0): \(message)" } ?? "\(file): \(message)"
     }
+}
+
+extension PipelineError {
+    /// An error of the file as a whole.
+    package init(file: String, _ message: String) { self.init(file: file, line: nil, message: message) }
 }
 
 /// The candidate most similar to `word`, or nil if none is similar enough.

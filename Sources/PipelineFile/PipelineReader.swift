@@ -90,10 +90,11 @@ struct PipelineReader {
     }
 
     func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
-        guard let node = mapping[key] else { return nil }
-        guard let value = node.int, range.contains(value) else {
-            throw wrong(key, node, "an integer \(range.words)")
-        }
+        try mapping[key].map { try integer($0, of: key, in: range) }
+    }
+
+    private func integer(_ node: Node, of key: String, in range: ClosedRange<Int>) throws -> Int {
+        guard let value = node.int, range.contains(value) else { throw wrong(key, node, "an integer \(range.words)") }
         return value
     }
 
@@ -103,12 +104,7 @@ struct PipelineReader {
             return try integer(key, in: range).map { [$0] }
         }
         guard !nodes.isEmpty else { throw wrong(key, node, "a number or a list of numbers") }
-        return try nodes.map { item in
-            guard let value = item.int, range.contains(value) else {
-                throw wrong(key, item, "an integer \(range.words)")
-            }
-            return value
-        }
+        return try nodes.map { try integer($0, of: key, in: range) }
     }
 
     func number(_ key: String, in range: NumberRange) throws -> Double? {
@@ -119,9 +115,7 @@ struct PipelineReader {
         guard let node = mapping[key] else { return nil }
         // YAML 1.1 parses "5e-4" as a string, but a number is meant.
         guard let value = node.float ?? node.scalar.flatMap({ Double($0.string) }), value.isFinite, isValid(value)
-        else {
-            throw wrong(key, node, "a number \(range)")
-        }
+        else { throw wrong(key, node, "a number \(range)") }
         return value
     }
 
@@ -130,9 +124,7 @@ struct PipelineReader {
         guard let node = mapping[key] else { return nil }
         let values = node.sequence?.compactMap { $0.scalar.flatMap { Float($0.string) } } ?? []
         guard values.count == count, node.sequence?.count == count, values.allSatisfy({ $0.isFinite && isValid($0) })
-        else {
-            throw wrong(key, node, "a list of \(count) valid numbers")
-        }
+        else { throw wrong(key, node, "a list of \(count) valid numbers") }
         return values
     }
 

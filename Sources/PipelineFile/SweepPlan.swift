@@ -6,12 +6,10 @@ import Yams
 
 /// The `sweep` section of a pipeline: keys with their values, and the resulting runs.
 package struct SweepPlan: Sendable {
-    /// One run: its values, and the resulting pipeline.
     package struct Point: Sendable {
         package let name: String
         /// One value for each key of the sweep, as text.
         package let values: [String]
-        /// The complete pipeline with these values.
         package var pipeline: Pipeline
     }
 
@@ -49,8 +47,7 @@ package struct SweepPlan: Sendable {
             for (key, node) in zip(keys, nodes) { changed.set(key, to: node) }
             let number = String(index + 1)
             let name = base.name + "-s" + String(repeating: "0", count: digits - number.count) + number
-            return Point(
-                name: name, values: nodes.map(\.shortText), pipeline: try Pipeline(changed, file: file))
+            return Point(name: name, values: nodes.map(\.shortText), pipeline: try Pipeline(changed, file: file))
         }
     }
 

@@ -8,15 +8,8 @@ extension TrainingConfiguration {
     static let keys = [
         "backbone", "join", "model", "standardize", "loss", "label_smoothing", "class_weights", "optimizer", "schedule",
         "clip_norm", "batch_size", "epochs", "early_stopping", "checkpoint", "average_views", "weights", "seed",
-        "folds", "repeats",
-        "calibrate",
+        "folds", "repeats", "calibrate",
     ]
-
-    /// Nil if the file has no such section.
-    init?(_ reader: PipelineReader, validation: Double, views: Int) throws {
-        guard let section = try reader.section("sequence", keys: Self.keys) else { return nil }
-        try self.init(section: section, validation: validation, views: views)
-    }
 
     init(section: PipelineReader, validation: Double, views: Int) throws {
         _ = try section.choice("loss", ["cross_entropy"])
@@ -29,9 +22,8 @@ extension TrainingConfiguration {
             batchSize: try section.integer("batch_size", in: Ranges.batchSize) ?? 32,
             epochs: try section.integer("epochs", in: Ranges.epochs) ?? 20, earlyStopping: try EarlyStopping(section),
             checkpoint: try section.integer("checkpoint", in: Ranges.checkpoint) ?? 10, views: views,
-            averagesViews: try section.boolean("average_views") ?? false,
-            initialWeights: try section.string("weights"), seed: try section.integer("seed", in: 0...Int.max) ?? 42,
-            validation: validation)
+            averagesViews: try section.boolean("average_views") ?? false, initialWeights: try section.string("weights"),
+            seed: try section.integer("seed", in: 0...Int.max) ?? 42, validation: validation)
         folds = try section.integer("folds", in: Ranges.folds)
         repeats = try section.integer("repeats", in: Ranges.repeats)
         calibrates = try section.boolean("calibrate")
@@ -44,15 +36,12 @@ extension TrainingConfiguration {
             try section.forbid(
                 [
                     "loss", "label_smoothing", "class_weights", "optimizer", "schedule", "clip_norm", "batch_size",
-                    "epochs",
-                    "early_stopping", "checkpoint", "weights", "folds", "repeats",
+                    "epochs", "early_stopping", "checkpoint", "weights", "folds", "repeats",
                 ], "does not apply to `zero_shot`, which is not trained")
             epochs = 0
         }
         if folds == nil { try section.forbid(["repeats"], "needs `sequence.folds`") }
-        if averagesViews && views == 1 {
-            throw section.invalid("average_views", "needs `extract.views` above 1")
-        }
+        if averagesViews && views == 1 { throw section.invalid("average_views", "needs `extract.views` above 1") }
     }
 }
 
@@ -88,8 +77,7 @@ extension HeadConfiguration {
     init(_ section: PipelineReader) throws {
         let keys = [
             "kind", "hidden", "layers", "projection", "dropout", "dense", "heads", "feed_forward", "prompts",
-            "templates",
-            "text", "vocabulary",
+            "templates", "text", "vocabulary",
         ]
         let reader = try section.required("model") { try section.section($0, keys: keys) }
         let kind = try reader.required("kind") { try reader.choice($0, Kind.self) }
@@ -160,9 +148,7 @@ extension Optimizer {
         let kind = try reader.choice("kind", Kind.self) ?? .adam
         let own = Self.options[kind] ?? []
         try reader.forbid(special.filter { !own.contains($0) }, "does not apply to `\(kind.rawValue)`")
-        func share(_ key: String) throws -> Double? {
-            try reader.number(key, in: Self.decayRange)
-        }
+        func share(_ key: String) throws -> Double? { try reader.number(key, in: Self.decayRange) }
         let betas = try reader.numbers("betas", count: 2) { (0..<1).contains($0) }
         self.init(
             kind: kind,
@@ -193,8 +179,7 @@ extension Schedule {
         let every = try reader.integer("every", in: Self.everyRange)
         if kind == .step && every == nil { _ = try reader.required("every") { _ in every } }
         self.init(
-            kind: kind, every: every ?? 1,
-            factor: try reader.number("factor", in: Self.factorRange) ?? 0.1,
+            kind: kind, every: every ?? 1, factor: try reader.number("factor", in: Self.factorRange) ?? 0.1,
             patience: try reader.integer("patience", in: Self.epochRange) ?? 10,
             minimum: try reader.number("minimum", in: Self.minimumRange) ?? 0,
             warmUp: try reader.integer("warm_up", in: Self.epochRange) ?? 0)

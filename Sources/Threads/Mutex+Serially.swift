@@ -8,6 +8,4 @@ extension Mutex<Void> {
 }
 
 /// `@unchecked Sendable`: the value is returned to the thread that made it.
-private struct Local<Value>: @unchecked Sendable {
-    let value: Value
-}
+private struct Local<Value>: @unchecked Sendable { let value: Value }

@@ -9,7 +9,6 @@ import SequenceModels
 package struct CachedFeatures {
     package enum Event: Sendable {
         case note(String)
-        /// Features are being concatenated.
         case joining(done: Int, total: Int)
     }
 
@@ -78,8 +77,7 @@ package struct CachedFeatures {
                 "\($0.record.backbone) \($0.record.tap) at \($0.record.imageSize)"
             }
             let wanted =
-                "\(features.backbone.name) \(features.tap) at "
-                + "\(features.imageSize), \(features.sampling.frames) frames"
+                "\(features.backbone.name) \(features.tap) at \(features.imageSize), \(features.sampling.frames) frames"
             throw SequenceError.notExtracted(cache: cache.path, recipe: wanted, available: Set(known).sorted())
         }
         if case .file(let path, _) = features.weights, !FileManager.default.fileExists(atPath: path) {

@@ -7,12 +7,7 @@ import Video
 
 /// Classifies videos with a published network's own classifier, without training.
 package final class Classifier {
-    /// A class with its probability.
-    package struct Entry: Sendable, Encodable {
-        package let label: String
-        /// From 0 to 1.
-        package let probability: Double
-    }
+    package typealias Entry = Prediction.Entry
 
     /// One frame, or the middle frame of one window.
     package struct Moment: Sendable, Encodable {
@@ -22,7 +17,6 @@ package final class Classifier {
         package let classes: [Entry]
     }
 
-    /// The classification of one video.
     package struct Result: Sendable, Encodable {
         package let video: String
         /// Mean over frames or windows, most probable first; the requested number.
@@ -50,7 +44,6 @@ package final class Classifier {
     }
 
     /// - `path`: of the weight file, with the classifier's parameters.
-    /// - `sampling`: which frames are sampled.
     /// - `labels`: in the order of the classes; nil uses ImageNet's for 1,000 classes and Kinetics' for 400.
     /// - Throws: `ClassifierError`, `WeightsError`, `RecipeError`, `PlanError`.
     package init(
@@ -71,9 +64,9 @@ package final class Classifier {
         let recipe = try ExtractionRecipe(configuration, weights)
         let count = shape.reduce(1, *)
         try weights.validate(for: recipe.graph(weights.source).parameters(for: "pooled"))
-        do { try weights.validate(for: recipe.graph(weights.source).parameters(for: "logits")) } catch WeightsError
-            .mismatch
-        {
+        do {
+            try weights.validate(for: recipe.graph(weights.source).parameters(for: "logits"))
+        } catch WeightsError.mismatch {
             throw ClassifierError.otherClassifier(file: path, backbone: backbone.name, classes: count)
         }
         if let labels, labels.count != count { throw ClassifierError.otherCount(labels: labels.count, classes: count) }
@@ -82,8 +75,7 @@ package final class Classifier {
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
         notes =
             (path == "random" ? ["the backbone is untrained (random), so its predictions are meaningless"] : [])
-            + configuration.notes(
-                on: weights, option: { "--\($0) \(Self.quoted($1))" }, part: { "--part \($0)" })
+            + configuration.notes(on: weights, option: { "--\($0) \(Self.quoted($1))" }, part: { "--part \($0)" })
             + [weights.warning(name: path)].compactMap(\.self)
     }
 
@@ -94,8 +86,8 @@ package final class Classifier {
     /// - Throws: `VideoError`; `ClassifierError` if a score is NaN or infinite.
     package func classify(_ video: String, top: Int) throws -> Result {
         let digest = try extractor.digest(of: video)
-        let sequence = try extractor.extract(path: video, digest: digest, views: [.init(recipe: 0, view: 0)]).sequences[
-            0]
+        let result = try extractor.extract(path: video, digest: digest, views: [.init(recipe: 0, view: 0)])
+        let sequence = result.sequences[0]
         let count = labels.count
         let logits = Tensor(
             shape: [sequence.length, count], values: Array(sequence.features.prefix(sequence.length * count)))
@@ -127,16 +119,16 @@ enum ClassifierError: LocalizedError, Equatable {
     var errorDescription: String? {
         switch self {
         case .noClassifier(let backbone):
-            "\(backbone) is published without a classifier. Train a head on its features "
-                + "(`zoetrope sequence`)."
+            "\(backbone) is published without a classifier. Train a head on its features " + "(`zoetrope sequence`)."
         case .otherClassifier(let file, let backbone, let classes):
-            "\(file) lacks the classifier of \(classes) classes of the published \(backbone). Name a published weight file "
-                + "(`zoetrope weights list`), or train a head on the file's features (`zoetrope sequence`)."
+            "\(file) lacks the classifier of \(classes) classes of the published \(backbone). Name a published weight "
+                + "file (`zoetrope weights list`), or train a head on the file's features (`zoetrope sequence`)."
         case .notFinite(let video):
-            "The backbone computes NaN or infinity for \(video): its weights are damaged or belong to another backbone. Check them with "
-                + "`zoetrope weights inspect`."
+            "The backbone computes NaN or infinity for \(video): its weights are damaged or belong to another "
+                + "backbone. Check them with `zoetrope weights inspect`."
         case .otherCount(let labels, let classes):
-            "The list has \(labels) labels, but the classifier has \(classes) classes. Write one label per line, in the order of the classes."
+            "The list has \(labels) labels, but the classifier has \(classes) classes. Write one label per line, in "
+                + "the order of the classes."
         }
     }
 }

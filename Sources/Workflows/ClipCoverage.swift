@@ -61,9 +61,7 @@ package struct ClipCoverage: Sendable, Equatable {
 
 /// Clips of a data set for which extraction was attempted.
 private struct KnownClips {
-    enum State {
-        case extracted, failed, unknown
-    }
+    enum State { case extracted, failed, unknown }
 
     private let digests: Set<String>
     private let failedDigests: Set<String>

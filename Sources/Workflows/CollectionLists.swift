@@ -16,8 +16,7 @@ enum CollectionLists {
         return list(
             "classes", "Classes",
             "The largest class has \(decimal(ratio, 1)) times the clips of the smallest"
-                + (ratio > 3 ? ": consider `class_weights: balanced`." : "."),
-            ["class"] + splits + ["clips"], rows)
+                + (ratio > 3 ? ": consider `class_weights: balanced`." : "."), ["class"] + splits + ["clips"], rows)
     }
 
     /// Durations, sizes and frame rates, with unusual ones.
@@ -42,8 +41,7 @@ enum CollectionLists {
         }
         return list(
             "shapes", "Lengths, sizes, rates", "As stated in the files.",
-            ["of the clips", "median or size", "range or number"],
-            rows)
+            ["of the clips", "median or size", "range or number"], rows)
     }
 
     /// Clips with skipped damaged parts; nil if there are none.

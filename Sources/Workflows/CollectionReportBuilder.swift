@@ -58,8 +58,8 @@ package struct CollectionReportBuilder: Sendable {
         if !predictions.isEmpty, 2 * right < predictions.count {
             let share = percent(Double(right) / Double(predictions.count))
             notes.append(
-                "The held-out accuracy of the linear head is only \(share), so suspected label errors are unreliable. Use a better head with --run."
-            )
+                "The held-out accuracy of the linear head is only \(share), so suspected label errors are unreliable. "
+                    + "Use a better head with --run.")
         }
         let doubtful = DoubtfulLabels.find(vectors, nearest: nearest, predictions: predictions, labels: labels)
         let shown = try decode(features) { report("decoding", $0, $1) }
@@ -68,8 +68,8 @@ package struct CollectionReportBuilder: Sendable {
         }
         if shown.isEmpty {
             notes.append(
-                "No video could be decoded, so frames and near-duplicates are missing. Name the videos' folder with --root."
-            )
+                "No video could be decoded, so frames and near-duplicates are missing. Name the videos' folder with "
+                    + "--root.")
         }
         let recipe = try? ExtractionRecipe(json: selection.extraction.record.recipe)
         let odd = try OddClips.find(
@@ -137,8 +137,7 @@ package struct CollectionReportBuilder: Sendable {
                 near: nearest[index].prefix(5).map { ($0.index, $0.cosine) }, strip: strips[example.videoID])
         }
         let record = selection.extraction.record
-        let notes =
-            all.count > count ? ["The map shows \(grouped(count)) of \(grouped(all.count)) frames."] : []
+        let notes = all.count > count ? ["The map shows \(grouped(count)) of \(grouped(all.count)) frames."] : []
         let page = ExplorationReport(
             title: selection.dataset, subtitle: "frames, by \(record.backbone) features (\(record.name))", notes: notes,
             clips: points, lists: [])
@@ -176,12 +175,7 @@ package struct CollectionReportBuilder: Sendable {
             return ([:], [])
         }
         // Every clip is held out once, test clips included.
-        let pooled = features.replacing(
-            examples: features.examples.map {
-                .init(
-                    videoID: $0.videoID, path: $0.path, label: $0.label, split: Split.train.rawValue, group: $0.group,
-                    views: $0.views)
-            })
+        let pooled = features.placing { _ in Split.train.rawValue }
         var training = TrainingConfiguration(
             model: HeadConfiguration(kind: .average), standardize: true, epochs: 30, validation: 0)
         training.optimizer.weightDecay = 1e-2
@@ -243,8 +237,8 @@ package struct CollectionReportBuilder: Sendable {
         .init(
             id: "near-duplicates", heading: "Near-duplicates",
             text:
-                "Clips with the same content in different files. If one is a training clip and the other a test clip, the test "
-                + "accuracy is too high. " + TwinSearch.limits,
+                "Clips with the same content in different files. If one is a training clip and the other a test clip, "
+                + "the test accuracy is too high. " + TwinSearch.limits,
             columns: ["clip", "near-duplicate", "splits", "likeness", "differs by"],
             rows: search.twins.map { twin in
                 let (one, two) = (examples[twin.first], examples[twin.second])

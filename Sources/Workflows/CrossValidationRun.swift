@@ -8,16 +8,11 @@ import Threads
 
 /// Cross-validates with several models in parallel, then trains the final model.
 package struct CrossValidationRun: Sendable {
-    /// The final run.
     package var run: SequenceRun
-    /// Models trained in parallel.
     package var workers: Int
 
-    package init(_ run: SequenceRun, workers: Int) {
-        (self.run, self.workers) = (run, workers)
-    }
+    package init(_ run: SequenceRun, workers: Int) { (self.run, self.workers) = (run, workers) }
 
-    /// Progress of a cross-validation.
     package enum Event: Sendable {
         /// A model was trained: the number so far, and its accuracy on the held-out fold.
         case fold(done: Int, total: Int, accuracy: Double)
@@ -49,8 +44,7 @@ package struct CrossValidationRun: Sendable {
                 return
             }
             fits.append(fit)
-            report(
-                .fold(done: fits.count, total: validation.count, accuracy: fit.heldOut.metrics?.accuracy ?? 0))
+            report(.fold(done: fits.count, total: validation.count, accuracy: fit.heldOut.metrics?.accuracy ?? 0))
         }
         if diverged > 0 { throw SequenceError.divergedFolds(diverged, of: validation.count) }
         guard fits.count == validation.count else { return nil }

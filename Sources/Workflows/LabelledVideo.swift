@@ -29,9 +29,7 @@ package final class LabelledVideo {
     private func drawn(_ frame: VideoFrame) throws -> [UInt8] {
         if isCancelled() { throw FeatureExtractor.Cancelled() }
         let (label, probability) = caption(clip.information.clock[frame.index])
-        return Reports.Caption.drawn(
-            on: RGBImage(frame), label: label, probability: probability, lettering
-        ).pixels
+        return Reports.Caption.drawn(on: RGBImage(frame), label: label, probability: probability, lettering).pixels
     }
 
     /// Writes the sampled frames as an animated GIF at their original speed.
@@ -41,8 +39,7 @@ package final class LabelledVideo {
         let size = clip.information.shownSize
         let scale = min(1, Double(Self.widest) / Double(size.width))
         let (width, height) = (
-            max(1, Int((Double(size.width) * scale).rounded())),
-            max(1, Int((Double(size.height) * scale).rounded()))
+            max(1, Int((Double(size.width) * scale).rounded())), max(1, Int((Double(size.height) * scale).rounded()))
         )
         var request = request
         request.framing = .whole(width: width, height: height)

@@ -5,7 +5,6 @@ import SequenceModels
 
 /// Accuracy over the number of training clips, which shows whether more data would help.
 package struct LearningCurve: Sendable {
-    /// One training set size.
     package struct Point: Sendable, Encodable {
         /// Mean over the models.
         package let clips: Double
@@ -26,39 +25,24 @@ package struct LearningCurve: Sendable {
     /// Number of held-out clips of all folds.
     package let heldOut: Int
 
-    /// What a learning curve is made of, besides the pipeline.
-    package struct Settings: Sendable {
-        package var folds: Int
-        package var repeats: Int
-        /// Number of training set sizes, at least 2; each is twice the previous one.
-        package var sizes: Int
-        /// Models in parallel.
-        package var workers: Int
-        /// Bytes that the features may take.
-        package var memory: Int
-        /// Whether more than a tenth of the clips may have no features.
-        package var allowsPartial: Bool
-
-        package init(folds: Int, repeats: Int, sizes: Int, workers: Int, memory: Int, allowsPartial: Bool) {
-            (self.folds, self.repeats, self.sizes) = (folds, repeats, sizes)
-            (self.workers, self.memory, self.allowsPartial) = (workers, memory, allowsPartial)
-        }
-    }
-
     package enum Event: Sendable {
         case features(CachedFeatures.Event)
-        /// A model was trained.
         case model(done: Int, total: Int)
     }
 
     /// Cross-validates a pipeline's head on the features of `cache`.
     ///
     /// - `file`: the pipeline's, for errors.
+    /// - `sizes`: number of training set sizes, at least 2; each is twice the previous one.
+    /// - `workers`: models in parallel.
+    /// - `memory`: bytes that the features may take.
+    /// - `allowsPartial`: whether more than a tenth of the clips may have no features.
     /// - Returns: nil if cancelled.
     /// - Throws: `PipelineError`, `SequenceError`, `CacheError`, `FoldError`.
     package init?(
-        _ pipeline: Pipeline, file: String, cache: CacheFile, version: String, _ settings: Settings,
-        isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
+        _ pipeline: Pipeline, file: String, cache: CacheFile, version: String, folds: Int, repeats: Int, sizes: Int,
+        workers: Int, memory: Int, allowsPartial: Bool, isCancelled: @escaping @Sendable () -> Bool,
+        report: @escaping (Event) -> Void
     ) throws {
         try pipeline.requireOneSplit(file: file)
         let cached = CachedFeatures(file: file, in: cache, version: version, isCancelled: isCancelled) {
@@ -67,14 +51,12 @@ package struct LearningCurve: Sendable {
         var pipelines = [pipeline]
         let extraction = try cached.extraction(for: &pipelines)
         guard let pipeline = pipelines.first, let training = pipeline.training else { return nil }
-        _ = try cached.missing(pipeline, extraction, allowsPartial: settings.allowsPartial)
+        _ = try cached.missing(pipeline, extraction, allowsPartial: allowsPartial)
         let features = try SequenceRun.load(
-            cache, pipeline.dataset, extraction: extraction, views: training.views, memory: settings.memory,
-            overlapping: true)
+            cache, pipeline.dataset, extraction: extraction, views: training.views, memory: memory, overlapping: true)
         let validation = try CrossValidation(
-            training, folds: settings.folds, repeats: settings.repeats, features: features,
-            input: .init(extraction.record))
-        try self.init(validation, sizes: settings.sizes, workers: settings.workers, isCancelled: isCancelled) {
+            training, folds: folds, repeats: repeats, features: features, input: .init(extraction.record))
+        try self.init(validation, sizes: sizes, workers: workers, isCancelled: isCancelled) {
             report(.model(done: $0, total: $1))
         }
     }

@@ -5,7 +5,6 @@ import Inference
 import NeuralNetwork
 import SequenceModels
 
-/// A backbone loaded for a run's recipe.
 struct LoadedNetwork: Sendable {
     let recipe: ExtractionRecipe
     let weights: LoadedWeights
@@ -56,9 +55,7 @@ struct LoadedRun: Sendable {
     }
 
     /// - Throws: `PredictorError.otherShape` if the head's input differs from the networks' features.
-    private static func checkShape(
-        _ networks: [LoadedNetwork], _ head: Head, _ directory: RunDirectory
-    ) throws {
+    private static func checkShape(_ networks: [LoadedNetwork], _ head: Head, _ directory: RunDirectory) throws {
         let shapes = try networks.map { try $0.graph().featureShape(of: $0.recipe.tap) }
         let shape = shapes.count == 1 ? shapes[0] : [shapes.compactMap { $0.checkedProduct() }.reduce(0, +)]
         guard shape == head.input.shape else {
@@ -66,7 +63,6 @@ struct LoadedRun: Sendable {
         }
     }
 
-    /// The backbone.
     func graph() throws -> Graph { try network.graph() }
     var recipe: ExtractionRecipe { network.recipe }
     var weights: LoadedWeights { network.weights }

@@ -23,26 +23,23 @@ package struct ModelExport {
         var notes = run.warnings
         if run.recipe.precision != .f32 {
             notes.append(
-                "the run uses features in \(run.recipe.precision.rawValue), the model computes in f32: probabilities differ "
-                    + "slightly")
+                "the run uses features in \(run.recipe.precision.rawValue), the model computes in f32: probabilities "
+                    + "differ slightly")
         }
         let training = run.configuration.training
         if training.averagesViews, training.views > 1 {
             notes.append(
-                "the run averages over \(training.views) augmented views of each video; the model uses the view without augmentation"
-            )
+                "the run averages over \(training.views) augmented views of each video; the model uses the view "
+                    + "without augmentation")
         }
         return notes
     }
 
-    /// Export options.
     package struct Options: Sendable {
-        /// Which part of the run.
         package var part = NetworkWriter.Part.all
         package var weights = ModelWriter.WeightFormat.f32
         /// Size in bytes above which weights are written to a separate file.
         package var inlineLimit = ModelWriter.inlineLimit
-        /// Version of this program.
         package var version: String
 
         /// The whole run, in `f32`.
@@ -61,9 +58,8 @@ package struct ModelExport {
         let head = run.head
         let classifier = NetworkWriter.Classifier(
             graph: head.configuration.graph(head.input, classes: head.labels.count),
-            source: NamedTensors(head.parameters.tensors),
-            scaling: head.standardization.map { ($0.mean, $0.scale) }, isFramewise: head.configuration.kind == .frame,
-            classes: head.labels.count)
+            source: NamedTensors(head.parameters.tensors), scaling: head.standardization.map { ($0.mean, $0.scale) },
+            isFramewise: head.configuration.kind == .frame, classes: head.labels.count)
         let encoder = NetworkWriter.Encoder(
             graph: graph, source: run.weights.source, tap: tap, imageSize: run.recipe.imageSize,
             normalization: run.recipe.input.normalization, storesHalves: run.recipe.storedType == .float16)

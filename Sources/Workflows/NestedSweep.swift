@@ -14,11 +14,6 @@ package struct NestedSweep: Sendable {
         package let validationLoss: Double
         /// On the held-out fold.
         package let accuracy: Double
-
-        enum CodingKeys: String, CodingKey {
-            case fold, values, accuracy
-            case validationLoss = "validation_loss"
-        }
     }
 
     /// One for each fold of each repetition.

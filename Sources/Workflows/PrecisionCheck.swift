@@ -10,12 +10,10 @@ import SequenceModels
 /// Compares precisions with `f32` on a sample of a pipeline's data set: similarity of the features, speed of the
 /// network on this machine, and accuracy of heads. Stores nothing.
 package struct PrecisionCheck: Sendable {
-    /// The pipeline to check.
     package var pipeline: Pipeline
     package var workers: Int
     package var device = InferenceDevice.cpu
     package var version: String
-    /// The sample of the data set.
     package var sample = ClipSample(classes: 10, clipsPerClass: 16)
     /// Minimum mean cosine similarity to features in `f32`.
     package static let leastCosine = 0.99
@@ -29,12 +27,9 @@ package struct PrecisionCheck: Sendable {
     package var seeds = 3
 
     package init(pipeline: Pipeline, workers: Int, version: String) {
-        self.pipeline = pipeline
-        self.workers = workers
-        self.version = version
+        (self.pipeline, self.workers, self.version) = (pipeline, workers, version)
     }
 
-    /// The results of one precision.
     package struct Row: Sendable, Encodable {
         package let precision: Precision
         /// The network alone, on one core or on the GPU.
@@ -59,10 +54,8 @@ package struct PrecisionCheck: Sendable {
         package let rows: [Row]
         /// Precisions that this processor or GPU does not support.
         package let missing: [Precision]
-        /// Whether a GPU was used.
         package let isGPU: Bool
         package let frames: Int
-        /// Number of clips and classes.
         package let clips: Int
         package let classes: Int
         /// Number of clips in the accuracy.
@@ -170,8 +163,7 @@ package struct PrecisionCheck: Sendable {
                 epochs: 40)
         let input = HeadConfiguration.Input(record)
         if training.model.kind.readsMaps != (record.featureShape.count == 3) { return nil }
-        training.views = 1
-        training.averagesViews = false
+        (training.views, training.averagesViews) = (1, false)
         var accuracies: [Double] = []
         for seed in 0..<seeds {
             training.seed = seed
@@ -193,7 +185,7 @@ enum PrecisionCheckError: LocalizedError, Equatable {
     case nothing
 
     var errorDescription: String? {
-        "None of the sampled clips could be decoded, so there is nothing to compare. `zoetrope dataset PIPELINE` checks "
-            + "the data set."
+        "None of the sampled clips could be decoded, so there is nothing to compare. `zoetrope dataset PIPELINE` "
+            + "checks the data set."
     }
 }

@@ -98,8 +98,7 @@ package struct PrecisionChoice: Sendable {
             }
             let (recipe, weights) = try recipe(precision)
             if try isGPU && !extractor.takes(recipe, weights) { return nil }
-            return try Candidate(
-                precision: precision, speed: rate(recipe, weights) / exact, recipe: (recipe, weights))
+            return try Candidate(precision: precision, speed: rate(recipe, weights) / exact, recipe: (recipe, weights))
         }
     }
 

@@ -5,9 +5,7 @@ import NeuralNetwork
 import SequenceModels
 import Video
 
-/// A run's prediction for one video.
 package struct Prediction: Sendable, Encodable {
-    /// A class with its probability.
     package struct Entry: Sendable, Encodable {
         package let label: String
         /// From 0 to 1.
@@ -24,7 +22,6 @@ package struct Prediction: Sendable, Encodable {
     /// Attention weights of the frames, if the head has attention pooling.
     package let attention: [Attention]?
 
-    /// A frame with its attention weight.
     package struct Attention: Sendable, Encodable {
         /// In seconds.
         let time: Double
@@ -119,8 +116,8 @@ package enum PredictorError: LocalizedError, Equatable {
         case .otherWeights(let file, let run):
             "\(file) does not hold the weights that \(run) was trained with. Name the right file with --weights."
         case .otherShape(let run, let network, let head):
-            "The head of \(run) reads features of shape \(head), but the backbone of its recipe computes \(network): the run's config.json was "
-                + "changed. Train it again with `zoetrope sequence`."
+            "The head of \(run) reads features of shape \(head), but the backbone of its recipe computes \(network): "
+                + "the run's config.json was changed. Train it again with `zoetrope sequence`."
         case .unknownRate(let run):
             "The frame rate that \(run) was trained on is unknown: it was trained by an older version. Set it "
                 + "with --frame-rate."

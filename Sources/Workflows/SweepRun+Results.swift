@@ -23,9 +23,8 @@ extension SweepRun {
             return Set(clips.pool.map { "pool " + $0 } + clips.digests(.test).map { "test " + $0 })
         }
         guard Set(used).count > 1 else { return nil }
-        return
-            "the data set changed between the runs, so they were trained or tested on different clips and cannot be ranked. "
-            + "Train all of them again under another name: --set name=NAME."
+        return "the data set changed between the runs, so they were trained or tested on different clips and cannot be "
+            + "ranked. Train all of them again under another name: --set name=NAME."
     }
 
     private func csv(_ result: Result) -> String {

@@ -16,7 +16,6 @@ package struct SweepRun {
     /// Folder of all runs.
     package let runs: String
     package let version: String
-    /// Runs in parallel.
     package var workers = 1
     /// Bytes that the features may take.
     package var memory = Int.max
@@ -48,20 +47,11 @@ package struct SweepRun {
         package let epochs: Int
         /// With the selected weights.
         package let validationLoss, validationAccuracy, testAccuracy: Double?
-        /// Error of the run, or nil.
         package let failure: String?
         /// Whether the loss or a score became infinite or NaN: such a point is ranked last and never selected.
         package let diverged: Bool
         /// A reason to doubt its metrics, or nil.
         package let warning: String?
-
-        enum CodingKeys: String, CodingKey {
-            case name, values, epochs, failure, diverged, warning
-            case bestEpoch = "best_epoch"
-            case validationLoss = "validation_loss"
-            case validationAccuracy = "validation_accuracy"
-            case testAccuracy = "test_accuracy"
-        }
     }
 
     package struct Result: Sendable {

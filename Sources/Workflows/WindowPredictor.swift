@@ -12,7 +12,6 @@ package struct WindowedPrediction: Sendable {
     package let window: Int
     /// Sampled frames per second.
     package let frameRate: Double
-    /// Whether the video is shorter than the window.
     package let isShort: Bool
     package let timeline: Timeline
 }
@@ -73,8 +72,7 @@ package struct WindowPredictor: Sendable {
             length: min(length, times.count), rolling: rolling)
         return WindowedPrediction(
             video: video, unit: run.recipe.sampling.unit, window: min(length, times.count), frameRate: rate,
-            isShort: times.count < length,
-            timeline: timeline)
+            isShort: times.count < length, timeline: timeline)
     }
 }
 
@@ -94,7 +92,5 @@ extension WindowPredictor {
 
 extension Sampling {
     /// Frames per second, if the sampling policy defines it.
-    fileprivate var ownRate: Double? {
-        if case .rate(let framesPerSecond, _) = self { framesPerSecond } else { nil }
-    }
+    fileprivate var ownRate: Double? { if case .rate(let framesPerSecond, _) = self { framesPerSecond } else { nil } }
 }

@@ -7,7 +7,6 @@ import Reports
 import SequenceModels
 import Video
 
-/// `cam`: class activation maps of videos.
 struct ActivationMaps: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cam",
@@ -20,22 +19,17 @@ struct ActivationMaps: ParsableCommand {
 
     @OptionGroup var trained: RunArgument
 
-    @Argument(help: "Video files, or folders of images.")
-    var videos: [String]
+    @Argument(help: "Video files, or folders of images.") var videos: [String]
 
-    @Option(help: "Folder for the images.")
-    var output = "cam"
+    @Option(help: "Folder for the images.") var output = "cam"
 
-    @Option(help: "Number of frames on the contact sheet.")
-    var frames = 5
+    @Option(help: "Number of frames on the contact sheet.") var frames = 5
 
-    @Option(name: .customLong("class"), help: "The class to explain (default: the predicted one).")
-    var label: String?
+    @Option(name: .customLong("class"), help: "The class to explain (default: the predicted one).") var label: String?
 
     @OptionGroup var backbone: WeightsOption
 
     func validate() throws {
-        if videos.isEmpty { throw ValidationError("Name at least one video.") }
         if frames < 1 { throw ValidationError("--frames must be at least 1.") }
     }
 
@@ -47,9 +41,8 @@ struct ActivationMaps: ParsableCommand {
             try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
             let lettering = Lettering()
             var names: Set<String> = []
-            var failed = 0
-            for video in videos {
-                do {
+            let done = try videos.compactMap { video in
+                try Console.attempt {
                     let activation = try mapper.map(video, label: label)
                     let name = freeName(video, &names)
                     try activation.spread(frames).sheet(lettering).write(to: name + ".png")
@@ -58,13 +51,10 @@ struct ActivationMaps: ParsableCommand {
                     Console.print(
                         "\(video): \(activation.label) \(percent(activation.probability))\n  \(name).png\n  \(name).gif"
                     )
-                } catch let error as VideoError {
-                    Console.message("failed: " + error.localizedDescription)
-                    failed += 1
+                    return name
                 }
             }
-            if failed == videos.count { throw ExitCode(1) }
-            if failed > 0 { throw Console.someFailed }
+            try Console.exit(after: done.count, of: videos.count)
         }
     }
 

@@ -16,20 +16,15 @@ extension Cache {
                 are sorted by path; the file is written atomically.
                 """)
 
-        @Argument(help: "The cache.")
-        var file: String
+        @Argument(help: "The cache.") var file: String
 
-        @Argument(help: "A file that ends in .npy, .npz, .safetensors or .csv.")
-        var output: String
+        @Argument(help: "A file that ends in .npy, .npz, .safetensors or .csv.") var output: String
 
-        @Option(help: "A recipe by name or by the beginning of its digest (default: the only one).")
-        var recipe: String?
+        @Option(help: "A recipe by name or by the beginning of its digest (default: the only one).") var recipe: String?
 
-        @Option(help: "A data set (default: the only one).")
-        var dataset: String?
+        @Option(help: "A data set (default: the only one).") var dataset: String?
 
-        @Option(help: "One split: train, validation or test; with --run also heldout.")
-        var split: String?
+        @Option(help: "One split: train, validation or test; with --run also heldout.") var split: String?
 
         @Option(
             name: .customLong("run"),
@@ -68,16 +63,16 @@ extension Cache {
                 guard let format = CacheExport.Format(rawValue: ending) else { return }
                 let source = try runName.map { try cache.source(ofRun: $0) }
                 var export = CacheExport(
-                    extraction: try recipe == nil ? source?.extraction ?? chosenRecipe(cache) : chosenRecipe(cache),
-                    dataset: try dataset ?? source?.dataset ?? chosenDataset(cache), split: split)
+                    extraction: try recipe.map { try cache.extraction(called: $0).id } ?? source?.extraction
+                        ?? onlyRecipe(cache),
+                    dataset: try dataset ?? source?.dataset ?? onlyDataset(cache), split: split)
                 export.run = source?.run
                 let count = try export.write(format, from: cache, to: output)
                 Console.print("Wrote the features of \(counted(count, "video")): \(output)")
             }
         }
 
-        private func chosenRecipe(_ cache: CacheFile) throws -> Int64 {
-            if let recipe { return try cache.extraction(called: recipe).id }
+        private func onlyRecipe(_ cache: CacheFile) throws -> Int64 {
             let all = try cache.extractions()
             guard let only = all.first, all.count == 1 else {
                 throw ExportError.severalRecipes(all.map(\.record.name).sorted())
@@ -85,9 +80,8 @@ extension Cache {
             return only.id
         }
 
-        private func chosenDataset(_ cache: CacheFile) throws -> String {
+        private func onlyDataset(_ cache: CacheFile) throws -> String {
             let all = try cache.datasets()
-            if let dataset { return dataset }
             guard let only = all.first, all.count == 1 else { throw ExportError.severalDatasets(all) }
             return only
         }
@@ -101,8 +95,7 @@ extension Cache {
                 keep their metrics if the features that they were trained on are removed; their folders are not changed.
                 """)
 
-        @Argument(help: "The cache.")
-        var file: String
+        @Argument(help: "The cache.") var file: String
 
         @Option(
             name: .customLong("recipe"), help: "Remove a recipe with its features, by name or digest; may be repeated.")
@@ -114,14 +107,11 @@ extension Cache {
         @Option(help: "Remove videos of this pipeline file's data set whose files no longer exist, and their features.")
         var vanished: String?
 
-        @Flag(help: "Remove sequences that `cache verify` reports as damaged.")
-        var damaged = false
+        @Flag(help: "Remove sequences that `cache verify` reports as damaged.") var damaged = false
 
-        @Flag(help: "Remove features of videos that belong to no data set.")
-        var unused = false
+        @Flag(help: "Remove features of videos that belong to no data set.") var unused = false
 
-        @Flag(help: "Only print what would be removed.")
-        var dryRun = false
+        @Flag(help: "Only print what would be removed.") var dryRun = false
 
         @OptionGroup var workers: WorkerOption
 

@@ -10,21 +10,17 @@ struct Cache: ParsableCommand {
         abstract: "Show, verify, merge, export and prune caches.",
         subcommands: [Info.self, Verify.self, Merge.self, Export.self, Prune.self])
 
-    /// The caches to list, and the output format.
     struct Listing: ParsableArguments {
-        @Argument(help: "Manage cache files.")
-        var files = ["features.sqlite"]
+        @Argument(help: "Manage cache files.") var files = ["features.sqlite"]
 
-        @Flag(help: "Print JSON.")
-        var json = false
+        @Flag(help: "Print JSON.") var json = false
     }
 
     struct Info: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show recipes, how much of each data set they cover, and sizes.")
 
-        @OptionGroup
-        var options: Listing
+        @OptionGroup var options: Listing
 
         func run() throws {
             try Console.perform {
@@ -38,7 +34,6 @@ struct Cache: ParsableCommand {
         }
     }
 
-    /// `cache verify`.
     struct Verify: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read everything and compare it with its checksums.",
@@ -48,8 +43,7 @@ struct Cache: ParsableCommand {
                 `zoetrope cache prune FILE --damaged` removes it, and `extract` computes it again.
                 """)
 
-        @OptionGroup
-        var options: Listing
+        @OptionGroup var options: Listing
 
         func run() throws {
             try Console.perform {
@@ -65,9 +59,7 @@ struct Cache: ParsableCommand {
             let begin = ContinuousClock.now
             // Called by one thread at a time.
             nonisolated(unsafe) let line = ProgressLine()
-            let result = try cache.verify { done, total in
-                line.step("checking", done >> 20, of: total >> 20, " MB")
-            }
+            let result = try cache.verify { done, total in line.step("checking", done >> 20, of: total >> 20, " MB") }
             line.clear()
             let seconds = (ContinuousClock.now - begin) / .seconds(1)
             guard !isQuiet else { return result }
@@ -82,8 +74,8 @@ struct Cache: ParsableCommand {
                     + " in \(decimal(seconds, 1)) s.")
             if damaged > 0 {
                 Console.message(
-                    "`zoetrope cache prune \(file) --damaged` removes damaged sequences; then run `zoetrope extract` again."
-                )
+                    "`zoetrope cache prune \(file) --damaged` removes damaged sequences; then run `zoetrope extract` "
+                        + "again.")
             }
             return result
         }
@@ -98,15 +90,9 @@ struct Cache: ParsableCommand {
                 resumes, and a repeated one changes nothing.
                 """)
 
-        @Argument(help: "The cache to merge into; it is created if it does not exist.")
-        var output: String
+        @Argument(help: "The cache to merge into; it is created if it does not exist.") var output: String
 
-        @Argument(help: "Caches to merge. They are not changed.")
-        var inputs: [String]
-
-        func validate() throws {
-            if inputs.isEmpty { throw ValidationError("Name at least one cache to merge.") }
-        }
+        @Argument(help: "Caches to merge. They are not changed.") var inputs: [String]
 
         func run() throws {
             try Console.perform {
@@ -134,8 +120,7 @@ struct Cache: ParsableCommand {
                     throw Console.interrupted
                 }
                 if summary.failures > 0 {
-                    Console.message(
-                        "\(counted(summary.failures, "clip")) failed; see the table `failure`.")
+                    Console.message("\(counted(summary.failures, "clip")) failed; see the table `failure`.")
                     throw Console.someFailed
                 }
             }
@@ -146,7 +131,8 @@ struct Cache: ParsableCommand {
 extension CacheSummary {
     var text: String {
         var sizes =
-            "\(Escaping.visible(path)): \(decimal(Double(bytes) / 1e6, 1)) MB, schema \(schemaVersion), \(counted(runs, "run"))"
+            "\(Escaping.visible(path)): \(decimal(Double(bytes) / 1e6, 1)) MB, schema \(schemaVersion), "
+            + "\(counted(runs, "run"))"
         if freeBytes > 0 { sizes += "; \(decimal(Double(freeBytes) / 1e6, 1)) MB unused" }
         guard !recipes.isEmpty else { return sizes + "\nNo recipes." }
         var table = TextTable([

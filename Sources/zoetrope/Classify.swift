@@ -8,67 +8,55 @@ import Workflows
 import Reports
 import Video
 
-/// `classify`: a published network's own classifier.
 struct Classify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Classify videos with a published backbone's own classifier, without training.")
 
-    @Argument(help: "Video files, or folders of images.")
-    var videos: [String]
+    @Argument(help: "Video files, or folders of images.") var videos: [String]
 
-    @Option(help: "The backbone, such as resnet50 or r2plus1d_18.")
-    var backbone: String
+    @Option(help: "The backbone, such as resnet50 or r2plus1d_18.") var backbone: String
 
-    @Option(help: "Its published weight file, which includes the classifier.")
-    var weights: String
+    @Option(help: "Its published weight file, which includes the classifier.") var weights: String
 
-    @Option(help: "Part of a weight file with several models, such as `teacher`.")
-    var part: String?
+    @Option(help: "Part of a weight file with several models, such as `teacher`.") var part: String?
 
-    @Option(
-        help:
-            "Number of frames sampled uniformly (default: 16); for video encoders, frames per window.")
+    @Option(help: "Number of frames sampled uniformly (default: 16); for video encoders, frames per window.")
     var frames: Int?
 
-    @Option(help: "For video encoders: frames per second (default: 15).")
-    var frameRate: Double?
+    @Option(help: "For video encoders: frames per second (default: 15).") var frameRate: Double?
 
     @Option(help: "For video encoders: stride between windows in frames (default: the window's length).")
     var stride: Int?
 
     @Option(
         help: ArgumentHelp(
-            "Whose padding, pooling and activations the backbone follows, such as timm or keras (default: from the weights).",
-            valueName: "publisher"))
+            "Whose padding, pooling and activations the backbone follows, such as timm or keras (default: from the "
+                + "weights).", valueName: "publisher"))
     var numerics: String?
 
     @Option(
         help: ArgumentHelp(
-            "Input normalisation: imagenet, symmetric, clip, caffe, kinetics, or '{mean: [r, g, b], deviation: [r, g, b]}' (default: from the weights).",
-            valueName: "convention"))
+            "Input normalisation: imagenet, symmetric, clip, caffe, kinetics, or '{mean: [r, g, b], deviation: [r, g, "
+                + "b]}' (default: from the weights).", valueName: "convention"))
     var input: String?
 
     @Option(
         help: ArgumentHelp(
-            "Resize filter: antialias, bilinear or bicubic (default: the backbone's).",
-            valueName: "filter"))
+            "Resize filter: antialias, bilinear or bicubic (default: the backbone's).", valueName: "filter"))
     var resize: String?
 
-    @Option(help: "Number of classes to list.")
-    var top = 5
+    @Option(help: "Number of classes to list.") var top = 5
 
     @Option(
         help: ArgumentHelp(
             "A text file with one class name per line (default: ImageNet's, or Kinetics').", valueName: "file"))
     var labels: String?
 
-    @Flag(help: "Also list the prediction of each frame or window.")
-    var moments = false
+    @Flag(help: "Also list the prediction of each frame or window.") var moments = false
 
     @OptionGroup var format: JSONOption
 
     func validate() throws {
-        if videos.isEmpty { throw ValidationError("Name at least one video.") }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
         if (frames ?? 1) < 1 { throw ValidationError("--frames must be at least 1.") }
         if (stride ?? 1) < 1 { throw ValidationError("--stride must be at least 1.") }
@@ -107,11 +95,7 @@ struct Classify: ParsableCommand {
             options.resize = filter
         }
         if let input {
-            do {
-                options.input = try Pipeline.inputConvention(input, option: "--input")
-            } catch {
-                options.input = nil
-            }
+            options.input = try? Pipeline.inputConvention(input, option: "--input")
             guard options.input != nil else {
                 let known = InputConvention.named.keys.sorted().joined(separator: ", ")
                 throw ValidationError(
@@ -140,37 +124,30 @@ struct Classify: ParsableCommand {
             let classifier = try Classifier(
                 backbone, weights: weights, sampling: sampling(backbone), labels: names, options: options(backbone))
             for note in classifier.notes { Console.message("note: " + note) }
-            var results: [Classifier.Result] = []
-            for video in videos {
-                do {
+            let results = try videos.compactMap { video in
+                try Console.attempt {
                     let result = try classifier.classify(video, top: top)
-                    results.append(result)
                     if !format.json { Console.print(text(result)) }
-                } catch let error as VideoError {
-                    Console.message("failed: " + error.localizedDescription)
+                    return result
                 }
             }
-            if format.json {
-                Console.print(json: try JSONText.of(results))
-            }
-            if results.isEmpty { throw ExitCode(1) }
-            if results.count < videos.count { throw Console.someFailed }
+            if format.json { Console.print(json: try JSONText.of(results)) }
+            try Console.exit(after: results.count, of: videos.count)
         }
     }
 
     private func text(_ result: Classifier.Result) -> TerminalText {
-        var table = TextTable([("class", .left), ("probability", .right)])
-        for entry in result.classes { table.append([entry.label, percent(entry.probability)]) }
+        let table = TextTable(
+            [("class", .left), ("probability", .right)],
+            rows: result.classes.map { [$0.label, percent($0.probability)] })
         let seen = Backbone.named(backbone)?.clip == nil ? "frames" : "windows"
         let text: TerminalText = "\(result.video) (\(result.moments.count) \(seen))\n\(lines: table.text)"
-        if moments {
-            var times = TextTable([("at", .right), ("class", .left), ("probability", .right)])
-            for moment in result.moments {
-                guard let first = moment.classes.first else { continue }
-                times.append([decimal(moment.time, 2) + " s", first.label, percent(first.probability)])
-            }
-            return text + "\n\n\(lines: times.text)"
-        }
-        return text
+        guard moments else { return text }
+        let times = TextTable(
+            [("at", .right), ("class", .left), ("probability", .right)],
+            rows: result.moments.compactMap { moment in
+                moment.classes.first.map { [decimal(moment.time, 2) + " s", $0.label, percent($0.probability)] }
+            })
+        return text + "\n\n\(lines: times.text)"
     }
 }

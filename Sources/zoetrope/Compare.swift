@@ -24,23 +24,13 @@ struct Compare: ParsableCommand {
 
     @OptionGroup var report: ReportOptions
 
-    func validate() throws {
-        if directories.isEmpty { throw ValidationError("Name at least one run.") }
-    }
-
     func run() throws {
         try Console.perform {
             try report.requireWritable()
-            let comparison = try Comparison(
-                directories.map(RunDirectory.init), role: part.role, cache: cachePath)
-            if format.json {
-                Console.print(json: try comparison.json())
-            } else {
-                Console.print(lines: comparison.text)
-            }
+            let comparison = try Comparison(directories.map(RunDirectory.init), role: part.role, cache: cachePath)
+            if format.json { Console.print(json: try comparison.json()) } else { Console.print(lines: comparison.text) }
             try report.write {
-                try ComparisonReport(
-                    directories.map(RunDirectory.init), role: part.role, cache: cachePath)
+                try ComparisonReport(directories.map(RunDirectory.init), role: part.role, cache: cachePath)
             }
         }
     }

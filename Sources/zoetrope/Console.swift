@@ -5,12 +5,12 @@ import Foundation
 import PipelineFile
 import Synchronization
 import Threads
+import Video
 
 /// Progress and messages are written to standard error, results to standard output.
 enum Console {
     static func message(_ text: TerminalText) { StandardStreams.write(text.text + "\n", to: .error) }
 
-    /// Prints a result on standard output.
     static func print(_ text: TerminalText) { StandardStreams.write(text.text + "\n", to: .output) }
 
     /// Prints a result of several lines whose parts were already escaped, such as a table.
@@ -47,6 +47,21 @@ enum Console {
         do { return try work { Interruption.isRequested } } catch is FeatureExtractor.Cancelled { throw interrupted }
     }
 
+    /// Runs work on one of several videos. Prints a message and returns nil if it throws `VideoError`, so that the others
+    /// are processed.
+    static func attempt<Result>(_ work: () throws -> Result) throws -> Result? {
+        do { return try work() } catch let error as VideoError {
+            message("failed: " + error.localizedDescription)
+            return nil
+        }
+    }
+
+    /// - Throws: the exit code if only some videos, or none, succeeded.
+    static func exit(after done: Int, of total: Int) throws {
+        if done == 0 { throw ExitCode(1) }
+        if done < total { throw someFailed }
+    }
+
     static let interrupted = ExitCode(130)
     static let someFailed = ExitCode(3)
 }
@@ -61,7 +76,6 @@ enum Interruption {
     /// Must be called before other threads are created, because they inherit the signal mask.
     static func install() { installed }
 
-    /// Runs once.
     private static let installed: Void = {
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -113,7 +127,6 @@ final class ProgressLine {
         show(force: done == total, "\(what)\(padding)\(Self.bar(done, of: total))\(rest)")
     }
 
-    /// Clears the line before other output.
     func clear() {
         if isDrawn { StandardStreams.write("\r\u{1B}[K", to: .error) }
         isDrawn = false

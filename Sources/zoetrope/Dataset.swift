@@ -8,7 +8,6 @@ import PipelineFile
 import Reports
 import SequenceModels
 
-/// `dataset`: checks a data set before extraction.
 struct Dataset: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Check a data set: classes, clips per split, missing files, classes in one split only, duplicates.")
@@ -17,15 +16,19 @@ struct Dataset: ParsableCommand {
     @OptionGroup var workers: WorkerOption
 
     @Option(
-        help:
-            "Also write the clips' digests to this file, for `extract --shard`; unchanged clips listed in it are not hashed again."
+        help: """
+            Also write the clips' digests to this file, for `extract --shard`; unchanged clips listed in it are not \
+            hashed again.
+            """
     )
     var digests: String?
 
     @Flag(
         name: [.customLong("near-duplicates"), .customLong("twins")],
-        help:
-            "Also search for near-duplicates: clips with the same content in different files, by cached features and images."
+        help: """
+            Also search for near-duplicates: clips with the same content in different files, by cached features and \
+            images.
+            """
     )
     var twins = false
 
@@ -65,9 +68,7 @@ struct Dataset: ParsableCommand {
         let search = try TwinSearch(
             vectors, nearest: NearestNeighbors.all(vectors, count: TwinSearch.neighbors), root: pipeline.dataset.root,
             workers: workers.count
-        ) { done, total in
-            line.step("looking", done, of: total)
-        }
+        ) { done, total in line.step("looking", done, of: total) }
         line.clear()
         try cache.store(
             search.twins.map { $0.record(features.examples) }, dataset: pipeline.dataset.name, extraction: extraction.id
@@ -116,27 +117,18 @@ struct Dataset: ParsableCommand {
                 + Split.allCases.map { grouped(totals[$0] ?? 0) })
         var parts: [TerminalText] = ["\(name)\n\(lines: table.text)"]
         if let table = use.text { parts.append(table) }
-        parts += list(check.notes.count == 1 ? "note" : "notes", check.notes)
-        parts += list("cannot be read", check.unreadable.map(\.reason))
-        let left = check.leftOut
-        parts += list(
-            left.count == 1 ? "file left out" : "files left out", left.map { "\($0.path): \($0.reason.description)" })
-        let empty = check.emptyClasses
-        parts += list(
-            empty.count == 1 ? "class folder without a clip" : "class folders without a clip", empty.map(\.path))
-        let single = check.onlyInOneSplit
-        parts += list(
-            single.count == 1 ? "class in one split only" : "classes in one split only",
-            single.map { "\($0.label): not in \($0.missing.rawValue)" })
-        parts += list(
-            use.problems.count == 1 ? "problem of a split" : "problems of splits",
-            use.problems)
-        let leaks = check.leaks
-        parts += list(
-            "\(leaks.count == 1 ? "clip" : "clips") both trained on and tested (same bytes in different splits)",
-            leaks.map(paths))
+        let tested = "both trained on and tested (same bytes in different splits)"
         let copies = check.duplicates.filter { Set($0.map(\.split)).count == 1 }
-        parts += list(copies.count == 1 ? "duplicate within a split" : "duplicates within a split", copies.map(paths))
+        parts += list("note", "notes", check.notes)
+        parts += list("cannot be read", "cannot be read", check.unreadable.map(\.reason))
+        parts += list("file left out", "files left out", check.leftOut.map { "\($0.path): \($0.reason.description)" })
+        parts += list("class folder without a clip", "class folders without a clip", check.emptyClasses.map(\.path))
+        parts += list(
+            "class in one split only", "classes in one split only",
+            check.onlyInOneSplit.map { "\($0.label): not in \($0.missing.rawValue)" })
+        parts += list("problem of a split", "problems of splits", use.problems)
+        parts += list("clip \(tested)", "clips \(tested)", check.leaks.map(paths))
+        parts += list("duplicate within a split", "duplicates within a split", copies.map(paths))
         if check.isClean && use.problems.isEmpty {
             parts.append(check.notes.isEmpty ? "No problems found." : "No problems found besides the notes.")
         }
@@ -147,10 +139,10 @@ struct Dataset: ParsableCommand {
         clips.map { "\($0.path) (\($0.split.rawValue))" }.joined(separator: " = ")
     }
 
-    /// A heading with the count and the first lines, or nothing if there are none.
-    private static func list(_ heading: String, _ lines: [String]) -> [TerminalText] {
+    /// A heading with the count, for one line or several, and the first 20 lines; empty if there are none.
+    private static func list(_ one: String, _ several: String, _ lines: [String]) -> [TerminalText] {
         guard !lines.isEmpty else { return [] }
-        var parts: [TerminalText] = ["\(grouped(lines.count)) \(heading):"]
+        var parts: [TerminalText] = ["\(counted(lines.count, one, several)):"]
         parts += lines.prefix(20).map { "  \($0)" }
         if lines.count > 20 { parts.append("  … and \(grouped(lines.count - 20)) more") }
         return [TerminalText(joining: parts, separator: "\n")]

@@ -42,8 +42,7 @@ struct DatasetParts {
             [("part", .left), ("clips", .right)] + (isGrouped ? [("sources", .right)] : []) + [("set by", .left)])
         func add(_ part: String, _ indices: [Int], _ decision: String) {
             let sources = Set(indices.map { clips[$0].group ?? "clip " + clips[$0].path }).count
-            table.append(
-                [part, grouped(indices.count)] + (isGrouped ? [grouped(sources)] : []) + [decision])
+            table.append([part, grouped(indices.count)] + (isGrouped ? [grouped(sources)] : []) + [decision])
         }
         let partition = Partition(clips, validation: training.validation, seed: training.seed)
         let own = dataset.layout.hasLists ? "the lists" : "the folders"
@@ -58,8 +57,7 @@ struct DatasetParts {
             let isGiven = clips.contains { $0.split == .validation }
             add("validation", partition.validation, isGiven ? own : validationDecision(partition, isGrouped))
         }
-        let noTest =
-            training.folds == nil ? "no test part: set `dataset.test` or `sequence.folds`" : "no test part"
+        let noTest = training.folds == nil ? "no test part: set `dataset.test` or `sequence.folds`" : "no test part"
         let isSetAside = clips.contains(where: \.isSetAside)
         add(
             "test", partition.test,

@@ -10,7 +10,6 @@ import Workflows
 import Reports
 import SequenceModels
 
-/// `demo`: the complete workflow on generated clips.
 struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Generate clips, extract features, train two heads, and see that frame order matters.",
@@ -20,8 +19,7 @@ struct Demo: ParsableCommand {
             finds the action.
             """)
 
-    @Argument(help: "Folder for clips, cache, pipelines and runs.")
-    var directory = "demo"
+    @Argument(help: "Folder for clips, cache, pipelines and runs.") var directory = "demo"
 
     @OptionGroup var workers: WorkerOption
 
@@ -74,9 +72,9 @@ struct Demo: ParsableCommand {
 
     /// Writes a pipeline that trains a small network from scratch on the same clips, for the user to run.
     private func writeFineTuning() throws {
-        let path = path(of: "small-cnn")
-        guard !FileManager.default.fileExists(atPath: path) else { return }
-        let text = """
+        try create(
+            "small-cnn",
+            """
             # Written by `zoetrope demo`: a small CNN and a recurrent head trained together, from scratch.
             name: demo-small-cnn
             dataset:
@@ -101,8 +99,13 @@ struct Demo: ParsableCommand {
               epochs: 40
               seed: 42
 
-            """
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
+            """)
+    }
+
+    /// Writes a pipeline file, unless it exists: the user may have changed it.
+    private func create(_ name: String, _ text: String) throws {
+        guard !FileManager.default.fileExists(atPath: path(of: name)) else { return }
+        try text.write(toFile: path(of: name), atomically: true, encoding: .utf8)
     }
 
     /// Writes each head's report, and a comparison.
@@ -120,9 +123,7 @@ struct Demo: ParsableCommand {
 
     /// Writes a sweep over heads and seeds on the same features, for the user to run.
     private func writeSweep() throws {
-        let path = path(of: "heads")
-        guard !FileManager.default.fileExists(atPath: path) else { return }
-        let text = try String(contentsOfFile: self.path(of: "gru"), encoding: .utf8)
+        let text = try String(contentsOfFile: path(of: "gru"), encoding: .utf8)
             .replacing("name: demo-gru", with: "name: demo-heads")
         let sweep = """
             sweep:
@@ -135,7 +136,7 @@ struct Demo: ParsableCommand {
               sequence.seed: [1, 2, 3]
 
             """
-        try (text + sweep).write(toFile: path, atomically: true, encoding: .utf8)
+        try create("heads", text + sweep)
     }
 
     /// Writes the pipeline to a file for the user, and reads it back.
@@ -163,9 +164,7 @@ struct Demo: ParsableCommand {
               seed: 42
 
             """
-        if !FileManager.default.fileExists(atPath: path(of: head)) {
-            try text.write(toFile: path(of: head), atomically: true, encoding: .utf8)
-        }
+        try create(head, text)
         return try Pipeline(file: path(of: head))
     }
 
@@ -179,10 +178,9 @@ struct Demo: ParsableCommand {
     }
 
     private func comparison(_ results: [(head: String, metrics: Metrics, run: String)]) -> TerminalText {
-        var table = TextTable([("head", .left), ("accuracy", .right), ("pair accuracy", .right)])
-        for result in results {
-            table.append([result.head, percent(result.metrics.accuracy), percent(Self.pairAccuracy(result.metrics))])
-        }
+        let table = TextTable(
+            [("head", .left), ("accuracy", .right), ("pair accuracy", .right)],
+            rows: results.map { [$0.head, percent($0.metrics.accuracy), percent(Self.pairAccuracy($0.metrics))] })
         return """
             Test accuracy of two heads on the same features:
             \(lines: table.text)

@@ -10,27 +10,17 @@ struct Describe: ParsableCommand {
         abstract:
             "Show the layers of a backbone: shapes, parameters, multiply-adds; without a name, list all backbones.")
 
-    @Argument(help: "A backbone, such as resnet152, or an ONNX file.")
-    var backbone: String?
+    @Argument(help: "A backbone, such as resnet152, or an ONNX file.") var backbone: String?
 
-    @Option(help: "Image size in pixels (default: the backbone's).")
-    var imageSize: Int?
+    @Option(help: "Image size in pixels (default: the backbone's).") var imageSize: Int?
 
-    @Option(help: "Frames per window, for video encoders (default: the backbone's).")
-    var frames: Int?
+    @Option(help: "Frames per window, for video encoders (default: the backbone's).") var frames: Int?
 
-    @Flag(help: "List the heads and their options instead.")
-    var heads = false
+    @Flag(help: "List the heads and their options instead.") var heads = false
 
     func run() throws {
-        if heads {
-            Console.print(lines: Self.headTable)
-            return
-        }
-        guard let name = backbone else {
-            Console.print(lines: Self.overview)
-            return
-        }
+        if heads { return Console.print(lines: Self.headTable) }
+        guard let name = backbone else { return Console.print(lines: Self.overview) }
         if name.hasSuffix(".onnx") { return try Console.perform { try describe(model: name) } }
         guard let backbone = Backbone.named(name) else {
             let hint = nearest(to: name, among: Backbone.all.map(\.name)).map { " Did you mean \($0)?" }
@@ -65,14 +55,12 @@ struct Describe: ParsableCommand {
         }
         let graph = try network.graph(imageSize: size)
         Console.print("\(path), \(size)×\(size)" + (network.imageSize == nil ? ", other sizes too" : "") + "\n")
-        var table = TextTable([("tap", .left), ("shape", .right), ("", .left)])
-        for tap in backbone.taps {
-            guard let node = graph.outputs[tap] else {
-                table.append([tap, "–", "output; unavailable"])
-                continue
-            }
-            table.append([tap, "\(graph.nodes[node.index].shape)", network.outputs.contains(tap) ? "output" : ""])
-        }
+        let table = TextTable(
+            [("tap", .left), ("shape", .right), ("", .left)],
+            rows: backbone.taps.map { tap in
+                guard let node = graph.outputs[tap] else { return [tap, "–", "output; unavailable"] }
+                return [tap, "\(graph.nodes[node.index].shape)", network.outputs.contains(tap) ? "output" : ""]
+            })
         Console.print(lines: table.text)
         for output in network.outputs where graph.outputs[output] == nil {
             do {
@@ -87,13 +75,12 @@ struct Describe: ParsableCommand {
     }
 
     private static var headTable: String {
-        var table = TextTable([("head", .left), ("reads", .left), ("options", .left), ("what it is", .left)])
-        for kind in HeadConfiguration.Kind.allCases {
-            table.append([
-                kind.rawValue, kind.readsMaps ? "maps" : "vectors", kind.options.joined(separator: ", "), kind.summary,
-            ])
-        }
-        return table.text
+        TextTable(
+            [("head", .left), ("reads", .left), ("options", .left), ("what it is", .left)],
+            rows: HeadConfiguration.Kind.allCases.map {
+                [$0.rawValue, $0.readsMaps ? "maps" : "vectors", $0.options.joined(separator: ", "), $0.summary]
+            }
+        ).text
     }
 
     private static var overview: String {
@@ -108,8 +95,7 @@ struct Describe: ParsableCommand {
                 backbone.name, "\(features)",
                 (backbone.clip.map { "\($0.native)×" } ?? "") + "\(backbone.nativeImageSize)²",
                 decimal(Double(graph.parameterCount) / 1e6, 2) + " M",
-                decimal(Double(graph.multiplyAdds) / 1e9, 2) + " G",
-                backbone.source,
+                decimal(Double(graph.multiplyAdds) / 1e9, 2) + " G", backbone.source,
             ])
         }
         return table.text

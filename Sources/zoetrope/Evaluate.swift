@@ -5,11 +5,11 @@ import Foundation
 import Reports
 import SequenceModels
 
-/// `evaluate`: metrics of a run.
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Evaluate a run on cached features: accuracy, top-k, recall, precision and F1 per class, confusion; as text, JSON or a report.",
+            "Evaluate a run on cached features: accuracy, top-k, recall, precision and F1 per class, confusion; as "
+            + "text, JSON or a report.",
         discussion: """
             The report is one self-contained HTML file with curves, confusion, calibration and the most confident errors \
             with their frames. Charts need gnuplot, frames need the videos; without them, the report omits these parts.
@@ -20,8 +20,7 @@ struct Evaluate: ParsableCommand {
     @OptionGroup var part: SplitOption
     @OptionGroup var unknown: UnknownClassesOption
 
-    @Option(help: "Also report top-k accuracy for this k.")
-    var top = 5
+    @Option(help: "Also report top-k accuracy for this k.") var top = 5
 
     @Option(name: .customLong("cache"), help: "The cache, if it is not at the path stored with the run.")
     var cachePath: String?
@@ -36,14 +35,11 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Concatenate clips of different classes and measure the accuracy of sliding windows over them.")
     var continuous = false
 
-    @Option(help: "With --continuous: number of concatenated sequences.")
-    var sequences = 100
+    @Option(help: "With --continuous: number of concatenated sequences.") var sequences = 100
 
-    @Option(help: "With --continuous: clips per sequence.")
-    var clips = 16
+    @Option(help: "With --continuous: clips per sequence.") var clips = 16
 
-    @Option(help: "With --continuous: seed of the choice of clips.")
-    var seed = 42
+    @Option(help: "With --continuous: seed of the choice of clips.") var seed = 42
 
     func validate() throws {
         if top < 1 { throw ValidationError("--top must be at least 1.") }
@@ -78,9 +74,7 @@ struct Evaluate: ParsableCommand {
                 }
             }
             try report.write {
-                try RunReport(
-                    trained.directory, role: evaluated.role, cache: cachePath, root: root,
-                    continuous: joined)
+                try RunReport(trained.directory, role: evaluated.role, cache: cachePath, root: root, continuous: joined)
             }
         }
     }

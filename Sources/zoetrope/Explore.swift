@@ -9,8 +9,8 @@ import SequenceModels
 
 struct Explore: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract:
-            "Write a page about a collection: a map of its clips, near-duplicates, suspected label errors and outliers.",
+        abstract: "Write a page about a collection: a map of its clips, near-duplicates, suspected label errors and "
+            + "outliers.",
         discussion: """
             All analyses use the cached features; videos are opened only to show their frames. The page is one \
             self-contained HTML file. Labels are checked by a linear head that was not trained on the clip, or by a run's \
@@ -26,8 +26,7 @@ struct Explore: ParsableCommand {
             valueName: "folder"))
     var directory: String?
 
-    @Option(help: ArgumentHelp("The HTML file to write.", valueName: "file"))
-    var output = "explore.html"
+    @Option(help: ArgumentHelp("The HTML file to write.", valueName: "file")) var output = "explore.html"
 
     @Option(
         name: [.customLong("label-errors"), .customLong("doubtful")],
@@ -35,11 +34,9 @@ struct Explore: ParsableCommand {
             "Also write the clips with suspected label errors as CSV, for `dataset.exclude`.", valueName: "file"))
     var doubtful: String?
 
-    @Flag(help: "Map single frames instead of clips, and leave out the lists.")
-    var frames = false
+    @Flag(help: "Map single frames instead of clips, and leave out the lists.") var frames = false
 
-    @Option(help: "Maximum number of clips whose frames are embedded in the page.")
-    var strips = 2000
+    @Option(help: "Maximum number of clips whose frames are embedded in the page.") var strips = 2000
 
     @OptionGroup var workers: WorkerOption
 
@@ -60,29 +57,23 @@ struct Explore: ParsableCommand {
             let line = ProgressLine()
             let findings = try builder.findings(
                 run: directory.map(RunDirectory.init), memory: MemoryOption.defaultBytes
-            ) { what, done, total in
-                line.step(what, done, of: total)
-            }
+            ) { what, done, total in line.step(what, done, of: total) }
             line.clear()
             for note in findings.notes { Console.message("note: " + note) }
             if !frames {
-                Console.print(
-                    "\(findings.twins.map { "\(counted($0, "near-duplicate pair")), " } ?? "")"
-                        + "\(counted(findings.doubtful.count, "suspected label error")), \(counted(findings.odd, "outlier"))"
-                )
+                let twins = findings.twins.map { "\(counted($0, "near-duplicate pair")), " } ?? ""
+                let errors = counted(findings.doubtful.count, "suspected label error")
+                Console.print("\(twins)\(errors), \(counted(findings.odd, "outlier"))")
             }
             _ = try findings.report.write(html: output)
             Console.message("Page: " + output)
             if let doubtful {
-                try Self.csv(findings).write(toFile: doubtful, atomically: true, encoding: .utf8)
+                let table = CSV.text(
+                    ["path", "label", "perhaps", "score"],
+                    findings.doubtful.map { [$0.path, $0.label, $0.suggested, decimal($0.score, 4)] })
+                try table.write(toFile: doubtful, atomically: true, encoding: .utf8)
                 Console.message("List: " + doubtful)
             }
         }
-    }
-
-    private static func csv(_ findings: CollectionReportBuilder.Findings) -> String {
-        CSV.text(
-            ["path", "label", "perhaps", "score"],
-            findings.doubtful.map { [$0.path, $0.label, $0.suggested, decimal($0.score, 4)] })
     }
 }

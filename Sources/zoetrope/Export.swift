@@ -5,7 +5,6 @@ import ONNX
 import Workflows
 import SequenceModels
 
-/// `export`: writes a run as an ONNX model.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Export a run as one ONNX file: frames in, probabilities out.",
@@ -17,8 +16,7 @@ struct Export: ParsableCommand {
 
     @OptionGroup var trained: RunArgument
 
-    @Argument(help: ArgumentHelp("The ONNX file to write.", valueName: "file"))
-    var path: String
+    @Argument(help: ArgumentHelp("The ONNX file to write.", valueName: "file")) var path: String
 
     @Option(help: "all: frames to probabilities; backbone: frames to features; head: features to probabilities.")
     var part = NetworkWriter.Part.all

@@ -5,7 +5,6 @@ import PipelineFile
 import Workflows
 import Reports
 
-/// `extract`.
 struct Extract: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Decode each video once and store its features in the cache.",
@@ -24,15 +23,15 @@ struct Extract: ParsableCommand {
                 """))
     var device = InferenceDevice.cpu
 
-    @Flag(help: "Retry videos that failed before.")
-    var retryFailed = false
+    @Flag(help: "Retry videos that failed before.") var retryFailed = false
 
-    @Flag(help: "Hash all videos again, including those with unchanged size, time and inode.")
-    var rehash = false
+    @Flag(help: "Hash all videos again, including those with unchanged size, time and inode.") var rehash = false
 
     @Flag(
-        help:
-            "Extract nothing; compare speed, features and head accuracy of the pipeline's precision with f32 on a few clips."
+        help: """
+            Extract nothing; compare speed, features and head accuracy of the pipeline's precision with f32 on a few \
+            clips.
+            """
     )
     var check = false
 
@@ -45,8 +44,7 @@ struct Extract: ParsableCommand {
                 """, valueName: "K/N|auto"))
     var shard: String?
 
-    @Option(
-        help: "A file written by `zoetrope dataset --digests`: unchanged clips listed in it are not hashed again.")
+    @Option(help: "A file written by `zoetrope dataset --digests`: unchanged clips listed in it are not hashed again.")
     var digests: String?
 
     func validate() throws {
@@ -106,8 +104,7 @@ struct Extract: ParsableCommand {
                     pipeline: pipeline, configuration: configuration, workers: workers,
                     version: ZoetropeCommand.version)
                 choice.device = device
-                return try choice.decided(
-                    in: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
+                return try choice.decided(in: cache, isCancelled: { Interruption.isRequested }, report: progress.show)
             }
         } catch is FeatureExtractor.Cancelled {
             Console.message("Interrupted before the precision was chosen. Run the same command to start again.")

@@ -37,7 +37,6 @@ final class ExtractionProgress {
 }
 
 extension Extractor.Summary {
-    /// The event as one line.
     var text: String {
         var parts = ["Extracted \(counted(extracted, "video")) (\(grouped(frames)) \(unit))"]
         if extracted > 0 {

@@ -11,8 +11,7 @@ import SequenceModels
 
 struct FineTune: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "finetune",
-        abstract: "Train a backbone, or its last layers, together with a head.",
+        commandName: "finetune", abstract: "Train a backbone, or its last layers, together with a head.",
         discussion: """
             The pipeline's `finetune` section names the layers to train and the training options. Videos are decoded \
             once into a file of frames. The run has the same format as one of `sequence`; its folder holds the \
@@ -35,9 +34,8 @@ struct FineTune: ParsableCommand {
             try pipeline.requireOneSplit(file: self.pipeline.file)
             let summary = try Self.train(
                 pipeline, file: self.pipeline.file, cache: CacheFile(path: training.cache.path),
-                runs: training.runs.path,
-                name: training.wantedName(pipeline), frames: framesPath, resources: training.resources,
-                workers: workers.count, resumes: training.resume)
+                runs: training.runs.path, name: training.wantedName(pipeline), frames: framesPath,
+                resources: training.resources, workers: workers.count, resumes: training.resume)
             if summary.summary.wasCancelled {
                 Console.message("Interrupted. Run the same command with --resume to continue.")
                 throw Console.interrupted
@@ -92,8 +90,7 @@ struct FineTune: ParsableCommand {
                 dataset, configuration, store: FrameStore(path: path), workers: workers, isCancelled: isCancelled
             ) { event in
                 switch event {
-                case .decoded(let done, let total):
-                    line.step("decoding", done, of: total)
+                case .decoded(let done, let total): line.step("decoding", done, of: total)
                 case .failed(let path, let reason):
                     line.clear()
                     Console.message("failed: \(path): \(reason)")
@@ -103,22 +100,16 @@ struct FineTune: ParsableCommand {
     }
 
     private static func text(_ summary: FineTuningRun.Summary, _ run: FineTuningRun) -> TerminalText {
-        var table = TextTable([("split", .left), ("clips", .right), ("loss", .right), ("accuracy", .right)])
-        for split in Split.allCases {
-            guard let metrics = summary.metrics[split] else { continue }
-            table.append([
-                split.rawValue, "\(metrics.count)", decimal(metrics.loss, 4), percent(metrics.accuracy),
-            ])
-        }
-        let ending =
-            switch summary.ending {
-            case .finished: ""
-            case .stoppedEarly: " (stopped early)"
-            case .cancelled: ""
-            case .diverged: " (diverged: the loss or a score became infinite or NaN; try a smaller learning rate)"
-            }
+        let table = TextTable(
+            [("split", .left), ("clips", .right), ("loss", .right), ("accuracy", .right)],
+            rows: Split.allCases.compactMap { split in
+                summary.metrics[split].map {
+                    [split.rawValue, "\($0.count)", decimal($0.loss, 4), percent($0.accuracy)]
+                }
+            })
         return """
-            \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), \(decimal(summary.seconds, 1)) s\(ending)
+            \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), \(decimal(summary.seconds, 1)) s\
+            \(summary.ending.note())
             \(lines: table.text)
             Run: \(run.directory.path)
             Backbone: \(run.weightsPath)

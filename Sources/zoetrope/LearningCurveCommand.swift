@@ -13,14 +13,11 @@ struct LearningCurveCommand: ParsableCommand {
     @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var cache: CacheOption
 
-    @Option(help: "Number of folds of the cross-validation.")
-    var folds = 5
+    @Option(help: "Number of folds of the cross-validation.") var folds = 5
 
-    @Option(help: "Number of repeats with new folds.")
-    var repeats = 1
+    @Option(help: "Number of repeats with new folds.") var repeats = 1
 
-    @Option(help: "Number of training-set sizes; each is twice the previous one.")
-    var sizes = 5
+    @Option(help: "Number of training-set sizes; each is twice the previous one.") var sizes = 5
 
     @OptionGroup var resources: TrainingResources
     @OptionGroup var partial: PartialOption
@@ -40,14 +37,12 @@ struct LearningCurveCommand: ParsableCommand {
             try report.requireWritable()
             let read = try pipeline.read()
             let cache = try CacheFile(path: cache.path, create: false)
-            let settings = LearningCurve.Settings(
-                folds: folds, repeats: repeats, sizes: sizes, workers: resources.threads,
-                memory: resources.memory.bytes, allowsPartial: partial.isAllowed)
             let line = ProgressLine()
             let curve = try Console.interruptible { isCancelled in
                 try LearningCurve(
-                    read, file: pipeline.file, cache: cache, version: ZoetropeCommand.version, settings,
-                    isCancelled: isCancelled
+                    read, file: pipeline.file, cache: cache, version: ZoetropeCommand.version, folds: folds,
+                    repeats: repeats, sizes: sizes, workers: resources.threads, memory: resources.memory.bytes,
+                    allowsPartial: partial.isAllowed, isCancelled: isCancelled
                 ) { event in
                     switch event {
                     case .features(let event): TrainSequence.show(event, line)
@@ -74,8 +69,8 @@ struct LearningCurveCommand: ParsableCommand {
             Console.print(json: try JSONText.of(curve.points))
         } else {
             Console.print(
-                "\(name): \(curve.heldOut) held-out clips, each predicted by models that were not trained on it\n\(lines: page.text)"
-            )
+                "\(name): \(curve.heldOut) held-out clips, each predicted by models that were not trained on "
+                    + "it\n\(lines: page.text)")
             if let gain = page.gain { Console.print("\n" + gain) }
         }
         try report.write { page }

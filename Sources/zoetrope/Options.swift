@@ -8,10 +8,8 @@ import Reports
 
 // Options shared by several commands.
 
-/// A pipeline file with `--set` overrides.
 struct PipelineOptions: ParsableArguments {
-    @Argument(help: ArgumentHelp("A pipeline file (YAML).", valueName: "pipeline"))
-    var file: String
+    @Argument(help: ArgumentHelp("A pipeline file (YAML).", valueName: "pipeline")) var file: String
 
     @Option(
         name: .customLong("set"),
@@ -35,17 +33,13 @@ struct CacheOption: ParsableArguments {
 
 /// Selects features of a cache and the folder of their videos.
 struct CollectionOptions: ParsableArguments {
-    @Argument(help: ArgumentHelp("The SQLite file that holds the features.", valueName: "cache"))
-    var path: String
+    @Argument(help: ArgumentHelp("The SQLite file that holds the features.", valueName: "cache")) var path: String
 
-    @Option(help: "Name of a recipe in the cache, or its backbone (default: the only one).")
-    var recipe: String?
+    @Option(help: "Name of a recipe in the cache, or its backbone (default: the only one).") var recipe: String?
 
-    @Option(help: "Name of a data set in the cache (default: the only one).")
-    var dataset: String?
+    @Option(help: "Name of a data set in the cache (default: the only one).") var dataset: String?
 
-    @Option(
-        help: "Folder of the data set's videos, for showing their frames (default: where `extract` found them).")
+    @Option(help: "Folder of the data set's videos, for showing their frames (default: where `extract` found them).")
     var root: String?
 
     /// - Throws: `CacheError`, `ExplorationError`.
@@ -71,7 +65,6 @@ struct WeightsOption: ParsableArguments {
     var path: String?
 }
 
-/// The output format.
 struct JSONOption: ParsableArguments {
     @Flag(help: "Print JSON.")
     var json = false

@@ -7,8 +7,7 @@ extension PrecisionCheck.Result {
     var text: String {
         var table = TextTable([
             ("precision", .left), (isGPU ? "frames/s" : "frames/s per core", .right), ("cosine to f32", .right),
-            ("worst frame", .right),
-            ("centred", .right), ("head accuracy", .right),
+            ("worst frame", .right), ("centred", .right), ("head accuracy", .right),
         ])
         for row in rows {
             let isExact = row.precision == .f32
@@ -19,8 +18,8 @@ extension PrecisionCheck.Result {
             ])
         }
         let heading =
-            "\(backbone) on \(counted(frames, "frame")) of \(counted(clips, "clip")), \(counted(classes, "class", "classes")); accuracy over \(counted(judged, "clip")), "
-            + "mean of three heads:"
+            "\(backbone) on \(counted(frames, "frame")) of \(counted(clips, "clip")), "
+            + "\(counted(classes, "class", "classes")); accuracy over \(counted(judged, "clip")), mean of three heads:"
         return ([heading, table.text] + rows.dropFirst().map(verdict) + missing.map(absence)).joined(separator: "\n")
     }
 
@@ -33,8 +32,7 @@ extension PrecisionCheck.Result {
             let pace =
                 speed < 1.1
                 ? "not faster than f32 on this machine, and" : "\(decimal(speed, 1)) times as fast as f32, but"
-            return
-                "\(name)\(kept) is \(pace) its features differ too much from f32: use f32 if accuracy matters."
+            return "\(name)\(kept) is \(pace) its features differ too much from f32: use f32 if accuracy matters."
                 + (row.layers.isEmpty ? "" : " Layer by layer:\n" + Self.table(row))
         }
         if speed < 1.1 { return "\(name)\(kept) is not faster than f32 on this machine: use f32." }

@@ -7,7 +7,6 @@ import Reports
 import SequenceModels
 import Video
 
-/// `predict`: applies a run to new videos.
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Predict the classes of new videos, or of sliding windows over time with --windows.",
@@ -18,16 +17,13 @@ struct Predict: ParsableCommand {
 
     @OptionGroup var trained: RunArgument
 
-    @Argument(help: "Video files, or folders of images.")
-    var videos: [String]
+    @Argument(help: "Video files, or folders of images.") var videos: [String]
 
     @OptionGroup var backbone: WeightsOption
 
-    @Option(help: "Classes to list for each video.")
-    var top = 5
+    @Option(help: "Classes to list for each video.") var top = 5
 
-    @Flag(help: "Print JSON, all classes.")
-    var json = false
+    @Flag(help: "Print JSON, all classes.") var json = false
 
     @Option(help: ArgumentHelp("Write an animated GIF of the sampled frames with the prediction.", valueName: "file"))
     var gif: String?
@@ -37,13 +33,11 @@ struct Predict: ParsableCommand {
         help: ArgumentHelp("Write the whole video as MP4 with the prediction drawn on it.", valueName: "file"))
     var film: String?
 
-    @Flag(help: "Average the probabilities of all fold models of a cross-validated run.")
-    var ensemble = false
+    @Flag(help: "Average the probabilities of all fold models of a cross-validated run.") var ensemble = false
 
     @OptionGroup var window: WindowOptions
 
     func validate() throws {
-        if videos.isEmpty { throw ValidationError("Name at least one video.") }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
         if ensemble, window.slides { throw ValidationError("--ensemble is for whole videos, without --windows.") }
         if videos.count > 1, gif != nil || film != nil || window.strip != nil {
@@ -63,8 +57,7 @@ struct Predict: ParsableCommand {
             if window.slides {
                 outputs = try WindowedOutput.run(self)
             } else {
-                let predictor = try Predictor(
-                    trained.directory, weights: backbone.path, isEnsemble: ensemble)
+                let predictor = try Predictor(trained.directory, weights: backbone.path, isEnsemble: ensemble)
                 for warning in predictor.warnings { Console.message("note: " + warning) }
                 outputs = try each { video in
                     let prediction = try predictor.predict(video)
@@ -73,9 +66,11 @@ struct Predict: ParsableCommand {
                     return Output(text: text(prediction), document: prediction)
                 }
             }
-            if json { try printJSON(outputs.map(\.document)) }
-            if outputs.isEmpty { throw ExitCode(1) }
-            if outputs.count < videos.count { throw Console.someFailed }
+            if json {
+                let documents = outputs.map { AnyDocument(document: $0.document) }
+                Console.print(json: try JSONText.of(documents, keys: .convertToSnakeCase))
+            }
+            try Console.exit(after: outputs.count, of: videos.count)
         }
     }
 
@@ -87,23 +82,19 @@ struct Predict: ParsableCommand {
     /// Continues after a video that fails, and reports it.
     func each(_ work: (String) throws -> Output) throws -> [Output] {
         try videos.compactMap { video in
-            do {
+            try Console.attempt {
                 if (try? FileContent.of(video)) == .image {
                     Console.message(
-                        "note: \(video) is a single image, so the prediction is that of one frame. Name a video, or a folder of images."
-                    )
+                        "note: \(video) is a single image, so the prediction is that of one frame. Name a video, or a "
+                            + "folder of images.")
                 }
                 let output = try work(video)
                 if !json { Console.print(output.text) }
                 return output
-            } catch let error as VideoError {
-                Console.message("failed: " + error.localizedDescription)
-                return nil
             }
         }
     }
 
-    /// Writes the requested GIF or video.
     func draw(_ video: String, _ request: SampleRequest, caption: @escaping LabelledVideo.Caption) throws {
         guard gif != nil || film != nil else { return }
         try Console.interruptible { isCancelled in
@@ -119,18 +110,15 @@ struct Predict: ParsableCommand {
         }
     }
 
-    private func printJSON(_ documents: [any Encodable]) throws {
-        Console.print(json: try JSONText.of(documents.map(AnyDocument.init)))
-    }
-
     private struct AnyDocument: Encodable {
         let document: any Encodable
         func encode(to encoder: any Encoder) throws { try document.encode(to: encoder) }
     }
 
     private func text(_ prediction: Prediction) -> TerminalText {
-        var table = TextTable([("class", .left), ("probability", .right)])
-        for entry in prediction.classes.prefix(top) { table.append([entry.label, percent(entry.probability)]) }
+        let table = TextTable(
+            [("class", .left), ("probability", .right)],
+            rows: prediction.classes.prefix(top).map { [$0.label, percent($0.probability)] })
         let unit = prediction.frames == 1 ? String(prediction.unit.dropLast()) : prediction.unit
         return "\(prediction.video) (\(prediction.frames) \(unit))\n\(lines: table.text)"
     }

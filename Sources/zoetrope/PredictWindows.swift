@@ -10,11 +10,9 @@ struct WindowOptions: ParsableArguments {
     @Flag(name: .customLong("windows"), help: "Slide the trained window over the video and print the class over time.")
     var slides = false
 
-    @Option(help: "With --windows: average the probabilities of N windows around each frame.")
-    var rolling = 1
+    @Option(help: "With --windows: average the probabilities of N windows around each frame.") var rolling = 1
 
-    @Option(help: "With --windows: frames per second (default: that of the training clips).")
-    var frameRate: Double?
+    @Option(help: "With --windows: frames per second (default: that of the training clips).") var frameRate: Double?
 
     @Option(
         help: ArgumentHelp(
@@ -40,17 +38,11 @@ struct WindowOptions: ParsableArguments {
 
 /// `predict --windows`.
 enum WindowedOutput {
-    /// The JSON output.
     private struct Document: Encodable {
         let video: String
         let window: Int
         let frameRate: Double
         let segments: [Timeline.Segment]
-
-        enum CodingKeys: String, CodingKey {
-            case video, window, segments
-            case frameRate = "frame_rate"
-        }
     }
 
     static func run(_ command: Predict) throws -> [Predict.Output] {
@@ -100,8 +92,7 @@ enum WindowedOutput {
         let frames = prediction.timeline.times.count
         let window =
             prediction.unit == "frames" ? "windows of \(prediction.window)" : "one window of \(prediction.window)"
-        let short =
-            prediction.isShort ? "; the video is shorter than the window that the run was trained on" : ""
+        let short = prediction.isShort ? "; the video is shorter than the window that the run was trained on" : ""
         return """
             \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) per second, \
             \(window)\(short))

@@ -2,7 +2,6 @@ import ArgumentParser
 import Files
 import Reports
 
-/// The options of reports.
 struct ReportOptions: ParsableArguments {
     @Option(
         name: .customLong("report"),
@@ -10,8 +9,7 @@ struct ReportOptions: ParsableArguments {
             "Write a report with charts: an HTML file, or a folder with --format svg or png.", valueName: "file"))
     var path: String?
 
-    @Option(help: "Format of the report: html, or only its charts as svg or png files.")
-    var format = "html"
+    @Option(help: "Format of the report: html, or only its charts as svg or png files.") var format = "html"
 
     func validate() throws {
         guard format == "html" || Gnuplot.Format(rawValue: format) != nil else {
@@ -31,7 +29,6 @@ struct ReportOptions: ParsableArguments {
         }
     }
 
-    /// Writes the requested report and prints its path.
     func write(_ make: () throws -> any Report) throws {
         guard let path else { return }
         let report = try make()

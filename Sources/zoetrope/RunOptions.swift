@@ -8,8 +8,7 @@ import PipelineFile
 import SequenceModels
 
 struct RunsOption: ParsableArguments {
-    @Option(name: .customLong("runs"), help: "Folder that holds the runs.")
-    var path = "runs"
+    @Option(name: .customLong("runs"), help: "Folder that holds the runs.") var path = "runs"
 
     /// Checks before any work that runs can be written there.
     ///
@@ -17,10 +16,8 @@ struct RunsOption: ParsableArguments {
     func requireWritable() throws { try OutputPath.requireFolder(path, "--runs") }
 }
 
-/// The name of a run.
 struct RunArgument: ParsableArguments {
-    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run"))
-    var path: String
+    @Argument(help: ArgumentHelp("A run's folder, such as runs/demo-gru.", valueName: "run")) var path: String
 
     var directory: RunDirectory { RunDirectory(path: path) }
 }
@@ -29,8 +26,10 @@ struct RunArgument: ParsableArguments {
 struct SplitOption: ParsableArguments {
     @Option(
         name: .customLong("split"),
-        help:
-            "Split of the run to use: test, heldout (cross-validation), validation or train (default: the first that exists)."
+        help: """
+            Split of the run to use: test, heldout (cross-validation), validation or train (default: the first that \
+            exists).
+            """
     )
     var name: String?
 
@@ -43,7 +42,6 @@ struct SplitOption: ParsableArguments {
     }
 }
 
-/// How clips of classes unknown to training are treated.
 struct UnknownClassesOption: ParsableArguments {
     @Flag(
         name: .customLong("known-classes"),
@@ -51,7 +49,6 @@ struct UnknownClassesOption: ParsableArguments {
     var leavesOut = false
 }
 
-/// Whether training is allowed if clips have no features.
 struct PartialOption: ParsableArguments {
     @Flag(
         name: .customLong("partial"), help: "Train even if more than a tenth of the pipeline's clips have no features.")
@@ -63,8 +60,7 @@ struct TrainingOptions: ParsableArguments {
     @OptionGroup var cache: CacheOption
     @OptionGroup var runs: RunsOption
 
-    @Option(help: "Name of the run (default: the pipeline's, with a number if it exists already).")
-    var name: String?
+    @Option(help: "Name of the run (default: the pipeline's, with a number if it exists already).") var name: String?
 
     @Flag(
         help: """
@@ -93,7 +89,6 @@ struct TrainingOptions: ParsableArguments {
     func wantedName(_ pipeline: Pipeline) -> String? { resume ? name ?? pipeline.name : name }
 }
 
-/// Threads and memory for training.
 struct TrainingResources: ParsableArguments {
     @Option(help: "Number of threads (default: one per core). The result does not depend on it.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
@@ -105,16 +100,16 @@ struct TrainingResources: ParsableArguments {
     }
 }
 
-/// Memory for features.
 struct MemoryOption: ParsableArguments {
     @Option(
         name: .customLong("memory"),
-        help:
-            "Memory for features, such as 4GB or 500MB (default: half of the machine's); larger feature sets are streamed."
+        help: """
+            Memory for features, such as 4GB or 500MB (default: half of the machine's); larger feature sets are \
+            streamed.
+            """
     )
     var text: String?
 
-    /// Half of the physical memory.
     static let defaultBytes = Int(clamping: ProcessInfo.processInfo.physicalMemory / 2)
 
     /// Maximum bytes of features in memory.

@@ -20,7 +20,6 @@ struct Runs: ParsableCommand {
 
     @OptionGroup var format: JSONOption
 
-    /// The sort order of runs.
     enum Order: String, ExpressibleByArgument, CaseIterable {
         case name, started, seconds
         case validationLoss = "validation-loss"
@@ -57,8 +56,8 @@ struct Runs: ParsableCommand {
                 Console.message(
                     "note: \(counted(unknown.count, "run")) of an older version did not store the clips that trained "
                         + "\(unknown.count == 1 ? "it" : "them"), so `evaluate` cannot compute their metrics: "
-                        + "\(unknown.prefix(8).joined(separator: ", "))\(unknown.count > 8 ? ", …" : ""). Train again with `zoetrope sequence`."
-                )
+                        + "\(unknown.prefix(8).joined(separator: ", "))\(unknown.count > 8 ? ", …" : ""). Train again "
+                        + "with `zoetrope sequence`.")
             }
         }
     }

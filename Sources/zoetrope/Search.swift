@@ -9,7 +9,6 @@ import Language
 import NeuralNetwork
 import Reports
 
-/// `search`: finds moments that match phrases or images.
 struct Search: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Search a cache for clips or moments by text, image or video (CLIP, SigLIP).",
@@ -24,30 +23,24 @@ struct Search: ParsableCommand {
 
     @OptionGroup var collection: CollectionOptions
 
-    @Argument(help: "The text to search for, such as \"a person falls off a bicycle\".")
-    var phrases: [String] = []
+    @Argument(help: "The text to search for, such as \"a person falls off a bicycle\".") var phrases: [String] = []
 
     @Option(
         name: .customLong("video"),
         help: "A query video or folder of images; its embedding is averaged with those of the phrases.")
     var videos: [String] = []
 
-    @Option(name: .customLong("image"), help: "A query image.")
-    var images: [String] = []
+    @Option(name: .customLong("image"), help: "A query image.") var images: [String] = []
 
-    @Option(name: .customLong("not"), help: "A negative phrase; may be repeated.")
-    var unwanted: [String] = []
+    @Option(name: .customLong("not"), help: "A negative phrase; may be repeated.") var unwanted: [String] = []
 
-    @Option(help: "List clips or moments.")
-    var by = Unit.moment
+    @Option(help: "List clips or moments.") var by = Unit.moment
 
-    @Option(help: "Number of results.")
-    var top = 20
+    @Option(help: "Number of results.") var top = 20
 
     @Option(
         name: .customLong("where"),
-        help: ArgumentHelp(
-            "SQL condition on clips, over the columns of `video` and `sample`.", valueName: "condition"))
+        help: ArgumentHelp("SQL condition on clips, over the columns of `video` and `sample`.", valueName: "condition"))
     var condition: String?
 
     @Option(help: "The image tower's weight file, for --video and --image (default: the recipe's).")
@@ -61,8 +54,7 @@ struct Search: ParsableCommand {
     )
     var vocabulary: String?
 
-    @Option(help: ArgumentHelp("Write the results as an HTML page with frames.", valueName: "file"))
-    var html: String?
+    @Option(help: ArgumentHelp("Write the results as an HTML page with frames.", valueName: "file")) var html: String?
 
     @Option(help: ArgumentHelp("Concatenate the moments found into one video (.mp4).", valueName: "file"))
     var film: String?
@@ -99,14 +91,11 @@ struct Search: ParsableCommand {
             }
             // Image queries need no text tower.
             let model =
-                phrases.isEmpty && unwanted.isEmpty
-                ? nil : try TextModel(record, weights: text, vocabulary: vocabulary)
+                phrases.isEmpty && unwanted.isEmpty ? nil : try TextModel(record, weights: text, vocabulary: vocabulary)
             for phrase in phrases + unwanted where model?.encoder.isTooLong(phrase) == true {
                 Console.message("note: \"\(phrase)\" is truncated to the maximum length of the text tower")
             }
-            let (wanted, others) = (
-                try model?.encoder.encode(phrases) ?? [], try model?.encoder.encode(unwanted) ?? []
-            )
+            let (wanted, others) = (try model?.encoder.encode(phrases) ?? [], try model?.encoder.encode(unwanted) ?? [])
             // For later SQL queries; a failure is ignored, because the cache may be read-only.
             try? file.store(
                 phrases: Array(zip(phrases + unwanted, wanted + others)), extraction: selection.extraction.id)
@@ -128,9 +117,7 @@ struct Search: ParsableCommand {
     }
 
     /// The memory-mapped features, created if they are requested and missing.
-    private func mapped(
-        _ cache: CacheFile, _ extraction: StoredExtraction
-    ) throws -> MappedFeatures? {
+    private func mapped(_ cache: CacheFile, _ extraction: StoredExtraction) throws -> MappedFeatures? {
         if let known = try MappedFeatures.open(cache, extraction: extraction, in: PhraseSearch.mapFolder) {
             return known
         }
@@ -144,7 +131,6 @@ struct Search: ParsableCommand {
         return made
     }
 
-    /// Writes the requested report and video.
     private func show(_ matches: [PhraseSearch.Match], _ cache: CacheFile, _ selection: CacheSelection) throws {
         if html == nil, film == nil { return }
         let folder = try collection.root ?? selection.root(cache)

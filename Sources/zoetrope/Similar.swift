@@ -6,24 +6,19 @@ import Foundation
 import Reports
 import Video
 
-/// `similar`: finds clips that are similar to a video.
 struct Similar: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List the clips of a cache that are most similar to a video, by the cosine of their features.")
 
     @OptionGroup var collection: CollectionOptions
 
-    @Argument(help: "Video files, or folders of images.")
-    var videos: [String]
+    @Argument(help: "Video files, or folders of images.") var videos: [String]
 
-    @Option(help: "The backbone's weight file, if it is not at the path that the recipe names.")
-    var weights: String?
+    @Option(help: "The backbone's weight file, if it is not at the path that the recipe names.") var weights: String?
 
-    @Option(help: "How many clips to list.")
-    var top = 10
+    @Option(help: "How many clips to list.") var top = 10
 
-    @Flag(help: "Find moments: the most similar frame of each clip.")
-    var frames = false
+    @Flag(help: "Find moments: the most similar frame of each clip.") var frames = false
 
     @Option(
         help: ArgumentHelp(
@@ -33,7 +28,6 @@ struct Similar: ParsableCommand {
     @OptionGroup var format: JSONOption
 
     func validate() throws {
-        if videos.isEmpty { throw ValidationError("Name at least one video.") }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
         if let strip {
             if videos.count > 1 { throw ValidationError("--strip is for one video at a time.") }
@@ -55,26 +49,19 @@ struct Similar: ParsableCommand {
             let search = try SimilarClips(
                 file, dataset: selection.dataset, extraction: selection.extraction, weights: weights,
                 memory: MemoryOption.defaultBytes)
-            var documents: [Document] = []
-            for video in videos {
-                do {
+            let documents = try videos.compactMap { video in
+                let document = try Console.attempt {
                     let query = try search.query(video)
                     let matches =
                         try frames ? search.moments(like: query, count: top) : search.clips(like: query, count: top)
                     if let strip { try draw(strip, video, matches, file, selection) }
-                    if format.json {
-                        documents.append(Document(video: video, similar: matches))
-                    } else {
-                        show(video, matches)
-                    }
-                } catch let error as VideoError {
-                    Console.message("failed: " + error.localizedDescription)
-                    if videos.count == 1 { throw ExitCode(1) }
+                    if !format.json { show(video, matches) }
+                    return Document(video: video, similar: matches)
                 }
+                if document == nil, videos.count == 1 { throw ExitCode(1) }
+                return document
             }
-            if format.json {
-                Console.print(json: try JSONText.of(documents))
-            }
+            if format.json { Console.print(json: try JSONText.of(documents)) }
         }
     }
 
@@ -93,14 +80,12 @@ struct Similar: ParsableCommand {
     }
 
     private func show(_ video: String, _ matches: [SimilarClips.Match]) {
-        var table = TextTable([("clip", .left), ("class", .left), ("cosine", .right)])
-        if frames {
-            table = TextTable([("clip", .left), ("class", .left), ("at", .right), ("cosine", .right)])
-        }
-        for match in matches {
-            let time = frames ? [match.time.map { decimal($0, 2) + " s" } ?? "–"] : []
-            table.append([match.path, match.label] + time + [decimal(match.cosine, 3)])
-        }
+        let table = TextTable(
+            [("clip", .left), ("class", .left)] + (frames ? [("at", .right)] : []) + [("cosine", .right)],
+            rows: matches.map { match in
+                let time = frames ? [match.time.map { decimal($0, 2) + " s" } ?? "–"] : []
+                return [match.path, match.label] + time + [decimal(match.cosine, 3)]
+            })
         Console.print("\(video)\n\(lines: table.text)")
     }
 }

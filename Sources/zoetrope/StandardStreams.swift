@@ -85,8 +85,8 @@ enum StandardStreams {
         let name = stream == .output ? "Standard output" : "Standard error"
         let why = reason == EBADF ? "it is closed" : String(cString: strerror(reason))
         write(
-            "error: \(name) could not be written: \(why). Stored results are kept; run the command again with an output that "
-                + "can be written to.\n", to: .error)
+            "error: \(name) could not be written: \(why). Stored results are kept; run the command again with an "
+                + "output that can be written to.\n", to: .error)
         return 1
     }
 }

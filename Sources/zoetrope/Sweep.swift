@@ -7,7 +7,6 @@ import Workflows
 import Reports
 import SequenceModels
 
-/// `sweep`: many runs of one pipeline.
 struct Sweep: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
@@ -29,8 +28,8 @@ struct Sweep: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Nested cross-validation with this many folds: select inside the training folds and report the accuracy of the outer folds; no run is kept.",
-            valueName: "parts"))
+            "Nested cross-validation with this many folds: select inside the training folds and report the accuracy of "
+                + "the outer folds; no run is kept.", valueName: "parts"))
     var folds: Int?
 
     @OptionGroup var format: JSONOption
@@ -94,9 +93,7 @@ struct Sweep: ParsableCommand {
         }
         line.clear()
         guard let nested else { throw Console.interrupted }
-        if format.json {
-            return Console.print(json: try JSONText.of(nested.choices))
-        }
+        if format.json { return Console.print(json: try JSONText.of(nested.choices, keys: .convertToSnakeCase)) }
         var table = TextTable(
             [("fold", .right)] + plan.keys.map { (heading: Self.short($0), alignment: .left) } + [
                 ("inner validation loss", .right), ("held-out accuracy", .right),
@@ -118,10 +115,7 @@ struct Sweep: ParsableCommand {
     }
 
     private func show(_ sweep: SweepRun, _ result: SweepRun.Result, _ path: String) throws {
-        if format.json {
-            Console.print(json: try JSONText.of(result.outcomes))
-            return
-        }
+        if format.json { return Console.print(json: try JSONText.of(result.outcomes, keys: .convertToSnakeCase)) }
         Console.print(lines: table(sweep.plan, result))
         for outcome in result.outcomes {
             if let failure = outcome.failure { Console.print("\(outcome.name): \(failure)") }
@@ -139,18 +133,14 @@ struct Sweep: ParsableCommand {
                     ? "\nNo run is selected: no run has a validation part."
                     : "\nNo run is selected: all runs diverged.")
         }
-        let trained = result.outcomes.filter { $0.failure == nil }
-        if trained.count > 1, trained.count <= Self.compared {
-            let directories = trained.map { RunDirectory(path: runs.path + "/" + $0.name) }
+        if let directories = compared(result) {
             Console.print(lines: "\n" + (try Comparison(directories, cache: cache.path)).text)
         }
         Console.print("\nAs a table for plots: \(path)")
     }
 
     private func page(_ plan: SweepPlan, _ result: SweepRun.Result) throws -> SweepReport {
-        let trained = result.outcomes.filter { $0.failure == nil }
-        let isComparable = trained.count > 1 && trained.count <= Self.compared
-        return SweepReport(
+        SweepReport(
             name: plan.points[0].pipeline.name, keys: plan.keys,
             points: result.outcomes.map {
                 SweepReport.Point(
@@ -158,18 +148,18 @@ struct Sweep: ParsableCommand {
                     testAccuracy: $0.testAccuracy, diverged: $0.diverged)
             },
             best: result.best?.name,
-            comparison: isComparable
-                ? try ComparisonReport(trained.map { RunDirectory(path: runs.path + "/" + $0.name) }, cache: cache.path)
-                : nil)
+            comparison: try compared(result).map { try ComparisonReport($0, cache: cache.path) })
     }
 
-    /// Maximum number of runs in the comparison.
-    private static let compared = 24
+    /// The trained runs; nil unless there are 2 to 24, which a comparison can show.
+    private func compared(_ result: SweepRun.Result) -> [RunDirectory]? {
+        let trained = result.outcomes.filter { $0.failure == nil }
+        return (2...24).contains(trained.count) ? trained.map { RunDirectory(path: runs.path + "/" + $0.name) } : nil
+    }
 
     private func table(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {
-        let names = plan.keys.map { (heading: Self.short($0), alignment: TextTable.Alignment.left) }
         var table = TextTable(
-            [("run", .left)] + names + [
+            [("run", .left)] + plan.keys.map { (heading: Self.short($0), alignment: .left) } + [
                 ("epoch", .right), ("validation loss", .right), ("validation", .right), ("test", .right),
             ])
         let ranked = result.outcomes.sorted { first, second in
@@ -186,6 +176,5 @@ struct Sweep: ParsableCommand {
         return table.text
     }
 
-    /// The last component of a key.
     private static func short(_ key: String) -> String { key.splitBytes(".").last.map(String.init) ?? key }
 }

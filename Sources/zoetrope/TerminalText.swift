@@ -1,4 +1,5 @@
 import Escaping
+import Reports
 
 /// Text for the terminal. Literals are trusted; every interpolated value may come from a file, a cache or the command
 /// line and is escaped completely, newlines included, so that no name can move the cursor or forge a line.
@@ -36,5 +37,13 @@ struct TerminalText: ExpressibleByStringInterpolation {
     @_disfavoredOverload
     static func + (first: TerminalText, second: String) -> TerminalText {
         TerminalText(escaped: first.text + Escaping.visible(second))
+    }
+}
+
+extension TextTable {
+    /// - Precondition: every row has as many cells as there are columns.
+    init(_ columns: [(heading: String, alignment: Alignment)], rows: [[String]]) {
+        self.init(columns)
+        for row in rows { append(row) }
     }
 }

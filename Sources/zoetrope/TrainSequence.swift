@@ -10,11 +10,9 @@ import Workflows
 import Reports
 import SequenceModels
 
-/// `sequence`.
 struct TrainSequence: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sequence",
-        abstract: "Train a classifier on cached features; no video is opened.")
+        commandName: "sequence", abstract: "Train a classifier on cached features; no video is opened.")
 
     @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var training: TrainingOptions
@@ -23,8 +21,8 @@ struct TrainSequence: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Cross-validate with this many folds on all clips but the test part; the model that is kept is trained on all folds.",
-            valueName: "parts"))
+            "Cross-validate with this many folds on all clips but the test part; the model that is kept is trained on "
+                + "all folds.", valueName: "parts"))
     var folds: Int?
 
     @Option(
@@ -125,8 +123,8 @@ struct TrainSequence: ParsableCommand {
         case .validated(let result):
             line.clear()
             Console.message(
-                "\(run.name): \(result.summary.text(averaged: result.metrics.accuracy, interval: result.interval)); the model that is "
-                    + "kept is trained on all folds for \(counted(result.summary.epochs, "epoch"))")
+                "\(run.name): \(result.summary.text(averaged: result.metrics.accuracy, interval: result.interval)); "
+                    + "the model that is kept is trained on all folds for \(counted(result.summary.epochs, "epoch"))")
         case .final(let event): show(event, run, line)
         }
     }
@@ -135,8 +133,9 @@ struct TrainSequence: ParsableCommand {
         switch event {
         case .loaded(let train, let validation, let test, let classes, let parameters):
             Console.message(
-                "\(run.name): \(run.training.model.summary), \(grouped(parameters)) parameters, \(counted(classes, "class", "classes")); "
-                    + "\(train) training, \(validation) validation, \(test) test clips")
+                "\(run.name): \(run.training.model.summary), \(grouped(parameters)) parameters, "
+                    + "\(counted(classes, "class", "classes")); \(train) training, \(validation) validation, \(test) "
+                    + "test clips")
         case .note(let text): Console.message("note: " + text)
         case .resumed(let epochs): Console.message("\(run.name): resumes after epoch \(epochs)")
         case .epoch(let epoch):
@@ -179,19 +178,22 @@ struct TrainSequence: ParsableCommand {
             } ?? ""
         return headline + """
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \(decimal(summary.seconds, 2)) s\
-            \(ending(summary.ending))
+            \(summary.ending.note(remedy: " or standardize: true"))
             \(lines: lines)
             Run: \(summary.directory)
             """
     }
 
-    private static func ending(_ ending: TrainingEnding) -> String {
-        switch ending {
+}
+
+extension TrainingEnding {
+    /// A note behind a run's best epoch; `remedy` is appended to the advice for a diverged run.
+    func note(remedy: String = "") -> String {
+        switch self {
         case .finished: ""
         case .stoppedEarly: " (stopped early)"
         case .cancelled: " (interrupted; continue with --resume)"
-        case .diverged:
-            " (diverged: the loss or a score became infinite or NaN; try a smaller learning rate or standardize: true)"
+        case .diverged: " (diverged: the loss or a score became infinite or NaN; try a smaller learning rate\(remedy))"
         }
     }
 }

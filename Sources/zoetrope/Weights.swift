@@ -14,9 +14,8 @@ struct Weights: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract:
-                "List published weight files: size, source, checksum, licence, published accuracy on ImageNet or Kinetics."
-        )
+            abstract: "List published weight files: size, source, checksum, licence, published accuracy on ImageNet or "
+                + "Kinetics.")
 
         func run() throws {
             var table = TextTable([
@@ -34,8 +33,7 @@ struct Weights: ParsableCommand {
                     weights.backbone, weights.file, weights.publisher.rawValue,
                     decimal(weights.megabytes, 1), checksum, weights.licence,
                     decimal(weights.top1, 1) + " %"
-                        + (weights.measure == .classifier ? "" : " " + weights.measure.rawValue),
-                    input(weights),
+                        + (weights.measure == .classifier ? "" : " " + weights.measure.rawValue), input(weights),
                 ])
             }
             Console.print(lines: table.text)
@@ -59,8 +57,7 @@ struct Weights: ParsableCommand {
         @Argument(help: "A file that `weights list` names, or a backbone: then the most accurate of its files.")
         var name: String
 
-        @Option(help: "Folder for the file.")
-        var folder = "weights"
+        @Option(help: "Folder for the file.") var folder = "weights"
 
         @Option(help: "Fetch from this address instead of the publisher's. It may be an http address.")
         var mirror: String?
@@ -84,9 +81,7 @@ struct Weights: ParsableCommand {
         }
 
         private func report(_ file: WeightsFetcher.Fetched) {
-            if file.isReplaced {
-                Console.print("\(file.path) existed, but its checksum was wrong. It was replaced.")
-            }
+            if file.isReplaced { Console.print("\(file.path) existed, but its checksum was wrong. It was replaced.") }
             let state = file.wasThere ? "exists already" : "was fetched"
             if file.isChecked {
                 Console.print("\(file.path) \(state), and its checksum is correct.")
@@ -98,7 +93,6 @@ struct Weights: ParsableCommand {
         }
     }
 
-    /// `weights inspect`.
     struct Inspect: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the format, tensors and shapes of a weight file, and the backbone it fits.")
@@ -107,8 +101,7 @@ struct Weights: ParsableCommand {
             help: "A weight file: .pth, .pt, .h5, .keras or .safetensors. Its format is detected from its content.")
         var file: String
 
-        @Option(help: "Part of a file with several models, such as `teacher`.")
-        var part: String?
+        @Option(help: "Part of a file with several models, such as `teacher`.") var part: String?
 
         func run() throws {
             try Console.perform {
@@ -129,8 +122,8 @@ struct Weights: ParsableCommand {
                 }
                 if !damaged.isEmpty {
                     Console.print(
-                        "\(counted(damaged.count, "tensor")) with NaN or infinity: \(damaged.prefix(5).joined(separator: ", "))"
-                    )
+                        "\(counted(damaged.count, "tensor")) with NaN or infinity: "
+                            + "\(damaged.prefix(5).joined(separator: ", "))")
                 }
                 if let backbone = Backbone.looking(like: checkpoint.shapes) {
                     let place = resolved.part.map { $0.isEmpty ? " at the top level" : " in the part \($0)" } ?? ""
@@ -148,28 +141,23 @@ struct Weights: ParsableCommand {
             let weights = try LoadedWeights(.file(file, part: part), for: backbone)
             let convention = WeightsConvention(backbone, weights.traits)
             Console.print(
-                "`extract` uses it with `numerics: \(convention.numerics.rawValue)` and `input: \(convention.input.text)`."
-            )
+                "`extract` uses it with `numerics: \(convention.numerics.rawValue)` and `input: "
+                    + "\(convention.input.text)`.")
             let configuration = ExtractionConfiguration(
                 backbone: backbone, weights: .file(file, part: part), tap: "pooled",
-                imageSize: backbone.nativeImageSize,
-                sampling: .first(frames: 1))
+                imageSize: backbone.nativeImageSize, sampling: .first(frames: 1))
             for note in configuration.notes(on: weights) { Console.message("note: " + note) }
         }
     }
 
-    /// `weights convert`: any format → `.safetensors`.
     struct Convert: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Convert a weight file to .safetensors, in float32.")
 
-        @Argument(help: "A weight file in any format.")
-        var file: String
+        @Argument(help: "A weight file in any format.") var file: String
 
-        @Argument(help: "The file to write.")
-        var output: String
+        @Argument(help: "The file to write.") var output: String
 
-        @Option(help: "Part of a file with several models, such as `teacher`.")
-        var part: String?
+        @Option(help: "Part of a file with several models, such as `teacher`.") var part: String?
 
         func validate() throws {
             guard output.hasSuffix(".safetensors") else {

@@ -7,8 +7,7 @@ struct ZoetropeCommand: ParsableCommand {
     static let version = "1.3.0"
 
     static let configuration = CommandConfiguration(
-        commandName: "zoetrope",
-        abstract: "Train classifiers that recognise actions in videos.",
+        commandName: "zoetrope", abstract: "Train classifiers that recognise actions in videos.",
         discussion: """
             Two stages: `extract` decodes each video once, runs its frames through a frozen encoder and stores the \
             features in one SQLite file; `sequence` trains sequence classifiers on these features in seconds.
@@ -19,8 +18,7 @@ struct ZoetropeCommand: ParsableCommand {
         version: version,
         subcommands: [
             Extract.self, TrainSequence.self, FineTune.self, Sweep.self, LearningCurveCommand.self, Evaluate.self,
-            Compare.self, Runs.self,
-            Predict.self, Classify.self, ActivationMaps.self, Export.self, Cache.self,
+            Compare.self, Runs.self, Predict.self, Classify.self, ActivationMaps.self, Export.self, Cache.self,
             Dataset.self, Explore.self, Similar.self, Search.self, Describe.self, Weights.self, Demo.self,
         ])
 

@@ -8,12 +8,12 @@ import Training
 
 @Suite struct BackboneTests {
     @Test(
-        "parameters and multiply-adds are those published by torchvision",
+        "parameters and multiply-adds equal those published by torchvision",
         arguments: [
             ("resnet18", 11_689_512, 1.8), ("resnet34", 21_797_672, 3.7), ("resnet50", 25_557_032, 4.1),
             ("resnet101", 44_549_160, 7.8), ("resnet152", 60_192_808, 11.5), ("efficientnet_b0", 5_288_548, 0.39),
             ("efficientnet_b4", 19_341_616, 4.39), ("efficientnet_b7", 66_347_960, 37.75),
-            // 27,161,264 with the auxiliary classifier.
+            // The published count of 27,161,264 includes the auxiliary classifier.
             ("inceptionv3", 23_834_568, 5.71),
             ("r3d_18", 33_371_472, 40.7), ("mc3_18", 11_695_440, 43.34), ("r2plus1d_18", 31_505_325, 40.52),
         ])
@@ -47,7 +47,7 @@ import Training
         }
     }
 
-    /// Features of the newer networks, by what their names contain.
+    /// Features of the newer backbones, by the prefix of their names.
     static let newer = [
         ("_18", 512), ("s3d", 1024), ("i3d_rgb", 1024),
         ("lite", 1280), ("netv2_", 1280), ("mobilenet", 960), ("tiny_16", 192), ("small_", 384), ("_vits", 384),
@@ -55,7 +55,7 @@ import Training
         ("_small", 768), ("_base", 1024), ("_large", 1536),
     ]
 
-    @Test("a file's tensors tell which backbone they are of", arguments: Backbone.all.map(\.name))
+    @Test("the backbone of a weight file is detected from its tensors", arguments: Backbone.all.map(\.name))
     func guess(name: String) throws {
         let backbone = try #require(Backbone.named(name))
         let parameters = backbone.graph(imageSize: backbone.nativeImageSize).parameters
@@ -65,7 +65,7 @@ import Training
         #expect(Backbone.looking(like: shapes.filter { $0.key != parameters[0].name }) == nil)
     }
 
-    @Test("parameter names are unique and torchvision's") func names() throws {
+    @Test("parameter names are unique and equal torchvision's") func names() throws {
         let names = try #require(Backbone.named("resnet50")).graph(imageSize: 224).parameters.map(\.name)
         #expect(Set(names).count == names.count)
         for name in [
@@ -73,7 +73,7 @@ import Training
         ] { #expect(names.contains(name)) }
     }
 
-    @Test("features of two pictures differ, and are the same each time")
+    @Test("features of two images differ and are deterministic")
     func untrainedFeaturesDependOnThePicture() throws {
         let backbone = try #require(Backbone.named("resnet18"))
         let plan = try InferencePlan(
@@ -91,7 +91,7 @@ import Training
 }
 
 @Suite struct PrecisionTests {
-    /// Features of pictures 4 and 5 in `f32` and in another arithmetic.
+    /// Features of images 4 and 5 in `f32` and in another precision.
     static func features(
         _ name: String, imageSize: Int, _ arithmetic: (Graph, PixelNormalization, PackedWeights) throws -> Arithmetic
     ) throws -> (exact: Tensor, other: Tensor) {
@@ -118,7 +118,7 @@ import Training
     }
 
     @Test(
-        "features in eight bits are those in f32, nearly",
+        "int8 features are close to those in f32",
         arguments: [
             "resnet18", "resnet50", "resnet152", "inceptionv3", "vgg16", "efficientnet_b0", "small_cnn",
             "efficientnet_lite0", "mobilenetv3_large", "convnext_tiny", "convnextv2_tiny", "vit_tiny_16",
@@ -131,7 +131,7 @@ import Training
         #expect(exact.values != other.values)
     }
 
-    /// With pictures to calibrate on.
+    /// With images for calibration.
     static func calibrator(_ name: String) throws -> (Calibrator, [[UInt8]]) {
         let backbone = try #require(Backbone.named(name))
         let calibrator = try Calibrator(
@@ -140,18 +140,19 @@ import Training
         return (calibrator, [(0..<2).flatMap { parityPicture($0, size: 64) }])
     }
 
-    @Test("gates keep f32 first where eight bits lose more than is wanted") func gates() throws {
+    @Test("squeeze-and-excitation gates fall back to f32 first if int8 loses too much accuracy") func gates() throws {
         let (calibrator, pixels) = try Self.calibrator("efficientnet_b0")
         #expect(try calibrator.calibration(of: pixels, goal: -1).kept.isEmpty)
         let strict = try calibrator.calibration(of: pixels, goal: 1)
-        // Sixteen blocks have one each; a quarter of the 81 convolutions may follow, and what the last group has more.
+        // Sixteen blocks have one gate each; a quarter of the 81 convolutions may follow, plus the rest of the last
+        // group.
         let convolutions = strict.kept.filter { $0.hasSuffix(".0") || $0.contains("fc") }
         #expect(strict.kept.count - convolutions.count == 16, "\(strict.kept)")
         #expect((10...30).contains(convolutions.count))
     }
 
     @Test(
-        "attention keeps f32 where eight bits lose more than is wanted",
+        "attention falls back to f32 if int8 loses too much accuracy",
         .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
     func attention() throws {
         let backbone = try #require(Backbone.named("vit_tiny_16"))
@@ -176,7 +177,7 @@ import Training
     }
 
     @Test(
-        "features in bfloat16 are those in f32, nearly",
+        "bf16 features are close to those in f32",
         arguments: [
             "resnet18", "inceptionv3", "efficientnet_b0", "efficientnet_lite0", "mobilenetv3_large", "convnext_tiny",
             "convnextv2_tiny", "vit_tiny_16",
@@ -187,10 +188,10 @@ import Training
         #expect(exact.values != other.values)
     }
 
-    @Test("layers keep f32 where eight bits lose more than is wanted") func sensitiveLayers() throws {
+    @Test("layers fall back to f32 if int8 loses too much accuracy") func sensitiveLayers() throws {
         let (calibrator, pixels) = try Self.calibrator("resnet18")
         #expect(try calibrator.calibration(of: pixels).kept.isEmpty)
-        // More than eight bits can give: a quarter of the layers is kept, and no more.
+        // An accuracy that int8 cannot reach: at most a quarter of the layers stays in f32.
         let strict = try calibrator.calibration(of: pixels, goal: 1)
         #expect((5...8).contains(strict.kept.count), "\(strict.kept)")
         let lenient = try calibrator.calibration(of: pixels, goal: -1)
@@ -199,7 +200,7 @@ import Training
     }
 
     @Test(
-        "features of the fastest kernels equal the publisher's",
+        "features with auto-tuned kernels equal the publisher's",
         arguments: ParityTests.goldens.filter { ["resnet18", "inceptionv3", "vgg16"].contains($0.backbone) })
     func tuned(golden: ParityTests.Golden) throws { #expect(try golden.error(tuning: KernelTuning(path: nil)) <= 1e-4) }
 }

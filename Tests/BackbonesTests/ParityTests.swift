@@ -12,7 +12,7 @@ import Testing
         let backbone: String
         let numerics: Numerics?
         let imageSize: Int
-        /// Of a window; nil for pictures.
+        /// Frames of a window; nil for image encoders.
         let frames: Int?
         let tap: String
         let largest: Float
@@ -31,7 +31,7 @@ import Testing
         (fixture($0, in: Bundle.module) as Goldens).goldens
     }
 
-    @Test("features equal the publisher's for the same parameters and pixels", arguments: goldens)
+    @Test("features equal those of the publisher's model for the same parameters and pixels", arguments: goldens)
     func featuresEqualPublishers(golden: Golden) throws {
         let error = try golden.error()
         #expect(error <= 1e-4, "largest difference \(error) of the largest value")
@@ -39,7 +39,7 @@ import Testing
 }
 
 extension ParityTests.Golden {
-    /// The largest difference between our features and the publisher's, of the largest value.
+    /// The largest difference between our features and the publisher's, relative to the largest value.
     func error(batch: Int = 2, tuning: KernelTuning? = nil) throws -> Float {
         let network = try #require(Backbone.named(backbone))
         let plan = try InferencePlan(
@@ -69,18 +69,21 @@ extension ParityTests.Golden {
 @Suite struct EncoderParityTests {
     static let all = (fixture("encoders", in: Bundle.module) as ParityTests.Goldens).goldens
 
-    /// Making up three hundred million parameters takes a debug build half a minute: `ZOETROPE_ALL_NETWORKS=1` does it.
+    /// Generating 300 million random parameters takes half a minute in a debug build; set `ZOETROPE_ALL_NETWORKS=1` to
+    /// do so.
     static let goldens = all.filter { golden in
         ProcessInfo.processInfo.environment["ZOETROPE_ALL_NETWORKS"] != nil || !golden.isLarge
     }
 
-    @Test("features and logits of newer encoders equal their publishers' for the same parameters", arguments: goldens)
+    @Test(
+        "features and logits of newer encoders equal those of their publishers' models for the same parameters",
+        arguments: goldens)
     func featuresEqualPublishers(golden: ParityTests.Golden) throws {
         let error = try golden.error()
         #expect(error <= 1e-4, "largest difference \(error) of the largest value")
     }
 
-    @Test("the mean of a transformer's patches is a tap of its own") func mean() throws {
+    @Test("the mean of a transformer's patch tokens is a separate tap") func mean() throws {
         let graph = try #require(Backbone.named("vit_tiny_16")).graph(imageSize: 64)
         let pixels = parityPicture(0, size: 64)
         func run(_ tap: String) throws -> [Float] {
@@ -95,7 +98,8 @@ extension ParityTests.Golden {
         }
     }
 
-    @Test("every new backbone has a golden, and those that resize positions have two sizes") func complete() {
+    @Test("every new backbone has golden features, at two sizes if it interpolates position embeddings") func complete()
+    {
         let old = ["resnet", "inceptionv3", "vgg16", "small_cnn", "efficientnet_b"]
         for backbone in Backbone.all where !old.contains(where: backbone.name.hasPrefix) {
             if backbone.clip != nil { continue }
@@ -132,24 +136,26 @@ extension ParityTests.Golden {
         return (0..<frames).flatMap { few[$0 % 3].map { $0 >> index } }
     }
 
-    @Test("features and scores equal the publishers' for the same parameters and frames", arguments: goldens)
+    @Test("features and logits of video encoders equal those of the publishers' models", arguments: goldens)
     func featuresEqualPublishers(golden: Golden) throws {
         let error = try golden.error(batch: 1)
         #expect(error <= 1e-4, "largest difference \(error) of the largest value")
     }
 
     @Test(
-        "sums over the places of a window equal the publishers' too",
+        "features with auto-tuned kernels equal the publishers' too",
         arguments: goldens.filter { $0.backbone != "s3d" && $0.imageSize <= 112 })
     func tuned(golden: Golden) throws {
         let error = try golden.error(batch: 1, tuning: KernelTuning(path: nil))
         #expect(error <= 1e-4, "largest difference \(error) of the largest value")
     }
 
-    @Test("two windows at once give what they give alone", arguments: goldens.filter { $0.imageSize <= 65 })
+    @Test(
+        "a batch of two windows gives the same features as each window alone",
+        arguments: goldens.filter { $0.imageSize <= 65 })
     func batches(golden: Golden) throws { #expect(try golden.error(batch: 2, tuning: KernelTuning(path: nil)) <= 1e-4) }
 
-    @Test("every network of windows has goldens of two sizes") func complete() {
+    @Test("every video encoder has golden features at two sizes") func complete() {
         for backbone in Backbone.all where backbone.clip != nil {
             let own = Self.goldens.filter { $0.backbone == backbone.name }
             #expect(Set(own.map(\.imageSize)).count > 1 && own.contains { $0.imageSize == backbone.nativeImageSize })
@@ -157,7 +163,7 @@ extension ParityTests.Golden {
     }
 
     @Test(
-        "eight bits keep a network of windows what it is", arguments: ["r3d_18", "r2plus1d_18"])
+        "int8 features of a video encoder are close to those in f32", arguments: ["r3d_18", "r2plus1d_18"])
     func integers(name: String) throws {
         let network = try #require(Backbone.named(name))
         let graph = network.graph(imageSize: 64, frames: 8)
@@ -184,7 +190,7 @@ extension ParityTests.Golden {
         }
     }
 
-    @Test("labels of Kinetics are 400, in the order of their names") func labels() {
+    @Test("the labels of Kinetics-400 are 400, in alphabetical order") func labels() {
         #expect(ClassLabels.kinetics400.count == 400 && ClassLabels.kinetics400[0] == "abseiling")
         #expect(ClassLabels.kinetics400.last == "zumba" && ClassLabels.published(count: 400) == ClassLabels.kinetics400)
         #expect(ClassLabels.published(count: 7) == nil)

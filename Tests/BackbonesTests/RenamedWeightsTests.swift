@@ -5,7 +5,7 @@ import Testing
 @testable import Backbones
 
 @Suite struct RenamedWeightsTests {
-    /// The tensors of a publisher's network, without numbers.
+    /// The tensor names of a publisher's model, without indices.
     struct Names: Decodable, Checkpoint, CustomTestStringConvertible {
         let backbone: String
         let names: [String: [Int]]
@@ -22,7 +22,7 @@ import Testing
         try #require(Bundle.module.url(forResource: "Fixtures/peers", withExtension: nil)).path + "/" + name
     }
 
-    @Test("every tensor that a network needs is found under its publisher's names", arguments: networks)
+    @Test("every tensor of a backbone is found under its publisher's names", arguments: networks)
     func wholeNetworks(network: Names) throws {
         let renamed = try #require(RenamedWeights(network))
         let backbone = try #require(Backbone.named(network.backbone))
@@ -30,7 +30,7 @@ import Testing
         #expect(Backbone.looking(like: renamed.shapes)?.name == network.backbone)
         let graph = backbone.graph(imageSize: backbone.nativeImageSize)
         let parameters = backbone.taps.flatMap { graph.parameters(for: $0) }
-        // A vision tower alone may come without its projection.
+        // A vision tower alone may have no projection.
         let isTower = network.names.keys.allSatisfy { !$0.contains("projection") && $0 != "visual.proj" }
         for parameter in parameters where !(isTower && parameter.name == "head.weight") {
             #expect(renamed.shapes[parameter.name] == parameter.shape, "\(parameter.name)")
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test(
-        "files that publishers wrote give the tensors they were made from, to the bit",
+        "weight files with publishers' names give bit-identical tensors",
         arguments: [
             "clip", "siglip", "dinov2_reg", "open_clip", "torchvision_vit", "torchvision_convnext",
             "torchvision_efficientnetv2", "sharded",
@@ -53,7 +53,7 @@ import Testing
         #expect(!expected.isEmpty)
         for (full, shape) in expected {
             let own = String(full.dropFirst(prefix.count))
-            // Of a projection without bias, and of a class token that also holds its position.
+            // A projection without bias, and a class token whose position embedding is included in it.
             if own == "head.bias" && file.shapes[own] == nil { continue }
             #expect(file.shapes[own] == shape, "\(own)")
             #expect(try file.tensor(named: own)?.values == ours.tensor(named: full)?.values, "\(own)")
@@ -61,7 +61,8 @@ import Testing
         #expect(file.files.count == (isSharded ? 3 : 1))
     }
 
-    @Test("the class token of a network with registers takes its position along") func registers() throws {
+    @Test("the position embedding of the class token is added to it if a checkpoint has register tokens")
+    func registers() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/meta.safetensors"
         func tensor(_ shape: [Int], _ values: [Float]) -> Tensor { Tensor(shape: shape, values: values) }
@@ -77,7 +78,7 @@ import Testing
         #expect(try file.tensor(named: "reg_token")?.values == [7, 8])
     }
 
-    @Test("a wheel's weight file is read inside it; a damaged archive is refused") func wheel() throws {
+    @Test("a weight file inside a wheel is read; a damaged archive is rejected") func wheel() throws {
         let file = try openWeights(path: Self.peer("wheel.bin"))
         #expect(file.format == "PyTorch (before 1.6), zipped")
         #expect(try file.tensor(named: "fc.weight") == Tensor(shape: [2, 3], values: [0, 1, 2, 3, 4, 5]))
@@ -87,7 +88,9 @@ import Testing
         #expect(throws: WeightsError.self) { try openWeights(path: scratch.path + "/x.zip") }
     }
 
-    @Test("a part without its index, an index that leads elsewhere, and a missing part are named")
+    @Test(
+        "a shard without its index, an index with a path outside its folder, and a missing shard are errors that name the file"
+    )
     func shards() throws {
         let scratch = ScratchFolder()
         func message(_ name: String) -> String { refusal { _ = try openWeights(path: scratch.path + "/" + name) } }
@@ -103,7 +106,8 @@ import Testing
         #expect(message(part).contains("not an index of parts"))
     }
 
-    @Test("what lies beside a hub's file says which arithmetic and input it is for") func hub() throws {
+    @Test("configuration files from a model hub determine a weight file's arithmetic and input normalisation")
+    func hub() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/model.safetensors"
         try FileManager.default.copyItem(atPath: Self.peer("clip.bin"), toPath: path)
@@ -114,7 +118,7 @@ import Testing
         try scratch.file("config.json", #"{"hidden_act":"quick_gelu"}"#)
         try scratch.file("preprocessor_config.json", #"{"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#)
         #expect(try traits().numerics == [.openai] && traits().input == .symmetric)
-        // timm's own.
+        // timm's names.
         let timm =
             #"{"architecture":"tf_efficientnet_lite0","pretrained_cfg":{"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}}"#
         try FileManager.default.removeItem(atPath: scratch.path + "/preprocessor_config.json")
@@ -129,7 +133,7 @@ import Testing
         #expect(try traits().input == nil)
     }
 
-    @Test("a text tower is recognised") func hints() throws {
+    @Test("a text tower is detected") func hints() throws {
         let graph = try #require(Backbone.named("vit_base_16")).graph(imageSize: 224)
         let expected = graph.parameters(for: "pooled")
         let text = ["text_model.embeddings.token_embedding.weight": [49408, 512]]
@@ -137,7 +141,7 @@ import Testing
         #expect(WeightsHint.text(expected: expected, found: ["a": [1]]) == nil)
     }
 
-    @Test("the port of TensorFlow's EfficientNet-Lite0 is known by its names, and brings TensorFlow's arithmetic")
+    @Test("timm's port of TensorFlow's EfficientNet-Lite0 is detected from its names, and uses TensorFlow's arithmetic")
     func lite() throws {
         let graph = EfficientNetLite(.lite0, .keras).graph(imageSize: 32)
         var block = -1, last = "", names: [String: [Int]] = [:]

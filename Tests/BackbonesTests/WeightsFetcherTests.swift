@@ -34,7 +34,7 @@ import Testing
     }
 
     @Test(
-        "a file arrives whole, plainly, slowly, redirected or dropped on the way",
+        "a file is downloaded completely, also from slow, redirecting or interrupted servers",
         arguments: ["ok", "slow", "redirect", "drop"])
     func arrives(behaviour: String) throws {
         let file = try fetch(behaviour)
@@ -47,7 +47,7 @@ import Testing
         if behaviour == "drop" { #expect(server.log.contains { $0.hasSuffix("from 50000") }, "\(server.log)") }
     }
 
-    @Test("a transfer that keeps breaking off keeps what arrived, and the next try goes on from there")
+    @Test("an interrupted download keeps its bytes, and the next attempt resumes it")
     func resumes() throws {
         let error = #expect(throws: FetchError.self) { try fetch("cut") }
         guard case .brokenOff(_, let bytes)? = error else { throw Unexpected(found: error) }
@@ -57,14 +57,15 @@ import Testing
         #expect(server.log.last?.hasSuffix("from \(bytes)") == true)
     }
 
-    @Test("weights with a text tower bring their vocabulary, named after them") func vocabularies() throws {
+    @Test("weights with a text tower are downloaded with their vocabulary, which is named after them")
+    func vocabularies() throws {
         let clip = try #require(PublishedWeights.named("clip-vit-base-patch32.bin"))
         let merges = try #require(clip.companion)
         #expect(merges.file == "clip-vit-base-patch32.merges.txt" && merges.companion == nil)
         #expect(
             merges.address + merges.path
                 == "https://huggingface.co/openai/clip-vit-base-patch32/resolve/main/merges.txt")
-        // Of the same names, but as small as what the server has, which states the digests.
+        // Files with the same names, but as small as the server's, which sends the digests.
         var small = PublishedWeights(
             backbone: clip.backbone, file: clip.file, path: clip.path, publisher: clip.publisher, megabytes: 0.1,
             checksum: .stated, top1: 0, licence: "")
@@ -73,12 +74,14 @@ import Testing
         #expect(try fetch("hub", #require(small.companion)).isChecked)
         let siglip = try #require(PublishedWeights.named("siglip-base-patch16-224.safetensors"))
         #expect(siglip.companion?.file == "siglip-base-patch16-224.spiece.model")
-        // Others have none, and the smaller file is what a backbone's name means.
+        // Others have no digest, and a backbone's name refers to the smaller file.
         #expect(PublishedWeights.named("resnet18")?.companion == nil)
         #expect(PublishedWeights.named("clip_vitb32")?.publisher == .timm)
     }
 
-    @Test("a wrong checksum leaves no file behind; MD5 is checked as Keras publishes it") func checksums() throws {
+    @Test("a file with a wrong checksum is removed; MD5 digests are verified as Keras publishes them") func checksums()
+        throws
+    {
         let wrong = Self.weights(.md5("00000000000000000000000000000000"))
         #expect(throws: FetchError.self) { try fetch("ok", wrong) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/weights").isEmpty)
@@ -87,7 +90,7 @@ import Testing
     }
 
     @Test(
-        "a digest that only the server states is checked and kept beside the file",
+        "a digest that only the server states is verified and stored beside the file",
         arguments: [("hub", ".sha256"), ("digest", ".sha256"), ("md5", ".md5"), ("goog", ".md5")])
     func stated(behaviour: String, ending: String) throws {
         let file = try fetch(behaviour, Self.weights(.stated))
@@ -99,13 +102,14 @@ import Testing
         let before = server.log.count
         #expect(try fetch(behaviour, Self.weights(.stated)).wasThere)
         #expect(server.log.count == before)
-        // What was changed afterwards is fetched again.
+        // A file that was changed afterwards is downloaded again.
         try Data("x".utf8).write(to: URL(fileURLWithPath: file.path))
         #expect(try !fetch(behaviour, Self.weights(.stated)).wasThere)
         #expect(FileManager.default.contents(atPath: file.path) == Self.content)
     }
 
-    @Test("a server that lies leaves no file behind; one that states nothing leaves a file said to be unchecked")
+    @Test(
+        "a file that differs from the server's digest is removed; without a digest, the file is reported as unverified")
     func lies() throws {
         #expect(
             refusal(of: FetchError.self) { try fetch("lie", Self.weights(.stated)) }.contains("instead of 00000000"))
@@ -118,7 +122,7 @@ import Testing
             again == .init(path: file.path, wasThere: true, isChecked: false, digest: file.digest, isReplaced: false))
     }
 
-    @Test("404 and a server that is not there are named errors") func unreachable() throws {
+    @Test("HTTP 404 and an unreachable server are errors that name the cause") func unreachable() throws {
         let address = server.address("none")
         #expect(throws: FetchError.notFound(address + Self.weights().path, status: 404)) { try fetch("none") }
         server.stop()
@@ -127,7 +131,7 @@ import Testing
         #expect(throws: FetchError.self) { try fetcher.fetch(Self.weights(), to: scratch.path) }
     }
 
-    @Test("every published file belongs to a backbone and carries a whole checksum") func table() {
+    @Test("every published file belongs to a backbone and has a complete checksum") func table() {
         for weights in PublishedWeights.all {
             #expect(Backbone.named(weights.backbone) != nil)
             #expect(FileSignature(file: weights.file) != nil, "\(weights.file)")

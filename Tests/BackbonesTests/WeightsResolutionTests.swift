@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(
-        "a network is found behind any prefix, with other tensors beside it",
+        "a backbone is found under any prefix, and beside other tensors",
         arguments: [
             "", "_orig_mod.", "module.", "module.module._orig_mod.", "model.", "net.", "backbone.", "encoder.",
             "resnet.",
@@ -52,14 +52,14 @@ import Testing
     }
 
     @Test(
-        "of several networks in a file, the one that publishers evaluate is taken, and another by its name",
+        "if a file contains several models, the one that publishers evaluate is used; another can be named",
         arguments: [
             (["state_dict.", "state_dict_ema."], "state_dict_ema"), (["model.", "model_ema."], "model_ema"),
             (["student.module.backbone.", "teacher.backbone."], "teacher.backbone"),
             (["state_dict.module.encoder_k.", "state_dict.module.encoder_q."], "state_dict.module.encoder_q"),
             (["online_network.", "target_network."], "online_network"),
             (["encoder.", "target_encoder."], "target_encoder"),
-            // MMEngine's hook swaps the two before it saves.
+            // MMEngine's hook swaps the two before saving.
             (["state_dict.backbone.", "ema_state_dict.module.backbone."], "state_dict.backbone"),
             (["grads.", "weights."], "weights"), (["momentum_buffer.", "net."], "net"),
             (["", "ema."], "ema"), (["base_encoder.", "momentum_encoder."], "base_encoder"), (["a.", "b."], "a"),
@@ -82,7 +82,7 @@ import Testing
         #expect(throws: WeightsError.self) { try Self.resolved([Self.resnet18], part: "teacher") }
     }
 
-    @Test("a part may be named by any of its names that stand together") func partNames() throws {
+    @Test("a submodule can be selected by any consecutive components of its name") func partNames() throws {
         let shapes = ["student.module.backbone.", "teacher.module.backbone."].map { Self.prefixed($0) }
         for part in ["student", "student.module", "student.module.backbone"] {
             #expect(try Self.resolved(shapes, part: part).part == "student.module.backbone")
@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test(
-        "a file of a deeper network, or of blocks with more in them, is not taken for a shallower one",
+        "weights of a deeper model, or of blocks with more layers, are not mistaken for a shallower model",
         arguments: [
             ("resnet18", "resnet34"), ("resnet50", "resnet152"), ("vit_small_16", "vit_small_16 with LayerScale"),
         ])
@@ -106,7 +106,7 @@ import Testing
     }
 
     @Test(
-        "a variant with more inside the network's modules is rejected with what to do: scales of quantised weights, adapters, blocks",
+        "a variant with extra tensors (scales of quantised weights, adapters, blocks) is rejected with an error that says what to do",
         arguments: [
             ("conv1.weight_scale", [64], "save them dequantised"),
             ("layer1.0.conv2.scale_weight", [], "save them dequantised"),
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test(
-        "modules that the network has no part in are listed, wherever they are; optimiser states and other networks are not"
+        "modules that the backbone does not have are listed; optimiser states and other models are not"
     ) func unused() throws {
         let beside: [String: [Int]] = [
             "model.head.fc.weight": [9, 512], "model.backbone.layer5.0.conv1.weight": [3, 3],
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test(
-        "what heads and buffers a file has beside a network does not matter",
+        "extra heads and buffers of a file do not matter",
         arguments: ["resnet50", "vgg16", "efficientnet_b0", "inceptionv3", "vit_base_16", "convnext_tiny", "r3d_18"])
     func heads(backbone: String) throws {
         let beside: [String: [Int]] = [
@@ -152,7 +152,7 @@ import Testing
         #expect(throws: Never.self) { try Self.resolved([Self.shapes(backbone), beside], for: backbone) }
     }
 
-    @Test("ResNets of OpenMMLab and of torch.nn.Sequential are found under their names") func publishers() throws {
+    @Test("OpenMMLab's names of ResNets, and those of torch.nn.Sequential, are recognised") func publishers() throws {
         let renamed = { (rename: (String) -> String) in
             Dictionary(
                 Self.resnet18.map { ("backbone." + rename($0.key), $0.value) }, uniquingKeysWith: { first, _ in first })
@@ -174,7 +174,8 @@ import Testing
         }
     }
 
-    @Test("positions that were learned on another square grid fit, and say which; others do not") func grids() throws {
+    @Test("position embeddings of another square grid are accepted, with a note of its size; others are rejected")
+    func grids() throws {
         func grid(_ backbone: String, places: Int) throws -> Int? {
             var shapes = Self.shapes(backbone)
             shapes["pos_embed"]?[1] = places
@@ -184,13 +185,13 @@ import Testing
         #expect(try grid("vit_tiny_16", places: 1 + 14 * 14) == nil)
         #expect(try grid("siglip_b16", places: 16 * 16) == 16)
         #expect(try grid("dinov2_vits14_reg", places: 16 * 16) == 16)
-        // Not a square: the tensor is left as it is, and does not fit.
+        // Not a square grid: the tensor is unchanged, and does not fit.
         #expect(try grid("vit_tiny_16", places: 1 + 14 * 10) == nil)
         #expect(Backbone.named("vit_tiny_16")?.fits(["pos_embed": [1, 1 + 14 * 10, 192]]) == false)
     }
 
     @Test(
-        "files of other kinds are named, with what to do",
+        "files of other kinds are rejected with errors that name the kind and what to do",
         arguments: [
             ("<!DOCTYPE html>\n<html>", "an HTML page"),
             ("version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),

@@ -8,7 +8,7 @@ import SequenceModels
 import Synchronization
 import Training
 
-/// Seconds an epoch of a published head on generated features, as `sequence` trains it.
+/// Seconds per epoch of a published head on generated features, trained like `sequence` does.
 enum HeadBenchmark {
     static func run(_ name: String, epochs: Int) throws {
         let isGRU = name == "gru"
@@ -47,7 +47,7 @@ enum GeneratedFeatures {
     }
 }
 
-/// Seconds of five folds of a small collection, a model a core at a time.
+/// Seconds for five folds of a small data set, one model per core at a time.
 enum FoldsBenchmark {
     static func run(clips: Int, size: Int) throws {
         let features = GeneratedFeatures.make(clips: clips, size: size, classes: 10)
@@ -66,7 +66,7 @@ enum FoldsBenchmark {
     }
 }
 
-/// Seconds of a training step of a published network with its head, on generated frames already decoded.
+/// Seconds per training step of a published backbone with its head, on generated frames that are already decoded.
 enum TrainingBenchmark {
     static func run(_ name: String, steps: Int) throws {
         let threads = ProcessInfo.processInfo.activeProcessorCount
@@ -124,8 +124,8 @@ enum TrainingBenchmark {
     }
 }
 
-/// How often the interval of a cross-validation holds the true accuracy: of the heads trained, on as many new clips as
-/// it takes. Data sets are drawn anew each time, clips of a source being alike.
+/// Coverage of a cross-validation's interval: how often it contains the true accuracy of the trained heads, measured on
+/// enough new clips. Data sets are sampled for each trial, and clips of a source are correlated.
 enum CoverageBenchmark {
     private static let size = 8, classes = 3
 
@@ -153,7 +153,7 @@ enum CoverageBenchmark {
         return (0..<classes).map { _ in (0..<size).map { _ in Float.random(in: -1...1, using: &generator) } }
     }
 
-    /// Three to five clips of each source, which have most of what is random in common.
+    /// Three to five clips per source, which share most of their random variation.
     private static func dataset(_ centres: [[Float]], sources: Int, spread: Float, seed: UInt64) -> FeatureSet {
         var generator = SplitMix64(seed: seed)
         func noise() -> Float {

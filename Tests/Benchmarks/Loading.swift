@@ -1,7 +1,7 @@
 import FeatureCache
 import Foundation
 
-/// Gigabytes a second that `sequence` loads from a cache of generated features, and the memory it takes.
+/// Gigabytes per second that `sequence` loads from a cache of generated features, and peak memory.
 enum LoadingBenchmark {
     private static let (frames, size) = (20, 2048)
 
@@ -9,9 +9,9 @@ enum LoadingBenchmark {
         let count = Int(gigabytes * 1e9 / Double(frames * size * 4))
         if !FileManager.default.fileExists(atPath: path) { try write(count, to: path) }
         let values = count * frames * size
-        /// Of a load that compares the features with their checksums, and of the next one.
+        /// Seconds of a load that verifies checksums, and of the next one.
         var (first, next): ([Double], [Double]) = ([], [])
-        /// Of a first load that leaves the comparison to the background: until it returned, and until that was done.
+        /// Seconds of a first load that verifies in the background: until it returned, and until verification ended.
         var (overlapping, verified): ([Double], [Double]) = ([], [])
         for _ in 0..<6 {
             try withChecks { checks in
@@ -40,14 +40,14 @@ enum LoadingBenchmark {
             """)
     }
 
-    /// Calls `body` with a folder in which nothing is remembered of any cache.
+    /// Calls `body` with a folder without records of verified caches.
     private static func withChecks(_ body: (String) throws -> Void) throws {
         let checks = NSTemporaryDirectory() + "zoetrope-loading-\(UUID())"
         defer { try? FileManager.default.removeItem(atPath: checks) }
         try body(checks)
     }
 
-    /// Seconds until the features were in memory, and until they were compared with their checksums.
+    /// Seconds until the features were in memory, and until their checksums were verified.
     private static func load(
         _ cache: CacheFile, _ values: Int, overlapping: Bool = false
     ) throws -> (returned: Double, verified: Double) {

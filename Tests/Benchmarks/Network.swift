@@ -9,7 +9,7 @@ import Synchronization
 
 func seconds(_ body: () throws -> Void) rethrows -> Double { try ContinuousClock().measure(body) / .seconds(1) }
 
-/// A backbone alone, as `extract` runs it: one single-threaded plan a worker, shared weights.
+/// A backbone alone, as `extract` runs it: one single-threaded plan per worker, shared weights.
 enum NetworkBenchmark {
     struct Setting {
         let backbone: Backbone
@@ -18,13 +18,13 @@ enum NetworkBenchmark {
         let seconds: Double
         let isTuned: Bool
 
-        /// The backbone's parameters: of an ONNX file its own, else random ones.
+        /// The backbone's parameters: those of an ONNX file, else random ones.
         var weights: PackedWeights {
             guard let model else { return PackedWeights(RandomParameters(), identity: "random") }
             return PackedWeights(model, identity: model.path)
         }
 
-        /// Where the backbone comes from an ONNX file.
+        /// If the backbone comes from an ONNX file.
         var model: ImportedNetwork?
 
         var output: String { model?.outputs.first ?? "pooled" }
@@ -36,7 +36,7 @@ enum NetworkBenchmark {
         }
     }
 
-    /// The backbone of a name, or of an ONNX file.
+    /// The backbone with a name, or of an ONNX file.
     static func backbone(_ name: String) -> (Backbone, ImportedNetwork?)? {
         if name.hasSuffix(".onnx") {
             guard let model = try? ImportedNetwork(path: name) else { return nil }
@@ -91,7 +91,7 @@ enum NetworkBenchmark {
         report(setting, rate: rate, startUp: startUp)
     }
 
-    /// What each step of the network takes on one core, the longest first.
+    /// Time of each step of the backbone on one core, longest first.
     static func steps(_ setting: Setting) throws {
         let (graph, pixels, normalization) = (setting.graph, setting.pixels, setting.normalization)
         ArithmeticLibrary.setThreadsOfCallingThread(1)
@@ -140,7 +140,7 @@ enum NetworkBenchmark {
     /// Peak resident memory in MiB.
     static func peakMemory() -> Double {
         #if os(Linux)
-            // Not getrusage: that counts what the process was before it became this program.
+            // Not getrusage: it includes the memory of the process before exec.
             let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
             let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
             return (line.split(separator: " ").dropLast().last.flatMap { Double($0) } ?? .nan) / 1024
@@ -152,7 +152,7 @@ enum NetworkBenchmark {
     }
 }
 
-/// What one convolution with plenty to reuse reaches, on one core and on all: the floor that networks are held to.
+/// Peak throughput of a compute-bound convolution, on one core and on all: the reference for whole models.
 enum PeakBenchmark {
     static func run() throws {
         let cores = ProcessInfo.processInfo.activeProcessorCount
@@ -217,7 +217,7 @@ enum PeakBenchmark {
     }
 }
 
-/// Frames a second of a network on the GPU, from bytes in memory to features in memory, as `extract` runs it.
+/// Frames per second of a backbone on the GPU, from bytes in memory to features in memory, as `extract` runs it.
 enum DeviceBenchmark {
     static func run(_ backbone: Backbone, _ precision: Precision, batch: Int?, seconds: Double) throws {
         let configuration = ExtractionConfiguration(

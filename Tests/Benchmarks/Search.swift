@@ -4,7 +4,7 @@ import Foundation
 import Language
 import NeuralNetwork
 
-/// Clips a second that an exact search looks at, and bytes.
+/// Clips and bytes per second of an exact search.
 enum SearchBenchmark {
     static func run(clips: Int, size: Int) throws {
         let rows = RandomParameters().uniform("rows", count: clips * size)
@@ -28,7 +28,7 @@ enum SearchBenchmark {
     }
 }
 
-/// Seconds that a question takes in a cache of generated frames stored as halves, twenty a clip.
+/// Seconds per query in a cache of generated frames stored as float16, twenty per clip.
 enum PhraseBenchmark {
     private static let frames = 20
 

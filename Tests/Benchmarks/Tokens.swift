@@ -1,9 +1,10 @@
 import Foundation
 import Tokenizers
 
-/// Tokens of many texts, to be compared with those of the publishers.
+/// Tokens of many texts, for comparison with the publishers'.
 enum TokenPrinter {
-    /// `kind`: `clip`, `siglip` with its preparation and end, or a model of SentencePiece's. `texts`: a JSON list.
+    /// `kind`: `clip`, `siglip` with its text normalisation and end token, or a SentencePiece model. `texts`: a JSON
+    /// list.
     static func run(_ kind: String, vocabulary: String, texts: String) throws {
         let data = try Data(contentsOf: URL(fileURLWithPath: texts))
         let list = try JSONDecoder().decode([String].self, from: data)

@@ -1,13 +1,13 @@
-"""Zoetrope beside the Python peers, in one run on the same cores; writes Tests/Benchmarks/RESULTS.md.
+"""Benchmarks Zoetrope against Python peers, in one run on the same cores; writes Tests/Benchmarks/RESULTS.md.
 
     make bench                              # makes the Python environments, builds, runs this
     make bench ARGS='--backbones resnet18 --rounds 1'
 
-Each measurement is a process of its own. Zoetrope and OpenVINO, the fastest peer, take turns for several rounds:
-absolute figures drift with the machine, the ratio within a round does not. The other peers are measured once.
-Parts that were measured are kept in --work and not measured again by the next call; --fresh forgets them.
+Each measurement runs in a separate process. Zoetrope and OpenVINO, the fastest peer, alternate for several rounds:
+absolute results drift with the machine, ratios within a round do not. The other peers are measured once.
+Finished measurements are kept in --work and not repeated by the next call; --fresh deletes them.
 
-RESULTS.md has a part for each kind of machine, with the networks that were measured there last.
+RESULTS.md has a section for each kind of machine, with the latest results of each backbone there.
 """
 
 import argparse
@@ -31,7 +31,7 @@ CLIPS |= {
     "vit_base_16": 8, "dinov2_vits14": 20,
 }
 BATCH = {"efficientnet_b7": 2}
-# Encoders that Zoetrope sees few frames of at once; the peer then shows one frame at a time too.
+# Encoders with small batches in Zoetrope; the peer then also has a batch of one frame.
 ENCODERS = list(NETWORKS)[5:]
 
 
@@ -41,7 +41,7 @@ def last_json(command):
 
 
 def peak_mib(pid):
-    """Peak resident memory of a process, asked for until it has ended; its own accounting would count this script."""
+    """Peak resident memory of a process, polled until it ends; its rusage would include this script."""
     peak = 0.0
     while True:
         try:
@@ -62,7 +62,7 @@ class Bench:
         self.measured = json.load(open(self.path)) if os.path.exists(self.path) and not options.fresh else {}
 
     def keep(self, key, make):
-        """What was measured under the key, or what `make` measures."""
+        """The stored result of the key, or the result of `make`."""
         if key not in self.measured:
             print(f"{time.strftime('%H:%M:%S')} {key}", flush=True)
             try:
@@ -88,7 +88,7 @@ class Bench:
             if os.path.exists(path):
                 continue
             size, rate, seconds = ("1920x1080", 30, 10) if kind == "large" else ("320x240", 25, 7)
-            # The first is one more of the same kind: eight bits are fitted to pictures like those that follow.
+            # One additional clip of the same kind comes first: int8 is calibrated on similar images.
             seed = 99 if kind == "first" else number
             picture = f"hue=h=t*{20 + seed * 5},rotate=t*0.0{seed % 9 + 1},noise=alls=6:allf=t:all_seed={seed}"
             codec = (
@@ -103,7 +103,7 @@ class Bench:
     # MARK: measurements
 
     def peak(self):
-        """Medians of five: a processor that rested is faster for a while."""
+        """Medians of five: an idle processor is faster at first."""
         runs = [last_json([self.options.binary + "/Benchmarks", "peak"]) for _ in range(5)]
         return {
             key: statistics.median(run[key] for run in runs) if isinstance(value, float) else value
@@ -112,7 +112,7 @@ class Bench:
     def network(self, name, program, precision, seconds=5):
         published, _, size = NETWORKS[name]
         if program == "zoetrope":
-            # Left out, the network's own number of frames.
+            # If omitted, the encoder's default number of frames.
             batch = "own" if name in ENCODERS else str(BATCH.get(name, 10))
             return last_json(
                 [self.options.binary + "/Benchmarks", name, precision, str(os.cpu_count()), batch, str(seconds)])
@@ -136,8 +136,8 @@ class Bench:
              self.model(name, program, precision), str(size), *clips])
 
     def extract(self, name, precision, clips, first=False):
-        """The command as a user calls it, reading files, planning and writing the cache included. One clip more is
-        extracted before, so that what is measured or calibrated once is there; not for the first run on a machine."""
+        """The command as a user calls it, including reading files, planning and writing the cache. One additional clip is
+        extracted before, so that auto-tuning and calibration are done; not for the first run on a machine."""
         folder = os.path.join(self.options.work, "extract")
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder + "/clips/one")
@@ -150,7 +150,7 @@ class Bench:
         command = [self.options.binary + "/zoetrope", "extract", folder + "/p.yaml", "--cache", folder + "/c.sqlite"]
         environment = dict(os.environ)
         if first:
-            # Nothing measured, nothing calibrated: a new machine, and a new data set.
+            # Without tuning cache and calibration: a new machine, and a new data set.
             os.unlink(f"{folder}/clips/one/first.avi")
             environment["XDG_CACHE_HOME"] = folder + "/caches"
         else:
@@ -174,7 +174,7 @@ class Bench:
     # MARK: rounds
 
     def rounds(self, part, name, measure, turns, once):
-        """Frames a second and the rest of each (program, precision), round by round."""
+        """Frames per second and other results of each (program, precision), per round."""
         results = {}
         # A round of the largest network takes minutes.
         for number in range(min(self.options.rounds, 2) if name in BATCH else self.options.rounds):
@@ -188,7 +188,7 @@ class Bench:
 
 
 def first_runs(results, firsts):
-    """The column of first runs: frames a second, and of Zoetrope how many times OpenVINO's."""
+    """The column of first runs: frames per second, and for Zoetrope the ratio to OpenVINO."""
     cells = {}
     for (program, precision), values in results.items():
         if program == "zoetrope":
@@ -207,7 +207,7 @@ def first_runs(results, firsts):
 
 
 def ratio(results, program, precision):
-    """Zoetrope's frames a second over another's, round by round: median, least, most."""
+    """Ratio of Zoetrope's frames per second to another program's, per round: median, minimum, maximum."""
     ours = [one["frames_per_second"] for one in results.get(("zoetrope", precision), [])]
     theirs = [one["frames_per_second"] for one in results.get((program, precision), [])]
     if not ours or not theirs:
@@ -230,7 +230,7 @@ def rows(results, floors=None, per_video=False, firsts=None):
         rate = statistics.median([v["frames_per_second"] for v in values])
         cells = [NAMES[program], precision, f"{rate:.1f}"]
         if per_video:
-            # An arithmetic mean of the rounds: seconds of all cores for a thousand frames.
+            # Arithmetic mean over rounds: CPU seconds of all cores per thousand frames.
             cpu = statistics.median([1000 * v["cpu_seconds"] / v["frames"] for v in values])
             cells += [f"{rate / 20:.2f}", f"{cpu:.1f}"]
         cells.append(f"{max(v['peak_mib'] for v in values):.0f}")
@@ -244,7 +244,7 @@ def rows(results, floors=None, per_video=False, firsts=None):
 
 
 class Results:
-    """RESULTS.md: a part for each machine with a section for each network, and other parts, which stay as they are."""
+    """RESULTS.md: a section per machine with a subsection per backbone, and other sections, which are unchanged."""
 
     def __init__(self, path):
         self.path = path
@@ -281,7 +281,7 @@ def processor():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=".build/release", help="folder of the built programs")
-    parser.add_argument("--keras", help="python of an environment with Keras; without it that peer is left out")
+    parser.add_argument("--keras", help="python of an environment with Keras; without it that peer is skipped")
     parser.add_argument("--backbones", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", default=os.path.expanduser("~/.cache/zoetrope/bench"))
@@ -297,12 +297,12 @@ def main():
     peak = bench.keep("peak", bench.peak)
     introduction = "\n".join([
         f"By `make bench` on {time.strftime('%Y-%m-%d')}: {processor()}; {peak['library']}; Python {platform.python_version()}. "
-        f"Medians of {options.rounds} rounds (EfficientNet-B7: 2) in which Zoetrope and OpenVINO take turns; the others once. Ratios are Zoetrope's "
-        "frames a second over the other's, round by round: median (least–most).", "",
+        f"Medians of {options.rounds} rounds (EfficientNet-B7: 2) in which Zoetrope and OpenVINO alternate; one measurement of the others. Ratios are Zoetrope's "
+        "frames per second divided by the other's, per round: median (minimum–maximum).", "",
         f"One convolution alone (3×3, 256 channels, 28×28, direct) reaches {peak['f32']:.0f} GFLOP/s in f32 and "
         f"{peak['int8']:.0f} in int8 on all cores, {peak['one_f32']:.0f} and {peak['one_int8']:.0f} on one; the columns "
-        "\"of the floor\" say how much of that a network gets. Above 100 % Winograd's algorithm saves multiplications. "
-        "\"First run\": nothing measured or calibrated before; of OpenVINO with loading and compiling.",
+        "\"of the floor\" are the percentage of it that a backbone reaches. Above 100 %, Winograd's algorithm saves multiplications. "
+        "\"First run\": without tuning cache and calibration; for OpenVINO including loading and compiling.",
     ])
     sections = {}
     for name in options.backbones:
@@ -311,7 +311,7 @@ def main():
         others = [("onnxruntime", "f32"), ("pytorch", "f32")]
         if name in ENCODERS:
             both = [("zoetrope", "f32"), ("openvino", "f32"), ("openvino-one", "f32"), ("zoetrope", "int8"), ("openvino", "int8")]
-        # Where bf16 is slower than f32, nobody would choose it.
+        # If bf16 is slower than f32, it is not useful.
         if peak["has_bf16"] and peak["bf16"] > peak["f32"] and name not in ENCODERS:
             both += [("zoetrope", "bf16"), ("openvino", "bf16")]
             others.append(("pytorch", "bf16"))
@@ -325,13 +325,13 @@ def main():
         frames = alone["zoetrope", "f32"][0].get("batch", 10)
         own = f" (Zoetrope: {frames})" if frames != 10 else ""
         text = [
-            f"## {name}, {size}², {gflop:.1f} GFLOP a frame", "",
-            f"The network alone, ten frames at a time{own}; Zoetrope's plans stand "
+            f"## {name}, {size}², {gflop:.1f} GFLOP per frame", "",
+            f"The backbone alone, batches of ten frames{own}; Zoetrope's plans are ready "
             f"after {start:.1f} s.", "",
             "| | precision | frames/s | peak MiB | of the floor | ratio |", "|---|---|---|---|---|---|",
             *rows(alone, floors), ""]
         clips = bench.clips("small", CLIPS[name])
-        # Of the largest network, which takes minutes, what matters.
+        # Only the important columns for the largest backbone, which takes minutes.
         turns = [turn for turn in both if turn[0] != "openvino-one"][:2 if name in BATCH else 4]
         once = [] if name in BATCH or name in ENCODERS else list(others)
         if options.keras and NETWORKS[name][1]:
@@ -345,8 +345,8 @@ def main():
             "first", name, lambda program, precision: bench.extract(name, precision, clips, first=True),
             [turn for turn in turns if turn[0] == "zoetrope"], [])
         text += [
-            f"From file to features on disk, {len(clips)} clips of 320×240 MPEG-4, 7 s, 20 frames each. Zoetrope is the whole "
-            "command, reading and planning included; of the peers only the work is timed.", "",
+            f"From file to features on disk, {len(clips)} clips of 320×240 MPEG-4, 7 s, 20 frames each. Zoetrope's time is that of the complete "
+            "command, including reading and planning; the peers' time excludes loading and compiling.", "",
             "| | precision | frames/s | videos/s | CPU s per 1,000 frames | peak MiB | ratio | first run |",
             "|---|---|---|---|---|---|---|---|", *rows(files, per_video=True, firsts=first_runs(files, firsts)), ""]
         if name in ("resnet18", "resnet152"):
@@ -365,8 +365,8 @@ def main():
     sections["One worker a core"] = "\n".join([
         "## One worker a core", "",
         f"ResNet-152 in f32: {single['frames_per_second']:.1f} frames/s with one worker, {two['frames_per_second']:.1f} with "
-        f"{two['workers']}: {two['frames_per_second'] / single['frames_per_second']:.2f} times. One convolution alone gains "
-        f"{peak['f32'] / peak['one_f32']:.2f} times from the other cores of this machine.", ""])
+        f"{two['workers']}: {two['frames_per_second'] / single['frames_per_second']:.2f} times. One convolution alone is "
+        f"{peak['f32'] / peak['one_f32']:.2f} times as fast on all cores of this machine as on one.", ""])
     results = Results(options.output)
     results.update(processor(), introduction, sections)
     results.write()

@@ -1,11 +1,11 @@
-"""Zoetrope on an NVIDIA GPU beside PyTorch on the same one: features beside the processor's, networks alone, clips to cache.
+"""Zoetrope on an NVIDIA GPU against PyTorch on the same GPU: features compared with the CPU's, backbones alone, clips to cache.
 
     make bench-device ARGS='--clips FOLDER'                 # with ZOETROPE_ONNXRUNTIME as the README says
     device.py --binary DIR --clips FOLDER [--parts parity,speed] [--networks ...] [--precisions ...] [--speeds ...]
 
-FOLDER holds videos; copies of them that differ in a few bytes behind the end are the data set. PyTorch computes with
-channels last, compiled, its kernels chosen by trying. Its networks are measured with the input on the GPU already
-(`resident`) and, as Zoetrope's, from bytes in memory to features in memory (`bytes`). Prints JSON objects, one a line.
+FOLDER contains videos; the data set consists of copies that differ in a few bytes after the end. PyTorch computes with
+channels last, compiled, with auto-tuned kernels. Its models are measured with the input already on the GPU
+(`resident`) and, as Zoetrope's, from bytes in memory to features in memory (`bytes`). Prints one JSON object per line.
 """
 
 import argparse
@@ -43,7 +43,7 @@ class Peer:
         import torch
 
         torch.backends.cudnn.benchmark = True
-        # One network for each size, as fast as for that size alone.
+        # One compiled model per size, as fast as for that size alone.
         torch._dynamo.config.automatic_dynamic_shapes = False
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         self.torch, self.batch, self.size = torch, batch, NETWORKS[name][2]
@@ -84,7 +84,7 @@ class Peer:
 
 
 def decoded(path):
-    """The frames of one clip, in a worker of its own."""
+    """The frames of one clip, in a separate worker."""
     import cv2
 
     from peers import sampled
@@ -94,8 +94,8 @@ def decoded(path):
 
 
 def peer(name, precision, folder, seconds):
-    """Compiles, says so, waits until it is its turn, and measures: the network alone; then a process a core decodes, the
-    GPU sees several clips at once, and features go to one array on the disk."""
+    """Compiles, reports that, waits for its turn, and measures the model alone; then one process per core decodes, the
+    GPU processes batches of several clips, and features are written to one array on disk."""
     import multiprocessing
 
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "threads;1"
@@ -137,7 +137,7 @@ def peer(name, precision, folder, seconds):
 
 
 class Turn:
-    """A peer that gets ready while others do, and measures when it is asked to."""
+    """A peer that prepares concurrently with others, and measures on request."""
 
     def __init__(self, *arguments):
         self.process = subprocess.Popen(
@@ -157,7 +157,7 @@ class Turn:
 
 
 def clips(source, folder, count):
-    """Copies that differ behind their end, where no player looks."""
+    """Copies that differ in bytes after their end, which players ignore."""
     os.makedirs(folder + "/one", exist_ok=True)
     files = sorted(file for file in os.listdir(source) if file.endswith((".mp4", ".avi", ".mkv")))
     for number in range(count):
@@ -191,7 +191,7 @@ def features(cache):
 
 def parity(options):
     folder = clips(options.clips, options.work + "/parity", len(os.listdir(options.clips)))
-    # Only what comes out counts here: networks share the GPU and the cores.
+    # Only the features matter here: backbones share the GPU and the cores.
     with concurrent.futures.ThreadPoolExecutor() as pool:
         list(pool.map(lambda name: agreement(options, name, folder), options.networks))
 
@@ -222,7 +222,7 @@ FEATURES = {
 
 
 def gpu_memory():
-    """Mebibytes that are taken on the GPU."""
+    """Mebibytes in use on the GPU."""
     query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
     return int(subprocess.run(query, capture_output=True, text=True).stdout.split()[0])
 
@@ -275,7 +275,7 @@ def main():
     shutil.rmtree(options.work, ignore_errors=True)
     os.makedirs(options.work)
     folder = clips(options.clips, options.work + "/many", options.count)
-    # Compiling takes minutes, and what is compared in the meantime does not mind.
+    # Compiling takes minutes; comparisons of features run meanwhile.
     turns = {}
     if "speed" in options.parts:
         turns = {name: Turn(name, "f16", folder, options.seconds) for name in options.networks}

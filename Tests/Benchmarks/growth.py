@@ -1,9 +1,9 @@
-"""What 1, 10 and 100 thousand short clips cost: seconds and bytes a clip, and what only looks at them.
+"""Time and memory for 1, 10 and 100 thousand short clips: seconds and bytes per clip, also of read-only commands.
 
     make bench-growth                     # ARGS='--counts 1000 10000'
 
-Clips are uncompressed, 32×32, four frames, each of other content, so that what is measured is everything but decoding
-and the network. Prints a table for Tests/Benchmarks/RESULTS.md.
+Clips are uncompressed, 32×32, four frames, with different content, so that the results exclude decoding
+and the backbone. Prints a table for Tests/Benchmarks/RESULTS.md.
 """
 
 import argparse
@@ -21,7 +21,7 @@ sequence: {{model: {{kind: gru, hidden: 16}}, standardize: true, epochs: {epochs
 
 
 def clips(root, count):
-    """Ten classes; the seed is the number, so that a larger set holds the smaller one."""
+    """Ten classes; the seed is the clip's number, so that a larger set contains the smaller one."""
     for label in range(10):
         os.makedirs(f"{root}/clips/class{label}", exist_ok=True)
     for number in range(count):
@@ -63,14 +63,14 @@ def measure(options, count):
         "extract": ["extract", "p.yaml"],
         "extract, nothing to do": ["extract", "p.yaml"],
         "extract --rehash, nothing to do": ["extract", "p.yaml", "--rehash"],
-        "sequence, an epoch": ["sequence", "p.yaml", "--name", "a", "--set", "sequence.epochs=1"],
+        "sequence, one epoch": ["sequence", "p.yaml", "--name", "a", "--set", "sequence.epochs=1"],
         "sequence, two epochs": ["sequence", "p.yaml", "--name", "b"],
         "evaluate --report": ["evaluate", "runs/b", "--report", "report.html"],
         "compare": ["compare", "runs/a", "runs/b"],
         "cache info": ["cache", "info"],
         "cache verify": ["cache", "verify"],
     }
-    # What was read lately is not trusted: the clock may be too coarse.
+    # Recently modified files are hashed again, since timestamps may be too coarse.
     time.sleep(3)
     rows = {name: timed([program] + command, root) for name, command in commands.items()}
     size = os.path.getsize(root + "/features.sqlite")
@@ -91,7 +91,7 @@ def main():
     for name in next(iter(found.values()))[0]:
         cells = [f"{rows[name][0]:.2f} ({rows[name][1]:.0f})" for rows, _ in found.values()]
         print(f"| {name} | " + " | ".join(cells) + " |")
-    print("| bytes a clip | " + " | ".join(f"{size / count:,.0f}" for count, (_, size) in found.items()) + " |")
+    print("| bytes per clip | " + " | ".join(f"{size / count:,.0f}" for count, (_, size) in found.items()) + " |")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Seconds an epoch of two published heads: Zoetrope beside PyTorch (packed sequences) and Keras (masked), in turns.
+"""Seconds per epoch of two published heads: Zoetrope against PyTorch (packed sequences) and Keras (masked), alternating.
 
     make bench-heads                    # makes the Python environments, builds, runs this
 
 The GRU head of InceptionV3+GRU on UCF101-top5 (594 clips, batch 64), and the bidirectional LSTM of ResNet-152 on
-UCF101 (1,024 clips, 101 classes, batch 32); 20 frames at most, 2,048 features, lengths 5 to 20. The peers' projection ends in a ReLU, which costs nothing beside
-the rest. Each round is a process
-of each; its second epoch and those after count, medians are taken.
+UCF101 (1,024 clips, 101 classes, batch 32); at most 20 frames, 2,048 features, lengths 5 to 20. The peers' projection
+ends in a ReLU, whose time is negligible. Each round runs each program in a separate process. Results are medians over
+the second and later epochs.
 """
 
 import argparse
@@ -124,7 +124,7 @@ if __name__ == "__main__":
         sys.exit()
     peers = {
         "PyTorch": [sys.executable, __file__, "--peer", "pytorch"],
-        # Tiny gradients become denormal numbers, which slow PyTorch down unless it is told to round them to zero.
+        # Tiny gradients become denormal numbers, which slow PyTorch down unless it flushes them to zero.
         "PyTorch, denormals flushed": [sys.executable, __file__, "--peer", "pytorch-flushing"],
     }
     if a.keras:
@@ -136,7 +136,7 @@ if __name__ == "__main__":
             for peer, command in peers.items():
                 theirs[peer].append(run(command + ["--heads", head, "--epochs", str(a.epochs)]))
                 ratios[peer].append(theirs[peer][-1] / ours[-1])
-        print(f"{head}: Zoetrope {statistics.median(ours):.3f} s an epoch ({min(ours):.3f}–{max(ours):.3f})")
+        print(f"{head}: Zoetrope {statistics.median(ours):.3f} s per epoch ({min(ours):.3f}–{max(ours):.3f})")
         for peer in peers:
             r = ratios[peer]
             print(f"  {peer} {statistics.median(theirs[peer]):.3f} s; ratio {statistics.median(r):.2f} (median), {min(r):.2f}–{max(r):.2f}", flush=True)

@@ -2,20 +2,20 @@ import Backbones
 import Foundation
 import Inference
 
-// Measures parts of the program by themselves.
+// Benchmarks individual parts of the program.
 //
 //     Benchmarks BACKBONE [PRECISION [WORKERS [BATCH [SECONDS [untuned]]]]]
-//     Benchmarks steps BACKBONE [PRECISION [BATCH [untuned]]]      what each step takes on one core
+//     Benchmarks steps BACKBONE [PRECISION [BATCH [untuned]]]      time of each step on one core
 //     Benchmarks peak
-//     Benchmarks device BACKBONE [PRECISION [BATCH [SECONDS]]]     a network alone on the GPU
+//     Benchmarks device BACKBONE [PRECISION [BATCH [SECONDS]]]     a backbone alone on the GPU
 //     Benchmarks head gru|bilstm [EPOCHS]
 //     Benchmarks train small_cnn|resnet18|vgg16 [STEPS]
-//     Benchmarks folds [CLIPS [FEATURES]]        five folds of a small collection
-//     Benchmarks search [CLIPS [FEATURES]]       exact search for what is alike
-//     Benchmarks coverage [DATASETS]             how often a cross-validation's interval holds the true accuracy
+//     Benchmarks folds [CLIPS [FEATURES]]        five folds of a small data set
+//     Benchmarks search [CLIPS [FEATURES]]       exact search for similar clips
+//     Benchmarks coverage [DATASETS]             coverage of a cross-validation's interval
 //     Benchmarks tokens clip|pieces VOCABULARY TEXTS      tokens of a JSON list of texts
-//     Benchmarks phrases CLIPS NUMBERS CACHE      a question in words, once it is a vector
-//     Benchmarks load GIGABYTES CACHE            makes the cache where it is not there
+//     Benchmarks phrases CLIPS NUMBERS CACHE      a text query after text encoding
+//     Benchmarks load GIGABYTES CACHE            creates the cache if it does not exist
 //
 // Prints one JSON object.
 

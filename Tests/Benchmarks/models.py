@@ -1,4 +1,4 @@
-"""Networks for the peers: torchvision's and timm's with their own random weights as ONNX, and those quantised by NNCF for
+"""Models for the peers: torchvision's and timm's with their random initial weights as ONNX, and their NNCF quantisation for
 OpenVINO."""
 
 import os
@@ -6,7 +6,7 @@ import warnings
 
 warnings.filterwarnings("ignore")
 
-# Our name: torchvision's (or, with `timm.` in front, timm's), Keras', side of the picture.
+# Our name: torchvision's (or, with the prefix `timm.`, timm's), Keras', image size.
 NETWORKS = {
     "resnet18": ("resnet18", None, 224),
     "resnet152": ("resnet152", "ResNet152", 224),
@@ -24,9 +24,9 @@ NETWORKS = {
 
 
 def build(published, exportable=True):
-    """The network without its classifier: what `pooled` is.
+    """The model without its classifier, which equals the tap `pooled`.
 
-    `exportable`: attention written out instead of PyTorch's one operation, which OpenVINO puts together again.
+    `exportable`: attention as separate operations instead of PyTorch's fused one; OpenVINO fuses them again.
     """
     import torch
 
@@ -50,7 +50,7 @@ def build(published, exportable=True):
 
 
 def onnx(name, folder):
-    """The path of the exported network."""
+    """The path of the exported model."""
     import torch
 
     published, _, size = NETWORKS[name]
@@ -67,7 +67,7 @@ def onnx(name, folder):
 
 
 def quantised(name, folder, pictures=16):
-    """The path of the network in eight bits; only its speed matters here, so a few pictures of noise will do."""
+    """The path of the int8 model; only its speed matters here, so a few noise images suffice for calibration."""
     path = os.path.join(folder, NETWORKS[name][0] + "-int8.xml")
     if os.path.exists(path):
         return path

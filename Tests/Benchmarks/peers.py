@@ -1,8 +1,8 @@
-"""One measurement of a Python peer in a process of its own; prints one JSON object. Called by bench.py.
+"""One measurement of a Python peer in a separate process; prints one JSON object. Called by bench.py.
 
-    peers.py network  ENGINE PRECISION MODEL SIZE SECONDS           the network alone, batches of ten
-    peers.py pipeline ENGINE PRECISION MODEL SIZE CLIP...           OpenCV decodes and resizes, 20 frames a clip, batched
-    peers.py recipe   MODEL SIZE CLIP...                            Keras' video example: every frame decoded, one frame a call
+    peers.py network  ENGINE PRECISION MODEL SIZE SECONDS           the model alone, batches of ten
+    peers.py pipeline ENGINE PRECISION MODEL SIZE CLIP...           OpenCV decodes and resizes, 20 frames per clip, batched
+    peers.py recipe   MODEL SIZE CLIP...                            Keras' video example: every frame decoded, one frame per call
 
 ENGINE is openvino, onnxruntime or pytorch; MODEL an .onnx or .xml file, a name of models.py, or a Keras one. Only the
 work itself is timed, neither imports nor loading nor compiling; `first_frames_per_second` of a pipeline has the last two in it.
@@ -66,7 +66,7 @@ def runner(engine, precision, path, size):
 
 
 def timed(body):
-    """Frames a second of `body`, which returns how many frames it did, and what it took."""
+    """Frames per second of `body`, which returns its number of frames, and its resources."""
     begin, before = time.perf_counter(), os.times()
     frames = body()
     seconds, after = time.perf_counter() - begin, os.times()
@@ -117,7 +117,7 @@ def cropped(frame, size):
 
 
 def sampled(path, size):
-    """Twenty frames spread evenly; the others are decoded but not converted."""
+    """Twenty evenly spaced frames; the others are decoded but not converted."""
     import cv2
 
     capture = cv2.VideoCapture(path)

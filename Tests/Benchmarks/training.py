@@ -1,10 +1,10 @@
-"""Seconds of a training step: Zoetrope beside PyTorch, in turns.
+"""Seconds per training step: Zoetrope against PyTorch, alternating.
 
     make bench-training                 # makes the Python environment, builds, runs this
 
 The small CNN and ResNet-18 with a two-layer LSTM (4 clips of 20 frames at 128²) and VGG16's last four layers with a linear layer
 (100 frames at 128²), once with the frozen layers in every step and once with their output kept. PyTorch runs
-channels last, its faster way here. Each round is a process of each; medians are taken.
+channels last, which is faster here. Each round runs each program in a separate process. Results are medians.
 """
 
 import argparse
@@ -103,7 +103,7 @@ if __name__ == "__main__":
                 continue
             pairs = [(statistics.median(o[part]), statistics.median(t[part])) for o, t in zip(ours, theirs)]
             ratio = statistics.median(t / o for o, t in pairs)
-            print(f"{network} {'whole step' if part == 'seconds' else 'frozen output kept'}: "
+            print(f"{network} {'complete step' if part == 'seconds' else 'frozen output cached'}: "
                   f"{statistics.median(o for o, _ in pairs):.3f} s, PyTorch {statistics.median(t for _, t in pairs):.3f} s, "
                   f"{ratio:.2f} times as fast; peak {max(o['peak_kib'] for o in ours) >> 10} MiB, "
                   f"PyTorch {max(t['peak_kib'] for t in theirs) >> 10} MiB", flush=True)

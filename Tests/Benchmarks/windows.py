@@ -1,10 +1,10 @@
-"""Networks of windows beside PyTorch and OpenVINO, alone and from clips to features, in turns; prints two tables.
+"""Video encoders against PyTorch and OpenVINO, alone and from clips to features, alternating; prints two tables.
 
     make bench-windows
     make bench-windows ARGS='--backbones r3d_18 --rounds 1'
 
-Each measurement is a process of its own and uses all cores. Clips are 320×240 MPEG-4 of 7 s; the peers decode with OpenCV, show a
-window as soon as its frames are there, and decode each frame once. Figures are windows a second and their ratios round by round.
+Each measurement runs in a separate process and uses all cores. Clips are 320×240 MPEG-4 of 7 s. The peers decode each frame
+once with OpenCV, and run a window as soon as its frames are decoded. Results are windows per second and ratios per round.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import warnings
 
 warnings.filterwarnings("ignore")
 HERE = os.path.dirname(os.path.abspath(__file__))
-# Frames of a window and side of the picture.
+# Frames per window and image size.
 NETWORKS = {"r3d_18": (16, 112), "mc3_18": (16, 112), "r2plus1d_18": (16, 112), "s3d": (64, 224), "i3d_rgb": (64, 224)}
 RATE = 15
 CLIPS = {"r3d_18": 12, "mc3_18": 12, "r2plus1d_18": 10, "s3d": 12, "i3d_rgb": 12}
@@ -204,7 +204,7 @@ def main():
     bench = Bench(options)
     turns = [("zoetrope", "f32"), ("openvino", "f32"), ("zoetrope", "int8"), ("openvino", "int8"), ("pytorch", "f32")]
     for part in options.parts:
-        print(f"{part}: windows a second, and × OpenVINO, × PyTorch, int8 × OpenVINO int8", flush=True)
+        print(f"{part}: windows per second, and × OpenVINO, × PyTorch, int8 × OpenVINO int8", flush=True)
         for name in options.backbones:
             clips = bench.clips("small", CLIPS[name])
             results = {}

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The table of modules in docs/architecture.md against Package.swift.
+/// Compares the table of modules in docs/architecture.md with Package.swift.
 @Suite struct ArchitectureTests {
     /// A target of the package under Sources.
     private struct Target {

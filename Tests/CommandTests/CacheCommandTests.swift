@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct CacheCommandTests {
-    @Test("info, verify, export and prune do what they say and say what they did") func care() throws {
+    @Test("info, verify, export and prune work and report their results") func care() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml", "--set", "extract.store=float16").status == 0)
         #expect(try place.run("extract", "p.yaml", "--set", "name=other", "--set", "extract.image_size=40").status == 0)
@@ -34,7 +34,7 @@ import Testing
         #expect(try place.run("cache", "verify", "nothing.sqlite").status == 1)
     }
 
-    @Test("a flipped byte is found, taken out and extracted again") func repaired() throws {
+    @Test("a flipped byte is detected, and its features are deleted and extracted again") func repaired() throws {
         let place = try Workplace()
         #expect(try place.run("extract", "p.yaml", "--cache", "whole.sqlite").status == 0)
         #expect(try place.run("extract", "p.yaml").status == 0)
@@ -42,7 +42,7 @@ import Testing
         let blobs: [Data] = try place.query("SELECT features FROM sequence WHERE video_id = 3")
         let blob = try #require(blobs.first)
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        // A blob is cut into pages; somewhere 64 bytes of it stand together.
+        // A blob is divided into pages; somewhere 64 bytes of it are contiguous.
         let pieces = stride(from: 0, to: blob.count - 64, by: 700).compactMap { bytes.range(of: blob[$0..<$0 + 64]) }
         bytes[try #require(pieces.first).lowerBound + 10] ^= 4
         try bytes.write(to: URL(fileURLWithPath: path))
@@ -56,7 +56,7 @@ import Testing
         #expect(one == two)
     }
 
-    /// Where sqlite-vec is, without its ending.
+    /// The path of sqlite-vec, without its extension.
     private static let vectorSearch: String? = {
         if let path = ProcessInfo.processInfo.environment["ZOETROPE_SQLITE_VEC"] { return path }
         let code = "import sqlite_vec; print(sqlite_vec.loadable_path())"
@@ -65,7 +65,7 @@ import Testing
     }()
 
     @Test(
-        "sqlite-vec finds the nearest frames straight in frame_feature",
+        "sqlite-vec finds the nearest frames directly in frame_feature",
         .enabled(if: vectorSearch != nil, "needs sqlite-vec"))
     func nearestFrames() throws {
         let place = try Workplace(after: "extract")

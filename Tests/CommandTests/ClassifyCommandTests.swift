@@ -19,7 +19,7 @@ import Video
         let moments: [Moment]
     }
 
-    @Test("the published classifier names every frame, and the clip by the mean of its frames")
+    @Test("the published classifier classifies every frame, and the clip by the mean over its frames")
     func classifies() throws {
         let place = try Workplace(clips: 2)
         let clip = "clips/train/jump up/0.y4m"
@@ -39,13 +39,15 @@ import Video
         #expect(answer.classes.map(\.probability) == answer.classes.map(\.probability).sorted(by: >))
     }
 
-    @Test("ImageNet's names are there, in their order") func labels() {
+    @Test("ImageNet's class names are available, in their order") func labels() {
         #expect(ClassLabels.imagenet.count == 1000)
         #expect(ClassLabels.imagenet.first == "tench" && ClassLabels.imagenet.last == "toilet tissue")
         #expect(ClassLabels.imagenet[417] == "balloon" && ClassLabels.imagenet[281] == "tabby")
     }
 
-    @Test("networks without a classifier, lists of another length and unknown networks are refused in words")
+    @Test(
+        "backbones without a classifier, lists of class names of another length and unknown backbones are rejected with errors"
+    )
     func refusals() throws {
         let place = try Workplace(clips: 1)
         try place.add("names.txt", "one\ntwo\n")
@@ -62,7 +64,8 @@ import Video
 }
 
 @Suite struct SearchCommandTests {
-    @Test("words are refused where nothing can answer them, with what to do") func refusals() throws {
+    @Test("text queries are rejected if the encoder has no text tower, with an error that says what to do")
+    func refusals() throws {
         let place = try Workplace(clips: 2, after: "extract")
         try place.run("search", "features.sqlite", "a dog", status: 1, error: "resnet18 has no text tower")
         try Program.run(
@@ -73,7 +76,7 @@ import Video
         #expect(try place.run("search", "none.sqlite", "a dog").status == 1)
     }
 
-    @Test("a video or an image is a question too: what shows the same comes first") func pictures() throws {
+    @Test("a query can be a video or an image; the most similar moment is ranked first") func pictures() throws {
         let place = try Workplace(clips: 4, after: "extract")
         let video = try place.run(
             "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--by", "clip", "--top", "2", "--json",

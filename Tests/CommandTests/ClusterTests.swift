@@ -9,7 +9,7 @@ import Yams
     private static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().path
 
-    /// What two caches must have in common: everything but row numbers and times of day.
+    /// The content that two caches must share: everything but row numbers and times of day.
     static let content = """
         SELECT extraction.digest || video.digest || video.path || view || length || mask || frame_indices || frame_times
           || decode_errors || checksum || hex(features) || dataset || label || split
@@ -18,7 +18,7 @@ import Yams
         """
 
     @Test(
-        "a Slurm array of four with one task killed and queued again, merged, is the extraction in one piece",
+        "a Slurm array of four shards, one killed and requeued, merges to the same cache as a single extraction",
         .enabled(if: SlurmCluster.obstacle == nil, Comment(rawValue: SlurmCluster.obstacle ?? "")),
         .timeLimit(.minutes(5)))
     func slurm() throws {
@@ -32,7 +32,7 @@ import Yams
             environment: cluster.environment.merging(settings) { $1 })
         #expect(submitted.status == 0, "\(submitted.out)\(submitted.error)")
 
-        // Kills one task's program when it has stored something.
+        // Kills the program of one task after it has stored something.
         let victim = "features.shard-2-of-4.sqlite"
         try cluster.wait { ((try? place.query("SELECT count(*) FROM sequence", cache: victim)) ?? [0])[0] > 0 }
         let owner = try #require(Self.process(with: "SLURM_ARRAY_TASK_ID=2", in: place.path))
@@ -53,7 +53,7 @@ import Yams
         #expect(try place.run("cache", "verify", "features.sqlite").status == 0)
     }
 
-    /// The running program with that in its environment and that working folder.
+    /// The process with this text in its environment and this working folder.
     private static func process(with variable: String, in folder: String) -> pid_t? {
         let ids = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { pid_t($0) } ?? []
         return ids.first { id in
@@ -68,7 +68,7 @@ import Yams
         }
     }
 
-    @Test("the Kubernetes manifest gives each pod its part and merges them all") func kubernetes() throws {
+    @Test("the Kubernetes manifest assigns each pod a shard and merges all shards") func kubernetes() throws {
         let text = try String(contentsOfFile: Self.project + "/pipelines/cluster/kubernetes.yaml", encoding: .utf8)
         let documents = try Yams.load_all(yaml: text).compactMap { $0 as? [String: Any] }
         #expect(documents.map { $0["kind"] as? String } == ["Job", "Job"])
@@ -92,7 +92,7 @@ import Yams
         #expect(commands[0].contains("--shard auto") && commands[1].contains("cache merge"))
     }
 
-    @Test("shards of the command line write caches of their own, and merge joins them") func shards() throws {
+    @Test("`extract --shard` writes one cache per shard, and `cache merge` merges them") func shards() throws {
         let place = try Workplace()
         #expect(try place.run("dataset", "p.yaml", "--digests", "digests").status == 0)
         for shard in ["1/2", "2/2"] {

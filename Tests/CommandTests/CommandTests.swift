@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct CommandTests {
-    @Test("extract, sequence, evaluate and predict work one after the other, and skip what is done")
+    @Test("extract, sequence, evaluate and predict work in sequence, and skip work that is done")
     func wholePath() throws {
         let place = try Workplace()
         try place.run("extract", "p.yaml", status: 0, out: "Extracted 8 videos (32 frames)")
@@ -12,7 +12,7 @@ import Testing
             "extract", "p.yaml", status: 0,
             out: "Extracted 0 videos (0 frames); 8 skipped, already in the cache; 0 failed.")
 
-        // Training opens no video: they are gone.
+        // Training opens no video: the files were deleted.
         try FileManager.default.moveItem(atPath: place.path + "/clips", toPath: place.path + "/elsewhere")
         try place.run(
             "sequence", "p.yaml", "--set", "dataset.validation=0", status: 0, out: "Run: runs/tiny",
@@ -41,7 +41,7 @@ import Testing
         try place.run("predict", "runs/tiny", video, "no such.mp4", status: 3, error: "no such.mp4 does not exist")
     }
 
-    @Test("the queries of the README answer") func queries() throws {
+    @Test("the SQL queries of the README return rows") func queries() throws {
         let place = try Workplace(after: "extract")
         _ = try place.run("sequence", "p.yaml", "--set", "dataset.validation=0")
         #expect(
@@ -55,7 +55,8 @@ import Testing
         #expect(try place.query("SELECT max(epoch) FROM epoch") == [3])
     }
 
-    @Test("a sweep trains what is missing, selects on validation, compares, and writes a table") func sweep() throws {
+    @Test("a sweep trains missing runs, selects on validation, compares the best with others and writes a table")
+    func sweep() throws {
         let place = try Workplace(clips: 16)
         try place.add(
             "s.yaml", Workplace.pipeline + "\nsweep: {sequence.model.hidden: [4, 6], sequence.seed: [1, 2]}\n")
@@ -79,14 +80,14 @@ import Testing
         #expect(try place.run("sweep", "p.yaml").status == 2)
     }
 
-    @Test("a sweep goes on after points that failed, and after runs that died before they wrote anything")
+    @Test("a sweep continues after failed points, and after runs that crashed before they wrote anything")
     func sweepAfterFailures() throws {
         let place = try Workplace(clips: 16)
         let sweep = "\nsweep: {sequence.optimizer.learning_rate: [1e300, 1e-3], sequence.optimizer.kind: [sgd]}\n"
         try place.add("s.yaml", Workplace.pipeline + sweep)
         #expect(try place.run("extract", "s.yaml").status == 0)
         try place.run("sweep", "s.yaml", status: 0, out: "tiny-s01: Training diverged", "Best on validation: tiny-s02")
-        // As a kill leaves it: a row, and nothing on disk.
+        // As after SIGKILL: a row in the cache, and nothing on disk.
         try FileManager.default.removeItem(atPath: place.path + "/runs")
         let database = try DatabaseQueue(path: place.path + "/features.sqlite")
         try database.write { try $0.execute(sql: "UPDATE run SET state = 'running'") }
@@ -97,7 +98,7 @@ import Testing
             out: "No run is selected")
     }
 
-    @Test("broken videos are listed, the rest is done, and the exit code is 3") func brokenVideos() throws {
+    @Test("broken videos are listed, the others are extracted, and the exit code is 3") func brokenVideos() throws {
         let place = try Workplace(clips: 4)
         try place.add("clips/train/run's/empty.mp4", Data())
         try place.add("clips/train/run's/läufer \"x\".avi", Data(repeating: 7, count: 3000))
@@ -108,7 +109,7 @@ import Testing
     }
 
     @Test(
-        "bad use is refused with a hint and the right exit code",
+        "wrong usage is rejected with a hint and the right exit code",
         arguments: [
             (["describe", "resnet125"], 64, "Did you mean resnet152?"),
             (["extract", "none.yaml"], 2, "none.yaml: the pipeline file does not exist"),
@@ -132,7 +133,7 @@ import Testing
         #expect(FileManager.default.contents(atPath: place.path + "/p.yaml") == Data(Workplace.pipeline.utf8))
     }
 
-    @Test("weights are inspected and converted, and what is none is an error") func weights() throws {
+    @Test("weights are inspected and converted, and a file that contains none is an error") func weights() throws {
         let place = try Workplace(clips: 0)
         let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appending(path: "../NeuralNetworkTests/Fixtures/weights/legacy.bin").standardizedFileURL.path

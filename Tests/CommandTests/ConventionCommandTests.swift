@@ -4,9 +4,9 @@ import NeuralNetwork
 import TestSupport
 import Testing
 
-/// What commands say about weights whose tensor names leave open what they are for.
+/// Notes of commands about weights whose convention is ambiguous from tensor names.
 @Suite struct ConventionCommandTests {
-    /// A workplace with a weight file as timm's ViT, DeiT, DINO and MAE have it.
+    /// A workplace with a weight file whose names match timm's ViT, DeiT, DINO and MAE.
     private static func place() throws -> Workplace {
         let place = try Workplace(clips: 4)
         let backbone = try #require(Backbone.named("vit_tiny_16"))
@@ -20,13 +20,13 @@ import Testing
         return place
     }
 
-    @Test("every command that is given such weights says what is used and which key changes it; the key ends the note")
+    @Test("every command prints the convention of ambiguous weights and the key that changes it; the key ends the note")
     func notes() throws {
         let place = try Self.place()
         try place.run(
             "extract", "p.yaml", status: 0, error: "vit_tiny_16 uses `extract.input: symmetric`",
             "for DeiT, DINO and MAE files write `extract.input: imagenet`")
-        // The key for what is used belongs to the same recipe.
+        // The key for the convention in use belongs to the same recipe.
         let same = try place.run("extract", "p.yaml", "--set", "extract.input=symmetric")
         #expect(same.status == 0 && !same.error.contains("note:"), "\(same.error)")
         #expect(try place.query("SELECT count(*) FROM extraction") == [1])
@@ -36,12 +36,14 @@ import Testing
         #expect(recipes.count == 2 && recipes[1].contains("0.485") && !recipes[0].contains("0.485"))
         #expect(try !place.run("extract", "p.yaml", "--set", "extract.weights=random").error.contains("does not state"))
         try place.run("finetune", "p.yaml", status: 0, error: "`extract.input: imagenet`")
-        // The tuned network's file says what it is for.
+        // The fine-tuned backbone's file states its convention.
         let again = try place.run("extract", "p.yaml", "--set", "extract.weights=runs/tiny/backbone/model.safetensors")
         #expect(again.status == 0 && !again.error.contains("does not state"), "\(again.error)")
     }
 
-    @Test("of several networks in a file, commands say which is used; pipelines, inspect and convert choose another")
+    @Test(
+        "if a file contains several models, commands print which one is used; pipelines, inspect and convert can select another"
+    )
     func parts() throws {
         let place = try Self.place()
         let vit = try openWeights(path: place.path + "/vit.safetensors")
@@ -73,7 +75,7 @@ import Testing
         #expect(misspelt.status != 0 && misspelt.error.contains("did you mean `part`?"), "\(misspelt.error)")
     }
 
-    @Test("classify takes the same keys as options, and inspect says what a file is taken for") func options() throws {
+    @Test("classify accepts the same keys as options, and inspect prints a file's convention") func options() throws {
         let place = try Self.place()
         func classify(_ arguments: String...) throws -> ChildProcess.Output {
             try Program.run(

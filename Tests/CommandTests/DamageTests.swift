@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Files that a disk damaged, through the commands that read them.
+/// Files with bit errors, read through the commands.
 @Suite struct DamageTests {
-    /// Flips one bit of a file: in the middle of the bytes `find`, or in the first tensor of a `.safetensors`.
+    /// Flips one bit of a file: in the middle of the bytes `find`, or in the first tensor of a `.safetensors` file.
     private static func flip(_ path: String, find: Data? = nil) throws {
         var data = try Data(contentsOf: URL(fileURLWithPath: path))
         let header = Int(data[0]) + Int(data[1]) << 8 + Int(data[2]) << 16
@@ -13,7 +13,7 @@ import Testing
         try data.write(to: URL(fileURLWithPath: path))
     }
 
-    @Test("a damaged run, checkpoint or network is refused, not used") func runs() throws {
+    @Test("a damaged run, checkpoint or backbone is rejected with an error") func runs() throws {
         let place = try Workplace(after: "extract")
         #expect(try place.run("sequence", "p.yaml", "--set", "sequence.checkpoint=1").status == 0)
         try place.add("f.yaml", Workplace.tuning)
@@ -36,7 +36,7 @@ import Testing
         for (_, command) in commands.dropFirst(2) { try Program.run(command, in: place.path, status: 0) }
     }
 
-    @Test("a flipped bit in the cache's features is told by every command that reads them, with the clip's name")
+    @Test("every command that reads features reports a flipped bit in the cache with the clip's name")
     func features() throws {
         let place = try Workplace(after: "extract", "sequence")
         let blobs: [Data] = try place.query(
@@ -59,7 +59,7 @@ import Testing
         #expect(try place.run("sequence", "p.yaml", "--name", "again").status == 0)
     }
 
-    @Test("training that finds damaged features fails, keeps nothing of it, and goes on once they are repaired")
+    @Test("training on damaged features fails and stores no result, and works after they are repaired")
     func training() throws {
         let place = try Workplace(after: "extract", "sequence")
         try place.add("s.yaml", Workplace.pipeline + "\nsweep: {sequence.model.hidden: [4, 6]}\n")
@@ -67,7 +67,7 @@ import Testing
         let model = try Data(contentsOf: URL(fileURLWithPath: place.path + "/runs/tiny/model.safetensors"))
         let blobs: [Data] = try place.query(
             "SELECT features FROM sequence JOIN video ON id = video_id WHERE path LIKE '%/4.y4m'")
-        // The highest exponent bit of a value: the loss explodes, and the damage has to be told all the same.
+        // The highest exponent bit of a value: the loss explodes, and the damage must be reported nevertheless.
         try Self.flip(place.path + "/features.sqlite", find: try #require(blobs.first)[51..<83])
         let commands = [
             ["sequence", "p.yaml", "--name", "new"], ["sequence", "p.yaml", "--name", "folds", "--folds", "2"],
@@ -102,7 +102,7 @@ import Testing
         #expect(try place.run("evaluate", "runs/new").status == 0)
     }
 
-    @Test("a weight file that differs from the digest beside it, or in its published name, is refused") func digests()
+    @Test("a weight file that differs from the digest beside it, or in its published name, is rejected") func digests()
         throws
     {
         let place = try Workplace()

@@ -10,7 +10,7 @@ import Testing
     }
 
     @Test(
-        "the parts are those that `sequence` trains, validates and tests on, with what decides them",
+        "`dataset` lists the parts that `sequence` trains, validates and tests on, and what determines them",
         .timeLimit(.minutes(5)))
     func parts() throws {
         let place = try place()
@@ -41,7 +41,9 @@ import Testing
         #expect(many.out.contains("fewer than the 20 folds") && !many.out.contains("No problems"), "\(many.out)")
     }
 
-    @Test("a test share that sets no clip aside stops `sequence` with a share that does", .timeLimit(.minutes(5)))
+    @Test(
+        "a test share that sets no clip aside stops `sequence` with an error that suggests a larger share",
+        .timeLimit(.minutes(5)))
     func tooSmall() throws {
         let place = try place()
         func run(_ command: String, _ share: String, _ others: String...) throws -> ChildProcess.Output {
@@ -61,7 +63,7 @@ import Testing
         #expect(try run("sequence", "0.01", "--folds", "2", "--name", "both").status == 0)
     }
 
-    @Test("guesses about a list are printed by `dataset` and `extract`") func notes() throws {
+    @Test("assumptions about a list are printed by `dataset` and `extract`") func notes() throws {
         let place = try Workplace(clips: 8)
         try place.add(
             "l.csv", Data("train/run's/1.mp4,\u{e9}\ntrain/jump up/0,b\n".unicodeScalars.map { UInt8($0.value) }))
@@ -74,7 +76,7 @@ import Testing
         }
     }
 
-    @Test("doubtful labels and columns that are not read are listed by `dataset`, and nothing is called clean")
+    @Test("suspicious labels and ignored columns are listed by `dataset`, which then does not report a clean data set")
     func doubtfulLists() throws {
         let place = try Workplace(clips: 8)
         let rows = ["train/run's/1.mp4,Jump,1", "train/jump up/0,jump,0", "train/jump up/2,jump|run,1"]
@@ -87,7 +89,7 @@ import Testing
         #expect(!output.out.contains("old.mp4") && !output.out.contains("No problems found."), "\(output.out)")
     }
 
-    @Test("a folder of lists says what it does not read, and an open quote stops `dataset` at its line")
+    @Test("ignored files in a folder of lists are reported, and an unclosed quote stops `dataset` with its line")
     func listFolders() throws {
         let place = try Workplace(clips: 8)
         for (name, clip) in [("train.csv", "1.mp4"), ("train_old.csv", "3.mp4")] {
@@ -103,10 +105,10 @@ import Testing
     }
 }
 
-/// Files that are no clip, as the commands say it.
+/// Messages of commands about files that are no clips.
 @Suite struct LeftOutCommandTests {
     @Test(
-        "`dataset` lists what is left out and why, `extract` counts it, and neither fails for it",
+        "`dataset` lists skipped files with reasons, `extract` counts them, and neither fails for them",
         .timeLimit(.minutes(5)))
     func commands() throws {
         let place = try Workplace(clips: 4)
@@ -128,14 +130,14 @@ import Testing
         #expect(extract.error.contains(note), "\(extract.error)")
     }
 
-    @Test("more than 20 are counted") func many() throws {
+    @Test("more than 20 skipped files are only counted") func many() throws {
         let place = try Workplace(clips: 4)
         for index in 0..<22 { try place.add("clips/train/run's/\(index).txt", "Text.\n") }
         try place.run("dataset", "p.yaml", out: "22 files left out:", "… and 2 more")
     }
 
     @Test(
-        "`predict` names pipes, folders of videos, playlists and single images as what they are",
+        "`predict` rejects pipes, folders of videos, playlists and single images with errors that name them",
         .timeLimit(.minutes(5)))
     func predict() throws {
         let place = try Workplace(after: "extract", "sequence")

@@ -2,11 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `--device cuda` with a stand-in for ONNX Runtime and a GPU, whose features are the mean of a frame's bytes and up.
+/// `--device cuda` with a simulated ONNX Runtime and GPU, whose features are increasing values from a frame's mean
+/// byte.
 @Suite struct DeviceCommandTests {
     private static let place = FileManager.default.temporaryDirectory.appending(path: "fake-runtime-\(getpid())").path
 
-    /// The stand-in, built once, and links by the names that CUDA's driver and compiler are looked for.
+    /// The simulated library, built once, and links with the names of CUDA's driver and compiler libraries.
     private static let folder = Result {
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         atexit { try? FileManager.default.removeItem(atPath: DeviceCommandTests.place) }
@@ -36,32 +37,34 @@ import Testing
             ["extract", "p.yaml", "--device", "cuda"] + arguments, in: place.path, environment: environment(gpu))
     }
 
-    @Test("frames of all clips pass the GPU in batches, and each comes back to its own clip") func features() throws {
+    @Test("frames of all clips are batched for the GPU, and each feature is stored for its own clip") func features()
+        throws
+    {
         let place = try Workplace()
         let output = try Self.extract(place)
         #expect(output.status == 0, "\(output.error)")
         #expect(output.out.contains("Extracted 8 videos (32 frames)"))
         #expect(output.error.contains("resnet18 runs on the GPU with batches of 128"), "\(output.error)")
-        // The first two numbers of each frame: its mean, and one more.
+        // The first two elements of each frame's feature: its mean, and one more.
         let features: [Data] = try place.query(
             "SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position")
         let rows = features.map { data in data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) } }
         #expect(rows.count == 32 && rows.allSatisfy { abs($0[1] - $0[0] - 1) < 1e-3 })
         #expect(Set(rows.map { $0[0] }).count > 8)
-        // One clip at a time gives the same.
+        // Extracting one clip at a time gives the same.
         let other = try Workplace()
         #expect(try Self.extract(other, ["--workers", "1"]).status == 0)
         #expect(try other.query("SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position") == features)
     }
 
-    @Test("features in f32 are the processor's, whoever computed them") func shared() throws {
+    @Test("features in f32 equal those of the CPU on any device") func shared() throws {
         let place = try Workplace()
         #expect(try Self.extract(place).status == 0)
         try place.run("extract", "p.yaml", out: "Extracted 0 videos", "8 skipped")
         let half = try Self.extract(place, ["--set", "extract.precision=f16"])
         #expect(half.out.contains("Extracted 8 videos"), "\(half.out) \(half.error)")
         #expect(try place.query("SELECT precision FROM extraction ORDER BY id") == ["f32", "f16"])
-        // A processor alone does not compute in f16, and says so.
+        // Without a GPU, f16 is unavailable, and the error says so.
         let other = try Workplace()
         try other.run(
             "extract", "p.yaml", "--set", "extract.precision=f16", status: 0,
@@ -70,7 +73,8 @@ import Testing
         #expect(eight.error.contains("int8 needs a processor; on the GPU resnet18 computes in f32"), "\(eight.error)")
     }
 
-    @Test("without a library or a GPU `cuda` says what is missing, and `auto` does without") func missing() throws {
+    @Test("without a library or a GPU, `cuda` is an error that names what is missing, and `auto` uses the CPU")
+    func missing() throws {
         let place = try Workplace()
         let none = try Self.extract(place, gpu: "none")
         #expect(none.status == 1)
@@ -89,7 +93,7 @@ import Testing
         try place.run("extract", "p.yaml", "--device", "tpu", status: 64, error: "cuda")
     }
 
-    @Test("where the GPU's memory is too small, batches become smaller; where one frame is too much, that is said")
+    @Test("if the GPU runs out of memory, batches become smaller; if one frame does not fit, an error says so")
     func small() throws {
         let place = try Workplace()
         let output = try Self.extract(place, gpu: "small:20")
@@ -100,7 +104,7 @@ import Testing
         #expect(full.error.contains("Available memory of 7 is smaller than requested bytes of 8. "))
     }
 
-    @Test("half precision is the program's own layers, and ONNX Runtime's where those are not taken")
+    @Test("half precision uses the program's own operators, or ONNX Runtime's for layers that they do not support")
     func forms() throws {
         let place = try Workplace()
         let arguments = ["--set", "extract.precision=f16"]
@@ -114,7 +118,7 @@ import Testing
         #expect(try other.query("SELECT precision FROM extraction") == ["f16"])
     }
 
-    @Test("a GPU that disappears loses nothing, and the processor goes on") func lost() throws {
+    @Test("if the GPU fails, no work is lost and the CPU continues") func lost() throws {
         let place = try Workplace()
         let lost = try Self.extract(place, ["--workers", "1"], gpu: "lost:4")
         #expect(lost.status == 1)
@@ -135,7 +139,7 @@ import Testing
         #expect(check.out.contains("frames/s") && !check.out.contains("a core"))
     }
 
-    @Test("a GPU without bf16 is not asked for it again, by --check or by the search for the fastest")
+    @Test("bf16 is not tried again on a GPU without it, by --check or by the search for the fastest")
     func older() throws {
         let place = try Workplace()
         let check = try Self.extract(place, ["--check"], gpu: "turing")

@@ -3,13 +3,13 @@ import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: SmallDisk.isPossible, "needs root and mount")) struct DiskFullTests {
-    /// Runs a command on disks of growing size until it succeeds; after each failure there is more room, and what
-    /// was stored must be whole and the command must end as if nothing had been.
+    /// Runs a command on disks of growing size until it succeeds. After each failure the disk is enlarged, stored
+    /// features must be intact, and the command must then finish as if no failure had happened.
     private func filling(
         _ command: [String], in place: Workplace, prepare: (_ disk: String) throws -> Void,
         check: (_ disk: String, _ kilobytes: Int) throws -> Void
     ) throws {
-        // Every page of 4 KB in `make faults`; now and then one in `make test`.
+        // Every page of 4 KB in `make faults`; a sample of them in `make test`.
         let step = faultRounds > 10 ? 4 : 64
         var kilobytes = 4, failures = 0
         while true {
@@ -36,7 +36,9 @@ import Testing
         if faultRounds > 10 { print("\(command[0]): the disk was full \(failures) times") }
     }
 
-    @Test("extract on a disk that is full at any moment: what was stored stays, the rest follows when there is room")
+    @Test(
+        "extract on a disk that is full at any moment: stored features stay, and the rest is extracted when there is space"
+    )
     func extract() throws {
         let place = try Workplace(clips: 12)
         #expect(try place.run("extract", "p.yaml", "--cache", "whole.sqlite").status == 0)
@@ -62,7 +64,7 @@ import Testing
         }
     }
 
-    @Test("sequence on a disk that is full at any moment: the run is trained when there is room")
+    @Test("sequence on a disk that is full at any moment: the run is trained when there is space")
     func sequence() throws {
         let place = try Workplace(after: "extract")
         let command = [
@@ -80,7 +82,7 @@ import Testing
     }
 }
 
-/// A small disk that can be filled: a tmpfs, which only root can mount.
+/// A small disk that the test can fill: a tmpfs, which only root can mount.
 final class SmallDisk {
     let path: String
     private let scratch: ScratchFolder
@@ -94,10 +96,10 @@ final class SmallDisk {
         try Self.run("mount", ["-t", "tmpfs", "-o", "size=\(kilobytes)k", "tmpfs", path])
     }
 
-    /// Gives it more room; what is on it stays.
+    /// Enlarges the disk; its files are kept.
     func grow() throws { try Self.run("mount", ["-o", "remount,size=64m", path]) }
 
-    /// Lets nobody write to it, not even root.
+    /// Mounts it read-only, also for root.
     func freeze() throws { try Self.run("mount", ["-o", "remount,ro", path]) }
 
     deinit { try? Self.run("umount", ["-l", path]) }
@@ -108,7 +110,7 @@ final class SmallDisk {
 }
 
 @Suite(.enabled(if: SmallDisk.isPossible, "needs root and mount")) struct ReadOnlyDiskTests {
-    @Test("commands that only read work where nothing can be written; the others say so, and change nothing")
+    @Test("read-only commands work on read-only storage; the others report an error, and change nothing")
     func readOnly() throws {
         let place = try Workplace(after: "extract")
         #expect(try place.run("sequence", "p.yaml", "--name", "tiny").status == 0)

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct EnduranceTests {
-    @Test("two writers and many readers share a cache: everybody finishes, and it is whole")
+    @Test("two writers and many readers can use one cache at the same time: all finish, and it is intact")
     func writersAndReaders() throws {
         let place = try Workplace(clips: 40, after: "extract")
         let other = ["extract", "p.yaml", "--workers", "1", "--set", "extract.image_size=64", "--set", "name=other"]
@@ -49,7 +49,7 @@ import Testing
         #expect(try place.run("cache", "verify").status == 0)
     }
 
-    /// A time of day that is `CLOCK_YEARS` off, and a year more or less at every other question.
+    /// A system time with an offset of `CLOCK_YEARS`, which every other call changes by a year.
     private static let wrongClock = """
         #define _GNU_SOURCE
         #include <dlfcn.h>
@@ -79,7 +79,7 @@ import Testing
         }
         """
 
-    /// Compiles the clock; nil where there is no compiler, or no preloading.
+    /// Compiles the clock library; nil without a compiler or LD_PRELOAD.
     private static func makeWrongClock(in folder: String) -> String? {
         #if os(Linux)
             try? wrongClock.write(toFile: folder + "/clock.c", atomically: true, encoding: .utf8)
@@ -93,7 +93,7 @@ import Testing
     private static let canPreload = [ScratchFolder()].contains { makeWrongClock(in: $0.path) != nil }
 
     @Test(
-        "a clock that jumps by years between and during commands changes nothing",
+        "a system clock that jumps by years between and during commands changes no result",
         .enabled(if: canPreload, "needs clang and LD_PRELOAD"))
     func clock() throws {
         let place = try Workplace(clips: 12)
@@ -107,7 +107,7 @@ import Testing
         let first = try run(-10, "extract", "p.yaml")
         #expect(first.status == 3, "\(first.error)")
         #expect(try place.query("SELECT substr(at, 1, 3) FROM failure") == ["201"])
-        // The failure is of another decade than the file, whichever way the clock went.
+        // The failure's time is in another decade than the file's, in either direction.
         let again = try run(10, "extract", "p.yaml", "--retry-failed")
         #expect(again.status == 3 && again.out.contains("12 skipped"), "\(again.error)")
         try place.add("clips/train/run's/broken.y4m", TinyClip.numbered(99))
@@ -120,10 +120,10 @@ import Testing
         #expect(seconds[0] >= 0 && seconds[0] < 60)
     }
 
-    @Test("an extraction of many videos holds no more memory and no more files at its end than at its beginning")
+    @Test("an extraction of many videos leaks neither memory nor file descriptors")
     func soak() throws {
         let place = try Workplace(clips: 0)
-        // Coded videos in `make faults`; tiny ones that cost nothing to make in `make test`.
+        // Encoded videos in `make faults`; tiny raw ones, which are quick to write, in `make test`.
         let clips = faultRounds > 10 ? 5000 : 600
         if faultRounds > 10 {
             try Self.makeVideos(clips, in: place.path)
@@ -140,7 +140,7 @@ import Testing
         let ended = program.wait()
         #expect(ended.status == 0, "\(ended.error)")
         #expect(try place.query("SELECT count(*) FROM sequence") == [clips])
-        // The first half contains the beginning: reading and hashing, plans, the first clips.
+        // The first half includes the start-up: reading and hashing, plans, the first clips.
         let (early, late) = (samples.prefix(samples.count / 2), samples.dropLast(2).suffix(samples.count / 4))
         let memory = (early.map(\.memory).max() ?? 0, late.map(\.memory).max() ?? .max)
         let files = (early.map(\.files).max() ?? 0, late.map(\.files).max() ?? .max)
@@ -149,7 +149,7 @@ import Testing
         if faultRounds > 10 { print("soak: \(clips) clips, \(memory) KB, \(files) files") }
     }
 
-    /// Some coded videos, and others that differ from them by an empty box at the end.
+    /// Some encoded videos, and copies that differ by an empty box at the end.
     private static func makeVideos(_ count: Int, in folder: String) throws {
         _ = try DemoDataset.write(to: folder + "/drawn", trainClips: 4, testClips: 0, workers: 2)
         let drawn = try FileManager.default.subpathsOfDirectory(atPath: folder + "/drawn").filter {
@@ -164,7 +164,7 @@ import Testing
         }
     }
 
-    /// Kilobytes in memory, and open files.
+    /// Resident kilobytes, and open file descriptors.
     private static func sample(_ process: pid_t) -> (memory: Int, files: Int)? {
         guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
             let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }),

@@ -21,7 +21,7 @@ import Testing
         value.type.tensorType.shape.dim.map { $0.dimParam.isEmpty ? String($0.dimValue) : $0.dimParam }
     }
 
-    @Test("a run becomes one file with what a stranger needs to know") func whole() throws {
+    @Test("a run is exported as one file with the metadata that other programs need") func whole() throws {
         let place = try Self.trained()
         let export = try place.run("export", "runs/tiny", "model.onnx", status: 0)
         #expect(export.out.hasPrefix("model.onnx: "))
@@ -43,7 +43,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).contains("model.onnx.data") == false)
     }
 
-    @Test("parts fit together, and halves take half the space") func parts() throws {
+    @Test("backbone and head exported separately compose, and float16 takes half the space") func parts() throws {
         let place = try Self.trained()
         #expect(try place.run("export", "runs/tiny", "b.onnx", "--part", "backbone").status == 0)
         #expect(try place.run("export", "runs/tiny", "h.onnx", "--part", "head").status == 0)
@@ -62,7 +62,7 @@ import Testing
         #expect((0.5..<0.52).contains(Double(half) / Double(whole)))
     }
 
-    @Test("what cannot be written or read is said, and nothing is lost") func failures() throws {
+    @Test("a failed write or read is an error, and no file is lost") func failures() throws {
         let place = try Self.trained()
         try place.run("export", "runs/none", "model.onnx", status: 1, error: "runs/none", "zoetrope sequence")
         try place.run(
@@ -75,12 +75,12 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: place.path + "/model.onnx"))
     }
 
-    @Test("what the model does otherwise than the run is said") func notes() throws {
+    @Test("differences between the exported model and the run are reported") func notes() throws {
         let place = try Self.trained(["extract.views=3", "sequence.average_views=true"])
         try place.run("export", "runs/tiny", "model.onnx", status: 0, error: "averages over 3 augmented views")
     }
 
-    /// A Python that can run the guide's program.
+    /// A Python interpreter that can run the guide's program.
     static let python: String? = {
         let home = ProcessInfo.processInfo.environment["HOME"] ?? ""
         let candidates = [
@@ -94,7 +94,7 @@ import Testing
     }()
 
     @Test(
-        "the guide's program names the action in a file, as predict does",
+        "the guide's program classifies a video with an exported model as predict does",
         .enabled(if: python != nil, "needs onnxruntime, PyAV and Pillow; name a Python with ZOETROPE_PYTHON"),
         arguments: [
             ("gru", "antialias"), ("transformer", "antialias"), ("attention", "antialias"), ("gru", "bicubic"),
@@ -123,7 +123,7 @@ import Testing
             let parts = said.out.split(separator: " ")
             #expect(parts.dropLast().joined(separator: " ") == best.label)
             let percent = try #require(Double(parts[parts.count - 1].dropLast(2)))
-            // Pictures are decoded and resized by others.
+            // Frames are decoded and resized by other libraries.
             #expect(abs(percent / 100 - best.probability) < 0.1)
         }
     }
@@ -139,7 +139,8 @@ import Testing
     }
 
     @Test(
-        "an ONNX file is a backbone for every command", arguments: ["convolutions-script", "tokens-dynamo", "external"])
+        "every command accepts an ONNX file as a backbone",
+        arguments: ["convolutions-script", "tokens-dynamo", "external"])
     func everyCommand(name: String) throws {
         let place = try Workplace()
         let file = Self.fixtures + "/\(name).onnx"
@@ -147,7 +148,7 @@ import Testing
         try Program.run(["extract", "p.yaml"] + settings, in: place.path, status: 0)
         #expect(
             try place.query("SELECT backbone || ' ' || tap || ' ' || image_size FROM extraction") == ["onnx output 32"])
-        // The same features from shards, in another cache.
+        // The same features, extracted as shards into another cache.
         for shard in ["1/2", "2/2"] {
             let part = ["extract", "p.yaml", "--shard", shard, "--cache", "part.sqlite"]
             #expect(try Program.run(part + settings, in: place.path).status == 0)
@@ -162,10 +163,11 @@ import Testing
         let clip = "clips/test/run's/3.y4m"
         try place.run("predict", "runs/tiny", clip, status: 0, out: "run's")
         try place.run("cam", "runs/tiny", clip, status: 0)
+        try place.run("similar", "features.sqlite", clip, status: 0, out: "test/run's/3.y4m")
         try place.run("describe", file, out: "output")
     }
 
-    @Test("a backbone that was exported and read again gives the features it began with") func roundTrip() throws {
+    @Test("a backbone that was exported and imported again gives the same features") func roundTrip() throws {
         let place = try ExportCommandTests.trained()
         #expect(try place.run("export", "runs/tiny", "b.onnx", "--part", "backbone").status == 0)
         let settings = Self.settings("b.onnx")
@@ -184,7 +186,7 @@ import Testing
         data.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
     }
 
-    @Test("what an ONNX file lacks is said, with what to write instead") func failures() throws {
+    @Test("missing properties of an ONNX file are errors that say what to write") func failures() throws {
         let place = try Workplace()
         let file = Self.fixtures + "/pixels-script.onnx"
         func error(_ settings: [String]) throws -> String {

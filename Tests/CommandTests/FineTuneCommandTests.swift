@@ -19,7 +19,7 @@ import Testing
         return place
     }
 
-    @Test("finetune writes a run and a network, and the run predicts new videos") func wholePath() throws {
+    @Test("finetune writes a run and a backbone, and the run classifies new videos") func wholePath() throws {
         let place = try Self.place()
         try place.run(
             "finetune", "f.yaml", "--name", "tuned", "--set", "dataset.validation=0", status: 0, out: "Run: runs/tuned",
@@ -35,14 +35,14 @@ import Testing
         try place.run("cam", "runs/tuned", "clips/test/run's/3.y4m", status: 0)
         try place.run("evaluate", "runs/tuned", status: 1, error: "Run `zoetrope extract`")
         #expect(try place.query("SELECT count(*) FROM clip", cache: "frames.sqlite") == [8])
-        // Once more under another name decodes nothing: the clips are gone, but for their digests.
+        // A second run under another name decodes nothing: the clips are deleted, and their digests suffice.
         try place.run("finetune", "f.yaml", "--name", "tuned", status: 1, error: "already")
         try place.run(
             "finetune", "f.yaml", "--name", "tuned", "--resume", "--set", "finetune.epochs=3", "--set",
             "dataset.validation=0", status: 0, error: "epoch 3/3")
     }
 
-    @Test("what is wrong is said, with the exit code of its kind") func errors() throws {
+    @Test("errors have the exit code of their kind") func errors() throws {
         let place = try Self.place()
         try place.run("finetune", "p.yaml", status: 2, error: "`finetune` is missing")
         try place.run(

@@ -3,13 +3,13 @@ import GRDB
 import TestSupport
 import Testing
 
-/// Every command that the README and the guides show, in their order, on clips that have the names they speak of.
+/// Runs every command of the README and the guides, in order, on clips with the names that they mention.
 @Suite struct GuideTests {
     struct Block {
         let language, text: String
-        /// What it cannot do without here, such as "a download".
+        /// A requirement that is unavailable in tests, such as "a download".
         let need: String?
-        /// The comment before it that says what it is, such as "files" or "measured: make pictures, …".
+        /// The comment before it that states its kind, such as "files" or "measured: make pictures, …".
         var origin: String?
 
         static func all(_ guide: String) -> [Block] {
@@ -48,7 +48,7 @@ import Testing
         Block.all(try String(contentsOfFile: root + "/" + guide, encoding: .utf8))
     }
 
-    @Test("commands of the guides work as they stand", arguments: guides) func commands(guide: String) throws {
+    @Test("commands of the guides work as printed", arguments: guides) func commands(guide: String) throws {
         let commands = try Self.blocks(guide).filter { $0.language == "sh" && $0.need == nil }
         if commands.isEmpty { return }
         let place = try GuidePlace()
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test("what is not run says why, and most is run") func needs() throws {
+    @Test("code blocks that are not run state the reason, and most are run") func needs() throws {
         let all = try Self.guides.flatMap(Self.blocks).filter { $0.language == "sh" }
         let known: Set = [
             "a download", "a GPU", "a cluster", "a release build", "the weights of CLIP or SigLIP",
@@ -67,7 +67,7 @@ import Testing
         #expect(all.count { $0.need == nil } > 2 * all.count { $0.need != nil })
     }
 
-    @Test("an output that a guide quotes says which command gave it, or that it was measured elsewhere")
+    @Test("each output in a guide names the command that printed it, or states that it was measured elsewhere")
     func origins() throws {
         let outputs = try Self.guides.flatMap { guide in
             try Self.blocks(guide).filter(\.language.isEmpty).map { (guide, $0) }
@@ -89,7 +89,7 @@ import Testing
         for image in images { #expect(script.contains("\"$docs/\(image)\""), "\(image)") }
     }
 
-    @Test("the README fits on a few screens, and every file that a guide names is there") func links() throws {
+    @Test("the README is short, and every file that a guide names exists") func links() throws {
         let readme = try String(contentsOfFile: Self.root + "/README.md", encoding: .utf8)
         #expect(readme.split(separator: "\n", omittingEmptySubsequences: false).count <= 180)
         for guide in Self.guides + ["CONTRIBUTING.md", "CHANGELOG.md"] {
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    @Test("queries of the guides answer") func queries() throws {
+    @Test("SQL queries of the guides return rows") func queries() throws {
         let queries = try Self.guides.flatMap(Self.blocks).filter { $0.language == "sql" }
         #expect(queries.count >= 5)
         let cache = try GuidePlace.shared.get().path + "/demo/features.sqlite"
@@ -112,12 +112,12 @@ import Testing
             let rows = try DatabaseQueue(path: cache, configuration: configuration).read {
                 try Row.fetchAll($0, sql: query.text)
             }
-            // Nothing need be mistaken for something else.
+            // A requirement must not be mistaken for a kind.
             #expect(!rows.isEmpty || query.text.contains("<> predicted"))
         }
     }
 
-    @Test("one version: the program, its recipes and runs, the list of changes") func version() throws {
+    @Test("the program, its recipes and runs, and the changelog state one version") func version() throws {
         let version = try Program.run(["--version"], in: Self.root).out.trimmingCharacters(in: .whitespacesAndNewlines)
         let changes = try String(contentsOfFile: Self.root + "/CHANGELOG.md", encoding: .utf8)
         #expect(changes.firstMatch(of: /\n## (\S+)/).map { String($0.1) } == version)
@@ -127,12 +127,12 @@ import Testing
     }
 }
 
-/// A folder as the guides speak of it: the demo's and one's own, of tiny clips.
+/// A folder as the guides describe it: the demo's and the user's own, of tiny clips.
 final class GuidePlace: Sendable {
     private let scratch: ScratchFolder
     var path: String { scratch.path }
 
-    /// What every copy begins with; made once, for it takes a while.
+    /// The initial content of every copy, generated once because it is slow.
     static let shared = Result { try GuidePlace(from: nil) }
 
     convenience init() throws { try self.init(from: Self.shared.get()) }
@@ -145,7 +145,7 @@ final class GuidePlace: Sendable {
         } else {
             try make()
         }
-        // `make` and `zoetrope`, with what the tests have built.
+        // `make` and `zoetrope`, using the products that the tests have built.
         let program = URL(fileURLWithPath: Program.path).deletingLastPathComponent().path
         let shim = """
             #!/bin/sh
@@ -159,7 +159,7 @@ final class GuidePlace: Sendable {
         }
     }
 
-    /// Runs lines as a user types them, and stops at the first that fails.
+    /// Runs lines as typed by a user, and stops at the first that fails.
     func shell(_ lines: String) throws -> ChildProcess.Output {
         let search = path + "/bin:" + (ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin")
         return try ChildProcess.run(

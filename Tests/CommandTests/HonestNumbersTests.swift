@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Commands print no figure that looks better than it is.
+/// Commands print no metric that looks better than it is.
 @Suite struct HonestNumbersTests {
     private func json(_ output: ChildProcess.Output) throws -> [String: Any] {
         try #require(try JSONSerialization.jsonObject(with: Data(output.out.utf8)) as? [String: Any])
@@ -14,7 +14,7 @@ import Testing
         "--set", "sequence.early_stopping={monitor: validation_accuracy, patience: 30}",
     ]
 
-    @Test("a head that diverged is no result: its run is marked, its exit code is not 0, and nothing ranks it")
+    @Test("a diverged head marks its run, gives a non-zero exit code and is not ranked")
     func diverged() throws {
         let place = try Workplace(clips: 24, after: "extract")
         let output = try Program.run(["sequence", "p.yaml", "--name", "bad"] + Self.diverging, in: place.path)
@@ -55,7 +55,7 @@ import Testing
         #expect(curve.out.contains("diverged") && !curve.out.contains("100.0 %"), "\(curve.out)\(curve.error)")
     }
 
-    @Test("a finite loss that is absurd is warned of") func absurd() throws {
+    @Test("an absurd but finite loss gives a warning") func absurd() throws {
         let place = try Workplace(clips: 16, after: "extract")
         try Program.run(
             ["sequence", "p.yaml", "--set", "sequence.model={kind: average}", "--set", "sequence.epochs=1"] + [
@@ -68,7 +68,7 @@ import Testing
                 "Warning: the loss of the"))
     }
 
-    @Test("clips without features are said by split; more than a tenth stop training, unless that is wanted")
+    @Test("clips without features are counted by split; more than a tenth stop training, unless an option allows it")
     func partial() throws {
         let place = try Workplace(clips: 8, after: "extract")
         for index in 20..<23 { try place.add("clips/train/run's/\(index).y4m", TinyClip.numbered(index)) }
@@ -86,7 +86,7 @@ import Testing
         try place.run("evaluate", "runs/tiny", out: "when the run was trained, 3 of 11 clips have no features")
     }
 
-    @Test("test clips of classes without training clips count as wrong, or are left out in so many words")
+    @Test("test clips of classes without training clips count as wrong, or are left out with a message")
     func unknownClasses() throws {
         let place = try Workplace(clips: 8)
         for label in ["c", "d"] {
@@ -108,7 +108,7 @@ import Testing
         #expect(shares == [accuracies[0]])
     }
 
-    @Test("joined clips are of known classes only, and nothing says that others count as wrong", arguments: [1, 2])
+    @Test("clips are joined from known classes only, without a message that others count as wrong", arguments: [1, 2])
     func unknownAreNotJoined(unknown: Int) throws {
         let place = try Workplace(clips: 8)
         try place.add("clips/test/jump up/40.y4m", TinyClip.numbered(40))
@@ -121,7 +121,7 @@ import Testing
         #expect(try place.run("evaluate", "runs/tiny").out.contains("as wrong"))
     }
 
-    @Test("a cross-validated run is judged by models that were not trained on the clip, joined clips too")
+    @Test("a cross-validated run is evaluated with models that were not trained on the clip, also for joined clips")
     func crossValidated() throws {
         let place = try Workplace(clips: 24)
         let flat = ["--set", "dataset.root=clips/train", "--set", "dataset.name=flat"]
@@ -154,7 +154,7 @@ import Testing
         #expect(try json(fold)["split"] as? String == "heldout")
     }
 
-    @Test("training goes by the clips, labels, splits and groups that the pipeline names now, not by what was stored")
+    @Test("training uses the clips, labels, splits and groups of the current pipeline, not the stored ones")
     func pipelineDecides() throws {
         let place = try Workplace(clips: 0)
         let clips = (0..<12).map { "c\($0).y4m" }
@@ -185,11 +185,11 @@ import Testing
                 "SELECT DISTINCT label FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id "
                     + "WHERE name = 'turned' AND path = 'c0.y4m'"
             ) == ["b"])
-        // Clips of one source are not torn apart by folds.
+        // Clips of one source are in the same fold.
         let grouped = try list("grouped.csv", rows(label: even, test: { _ in false }, group: { "g\($0 % 4)" }))
         try Program.run(
             ["sequence", "p.yaml", "--folds", "3"] + grouped, in: place.path, status: 1, error: "2 sources (groups)")
-        // Two data sets of the same folder name in one cache stay apart.
+        // Two data sets with the same folder name in one cache stay separate.
         for index in 0..<4 { try place.add("more/clips/\(even(index))/m\(index).y4m", TinyClip.numbered(50 + index)) }
         let more = ["--set", "dataset={root: more/clips, validation: 0}"]
         #expect(try Program.run(["extract", "p.yaml"] + more, in: place.path).status == 0)

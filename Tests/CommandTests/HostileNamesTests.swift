@@ -3,12 +3,12 @@ import Foundation
 import Testing
 import TestSupport
 
-/// Folders, files and classes that strangers named, through every command.
+/// Hostile names of folders, files and classes, through every command.
 @Suite struct HostileNamesTests {
-    /// Names that try to run commands, to forge messages and to control the terminal; each special character also fused
-    /// with a character before and after it.
+    /// Names that try to run commands, to forge messages and to control the terminal; each special character is also
+    /// combined with a character before and after it into one grapheme cluster.
     static func names(marker: String) -> [String] {
-        // A name holds no slash; the shell makes it.
+        // File names contain no slash; the shell generates it.
         let touch = "touch $(printf '\(marker.replacing("/", with: "\\057"))')"
         return [
             "\u{600}'\u{600}`\(touch)\u{600}`\u{301}", "'`\(touch)`\"\u{301}; system(\"\(touch)\")",
@@ -40,7 +40,7 @@ import TestSupport
         }
     }
 
-    @Test("no name runs a command, forges a line or controls the terminal, whatever command prints it")
+    @Test("no name runs a command, forges a line or controls the terminal, in the output of any command")
     func commands() throws {
         let marker = NSTemporaryDirectory() + "zoetrope-marker-\(UUID().uuidString.prefix(8))"
         let place = try Self.workplace(marker: marker)
@@ -92,7 +92,7 @@ import TestSupport
         try checkFiles(place)
     }
 
-    /// CSV by bytes, and pages that hold no element of a label.
+    /// CSV is compared by bytes, and pages contain no element from a label.
     private func checkFiles(_ place: Workplace) throws {
         for page in ["r.html", "c.html", "e.html"] {
             let text = try String(contentsOfFile: place.path + "/" + page, encoding: .utf8)
@@ -103,7 +103,7 @@ import TestSupport
         #expect(table.containsBytes("%d,\u{600},\"\"\""))
     }
 
-    @Test("a command that is asked for a special file answers at once") func specialFiles() throws {
+    @Test("every command rejects a special file immediately") func specialFiles() throws {
         let place = try Workplace(after: "extract", "sequence")
         let pipe = place.path + "/pipe"
         try #require(mkfifo(pipe, 0o600) == 0)
@@ -136,7 +136,7 @@ import TestSupport
         }
     }
 
-    @Test("commands print through one place, which escapes") func printing() throws {
+    @Test("all commands print through one function, which escapes control characters") func printing() throws {
         let folder = GuideTests.root + "/Sources/zoetrope"
         for file in try FileManager.default.contentsOfDirectory(atPath: folder)
         where !["Console.swift", "ZoetropeCommand.swift"].contains(file) {
@@ -148,9 +148,9 @@ import TestSupport
     }
 }
 
-/// What `SECURITY.md` promises.
+/// The table rows of `SECURITY.md` name existing tests.
 @Suite struct SecurityPageTests {
-    @Test("every promise names a test that there is") func promises() throws {
+    @Test("every promise in SECURITY.md names an existing test") func promises() throws {
         let root = GuideTests.root
         let files = FileManager.default.enumerator(atPath: root + "/Tests")?.compactMap { $0 as? String } ?? []
         var sources: [String: String] = [:]

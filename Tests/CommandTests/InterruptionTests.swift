@@ -12,7 +12,9 @@ extension ChildProcess {
 }
 
 @Suite struct InterruptionTests {
-    @Test("SIGKILL in the middle loses nothing: the rest is extracted, byte for byte as if uninterrupted")
+    @Test(
+        "after SIGKILL, the remaining videos are extracted, and the cache equals that of an uninterrupted extraction byte for byte"
+    )
     func survivesKill() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(
@@ -36,7 +38,7 @@ extension ChildProcess {
         #expect(killed == whole)
     }
 
-    @Test("Ctrl-C ends cleanly and says how to go on") func interrupted() throws {
+    @Test("Ctrl-C stops extraction cleanly and prints how to resume") func interrupted() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)
         program.wait { place.count("sequence") >= 3 }
@@ -62,7 +64,7 @@ extension ChildProcess {
         #expect(try place.run("evaluate", "runs/tiny").status == 0)
     }
 
-    @Test("training killed in the middle is resumed to the same weights") func resumesAfterKill() throws {
+    @Test("training that is killed is resumed to the same weights") func resumesAfterKill() throws {
         let place = try Workplace()
         try place.add("long.yaml", Workplace.pipeline.replacing("epochs: 3", with: "epochs: 400\n  checkpoint: 20"))
         #expect(try place.run("extract", "long.yaml").status == 0)
@@ -83,7 +85,7 @@ extension ChildProcess {
             error: "training.batchSize: 32 → 3")
     }
 
-    @Test("Ctrl-C during a merge leaves a whole cache, and the same command merges the rest")
+    @Test("Ctrl-C during a merge leaves an intact cache, and the same command merges the rest")
     func interruptedMerge() throws {
         let place = try Workplace(clips: 12)
         for part in ["1/2", "2/2"] {
@@ -94,7 +96,7 @@ extension ChildProcess {
         let before: [Int] = try place.query("SELECT count(*) FROM sequence")
         let lock = place.path + "/features.sqlite.lock"
         try? FileManager.default.removeItem(atPath: lock)
-        // Somebody else is writing, which the merge waits for.
+        // Another connection is writing, which the merge waits for.
         let program = try DatabaseQueue(path: place.path + "/features.sqlite").writeWithoutTransaction { database in
             try database.execute(sql: "BEGIN IMMEDIATE")
             let program = try Program.start(merge, in: place.path)
@@ -112,7 +114,7 @@ extension ChildProcess {
         #expect(try place.query("SELECT count(*) FROM sequence") == [12])
     }
 
-    @Test("two extractions at once on one cache: the second is told, the first is not disturbed")
+    @Test("a second extraction on the same cache is an error, and does not disturb the first")
     func twoAtOnce() throws {
         let place = try Workplace(clips: 60)
         let program = try Program.start(["extract", "p.yaml", "--workers", "1"], in: place.path)

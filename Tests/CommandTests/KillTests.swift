@@ -2,10 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Commands killed at random moments. Whatever the moment, the cache is whole and the command, run again, ends with
-/// what it would have made undisturbed.
+/// Commands are killed at random times. At any time, the cache is intact and the command, run again, ends with
+/// the result of an uninterrupted run.
 @Suite(.serialized) struct KillTests {
-    /// Runs a command in copies of a folder, each killed after a random part of its time, and passes each to `check`.
+    /// Runs a command in copies of a folder, kills each after a random part of its duration, and passes each to
+    /// `check`.
     private func killing(
         _ arguments: [String], in place: Workplace, check: (_ folder: String, _ moment: Double) throws -> Void
     ) throws {
@@ -38,7 +39,7 @@ import Testing
         try Workplace.query(ClusterTests.content, path: folder + "/features.sqlite")
     }
 
-    @Test("extract, killed: what is resumed is as if never stopped") func extract() throws {
+    @Test("extract, killed: the resumed extraction equals an uninterrupted one") func extract() throws {
         let place = try Workplace(clips: 24)
         try place.add("clips/train/run's/broken.y4m", "YUV4MPEG2 nonsense")
         try place.run("extract", "p.yaml", "--cache", "whole.sqlite", status: 3)
@@ -51,7 +52,7 @@ import Testing
         }
     }
 
-    @Test("sequence, killed: what is resumed has the same weights, epochs and predictions") func sequence() throws {
+    @Test("sequence, killed: the resumed run has the same weights, epochs and predictions") func sequence() throws {
         let place = try Workplace()
         try place.add("long.yaml", Workplace.pipeline.replacing("epochs: 3", with: "epochs: 60\n  checkpoint: 3"))
         #expect(try place.run("extract", "long.yaml").status == 0)
@@ -75,7 +76,7 @@ import Testing
         }
     }
 
-    @Test("merge, killed: merged again, nothing is missing and nothing is there twice") func merge() throws {
+    @Test("merge, killed: merging again leaves no row missing or duplicated") func merge() throws {
         let place = try Workplace(clips: 40)
         #expect(try place.run("extract", "p.yaml", "--cache", "single.sqlite").status == 0)
         let whole: [String] = try place.query(ClusterTests.content, cache: "single.sqlite")
@@ -91,7 +92,7 @@ import Testing
         }
     }
 
-    @Test("prune, killed: the other recipe's features are untouched, and pruning again ends the same")
+    @Test("prune, killed: the other recipe's features are unchanged, and pruning again gives the same result")
     func prune() throws {
         let place = try Workplace(clips: 16, after: "extract")
         let other = ["extract", "p.yaml", "--set", "extract.image_size=40", "--set", "name=other"]

@@ -2,12 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Outputs that take nothing, and places where nothing can be written.
+/// Outputs that accept no bytes, and paths that cannot be written.
 @Suite struct OutputTests {
     private static let runRows = "SELECT count(*) FROM run WHERE state = 'finished'"
 
     @Test(
-        "work is stored and the exit code is not 0 if standard output or error is full or closed",
+        "if standard output or error is full or closed, work is stored and the exit code is not 0",
         arguments: ["> /dev/full", ">&-", "2> /dev/full", "2>&-", ">&- 2>&- <&-", "> /dev/full 2>&1", "2>&- > out.txt"])
     func longWork(streams: String) throws {
         let place = try Workplace()
@@ -17,19 +17,19 @@ import Testing
         let trained = try Program.shell("$Z sequence p.yaml \(streams)", in: place.path)
         #expect(trained.status == 1, "\(trained.status) \(trained.error)")
         #expect(try place.query(Self.runRows) == [1])
-        // Nothing that was to be printed is inside a file.
+        // No printed text is inside a file.
         #expect(try place.run("cache", "verify").status == 0)
         #expect(try place.run("evaluate", "runs/tiny").status == 0)
     }
 
-    @Test("a closed standard input takes no file's place") func closedInput() throws {
+    @Test("a closed standard input does not corrupt files that would get its descriptor") func closedInput() throws {
         let place = try Workplace()
         #expect(try Program.shell("$Z extract p.yaml <&-", in: place.path).status == 0)
         #expect(try Program.shell("$Z sequence p.yaml <&-", in: place.path).status == 0)
         #expect(try place.run("cache", "verify").status == 0)
     }
 
-    @Test("every command that prints says when it could not") func shortWork() throws {
+    @Test("every command reports a failed write to standard output") func shortWork() throws {
         let place = try Workplace(after: "extract", "sequence")
         let commands = [
             "dataset p.yaml", "extract p.yaml", "sequence p.yaml", "evaluate runs/tiny", "evaluate runs/tiny --json",
@@ -55,19 +55,19 @@ import Testing
         }
         #expect(try place.run("cache", "verify").status == 0)
         #expect(try place.run("cache", "verify", "m.sqlite").status == 0)
-        // A bad call is no better for not being told.
+        // Wrong usage is an error even if the message cannot be printed.
         #expect(try Program.shell("$Z nonsense 2>&-", in: place.path).status == 64)
         #expect(try Program.shell("$Z evaluate nothing 2> /dev/full", in: place.path).status == 1)
     }
 
-    @Test("a pipe whose reader ended ends a command quietly by SIGPIPE, after its work") func closedPipe() throws {
+    @Test("a closed pipe ends a command silently by SIGPIPE, after its work") func closedPipe() throws {
         let place = try Workplace()
         func status(_ command: String) throws -> String {
             let output = try Program.shell("\(command) | true; echo ${PIPESTATUS[0]}", in: place.path)
             #expect(output.error.isEmpty, "\(command): \(output.error)")
             return output.out.trimmingCharacters(in: .whitespacesAndNewlines)
         }
-        // The reader ends first, since it is asked to.
+        // The reader closes the pipe first.
         #expect(try status("(sleep 0.2; $Z describe)") == "141")
         #expect(try status("(sleep 0.2; $Z extract p.yaml 2>&1)") == "141")
         #expect(try place.query("SELECT count(*) FROM sequence") == [8])
@@ -79,7 +79,7 @@ import Testing
         #expect(try Program.shell("$Z runs | head -1", in: place.path).out.contains("run"))
     }
 
-    @Test("a cache that cannot be kept is refused before any video is read") func caches() throws {
+    @Test("a path that cannot hold a cache is rejected before any video is read") func caches() throws {
         let place = try Workplace()
         try place.add("file.txt", "x")
         let names = [
@@ -96,14 +96,14 @@ import Testing
             #expect(frames.status != 0 && !frames.error.contains("decoding"), "'\(name)': \(frames.error)")
         }
         let left = try FileManager.default.contentsOfDirectory(atPath: place.path)
-        // `finetune` had made its cache.
+        // `finetune` had created its cache.
         let expected: Set = ["clips", "features.sqlite", "file.txt", "p.yaml", "user-cache"]
         #expect(expected.isSuperset(of: left), "\(left)")
         #expect(try place.run("extract", "p.yaml", "--cache", "./:memory:").status == 0)
         #expect(try place.query("SELECT count(*) FROM sequence", cache: ":memory:") == [8])
     }
 
-    @Test("results that could not be written are refused before any work") func results() throws {
+    @Test("output paths that cannot be written are rejected before any work") func results() throws {
         let place = try Workplace(after: "extract", "sequence")
         let video = "clips/test/run's/3.y4m"
         let commands = [

@@ -17,7 +17,7 @@ import Video
         try String(contentsOfFile: place.path + "/" + name, encoding: .utf8)
     }
 
-    @Test("evaluate, compare and sweep write reports; without gnuplot they say what to install and go on")
+    @Test("evaluate, compare and sweep write reports; without gnuplot they print what to install and continue")
     func reports() throws {
         let place = try Self.trained()
         try place.run("evaluate", "runs/tiny", "--report", "r.html", status: 0, error: "Report: r.html")
@@ -60,7 +60,7 @@ import Video
         #expect(try !Self.text(place, "back.html").contains("No frames"))
     }
 
-    @Test("predict writes a GIF of the frames it saw and a film of all frames") func gifAndFilm() throws {
+    @Test("predict writes a GIF of the sampled frames and a video of all frames") func gifAndFilm() throws {
         let place = try Self.trained()
         let video = "clips/test/run's/3.y4m"
         try place.run("predict", "runs/tiny", video, "--gif", "a.gif", "--video", "a.mp4", status: 0, out: "(4 frames)")
@@ -71,13 +71,13 @@ import Video
         try place.run("predict", "runs/tiny", video, "--gif", "no/such/a.gif", status: 1, error: "no/such/a.gif")
     }
 
-    @Test("predict --windows says what happens when, as text, JSON, CSV and pictures") func windows() throws {
+    @Test("predict --windows prints a timeline as text, JSON and CSV, and draws it") func windows() throws {
         let place = try Self.trained()
         try place.add("long.y4m", TinyClip.numbered(5, frames: 60))
         try place.add("short.y4m", TinyClip.numbered(5, frames: 2))
         let output = try place.run(
             "predict", "runs/tiny", "long.y4m", "short.y4m", "--windows", "--rolling", "3", "--csv", "t.csv", status: 0)
-        // Clips of 6 frames, 4 of them looked at over 0.16 s or 0.2 s.
+        // Clips of 6 frames, 4 of which are sampled over 0.16 s or 0.2 s.
         #expect(output.out.contains("windows of 4)"))
         #expect(output.out.contains("shorter than the window that the run was trained on"))
         let lines = try Self.text(place, "t.csv").split(separator: "\n")
@@ -105,7 +105,7 @@ import Video
             environment: Self.bare, status: 0, error: "gnuplot-nox")
     }
 
-    @Test("cam writes a sheet and a GIF for each video") func activationMaps() throws {
+    @Test("cam writes a contact sheet and a GIF for each video") func activationMaps() throws {
         let place = try Self.trained()
         try place.add("other/3.y4m", TinyClip.numbered(4))
         try place.run(

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct PrecisionCommandTests {
-    @Test("--check compares precisions and leaves no cache behind") func check() throws {
+    @Test("--check compares precisions and writes no cache") func check() throws {
         let place = try Workplace()
         let check = try place.run(
             "extract", "p.yaml", "--check", status: 0, out: "frames/s per core",
@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test(
-        "an older processor says what it cannot do, and the rest works",
+        "an unsupported precision on an older CPU gives a message, and the features are computed in another",
         .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
     func olderProcessor() throws {
         let place = try Workplace()
@@ -33,7 +33,7 @@ import Testing
         #expect(try run(["sequence", "p.yaml"] + int8).status == 0)
         let check = try run(["extract", "p.yaml", "--check"] + int8)
         #expect(check.out.contains("int8: this processor (avx2) has no instructions for it"), "\(check.out)")
-        // A newer one then makes features of its own.
+        // A newer CPU then extracts separate features.
         let newer = ["ZOETROPE_TUNING": "off"]
         #expect(try run(["extract", "p.yaml"] + int8, newer).out.contains("Extracted 8 videos"))
         #expect(try run(["sequence", "p.yaml", "--name", "whole"] + int8, newer).status == 0)
@@ -41,7 +41,9 @@ import Testing
         #expect(try run(predict).error.contains("no instructions for int8"))
     }
 
-    @Test("kernels are measured piece by piece, and remembered where the user's caches are") func tuned() throws {
+    @Test("kernels are auto-tuned incrementally, and the tuning cache is in the user's cache folder") func tuned()
+        throws
+    {
         let place = try Workplace()
         let environment = ["ZOETROPE_TUNING": "on", "XDG_CACHE_HOME": place.path + "/caches"]
         let path = place.path + "/caches/zoetrope/kernels.json"
@@ -58,7 +60,7 @@ import Testing
         }
         try extract("features.sqlite")
         let first = try measured()
-        // So little is to be done that most of it is not worth measuring.
+        // There is so little work that most kernels are not worth tuning.
         #expect((1...10).contains(first.count), "\(first)")
         try extract("other.sqlite")
         #expect(Set(try measured()).isSuperset(of: first))
@@ -67,9 +69,11 @@ import Testing
         #expect(own == other && own.count == 8)
     }
 
-    @Test("the fastest precision is chosen once, told in a line, and found by what comes after") func fastest() throws {
+    @Test("the fastest precision is selected once, printed in a line, and reused by later commands") func fastest()
+        throws
+    {
         let place = try Workplace()
-        // Tuned, so that ranges are kept, as a user has it.
+        // With tuning, so that calibration ranges are stored, as for a user.
         let environment = ["ZOETROPE_TUNING": "on", "XDG_CACHE_HOME": place.path + "/caches"]
         let fastest = ["--set", "extract.precision=fastest"]
         func run(_ arguments: [String]) throws -> ChildProcess.Output {
@@ -86,7 +90,7 @@ import Testing
         let again = try run(["extract", "p.yaml"] + fastest)
         #expect(again.out.contains("8 skipped") && !again.error.contains("fastest"), "\(again.error)")
         #expect(try run(["sequence", "p.yaml", "--name", "a"] + fastest).status == 0)
-        // By its name it is the same.
+        // An explicit name gives the same precision.
         let named = ["--set", "extract.precision=" + chosen[0]]
         #expect(try run(["extract", "p.yaml"] + named).out.contains("8 skipped"))
         #expect(try run(["sequence", "p.yaml", "--name", "b"] + named).status == 0)
@@ -97,13 +101,16 @@ import Testing
         #expect(wrong.error.contains("did you mean `fastest`?"), "\(wrong.error)")
     }
 
-    @Test("features extracted by name do not stand in for a choice that was never made") func undecided() throws {
+    @Test("features of an explicit precision are not used for `auto` before a precision was selected") func undecided()
+        throws
+    {
         let place = try Workplace(after: "extract")
         let training = try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest")
         #expect(training.status != 0 && training.error.contains("extract"), "\(training.error)")
     }
 
-    @Test("fewer than one worker is refused, more than cores is not", arguments: ["0", "-1", "many", "9"])
+    @Test(
+        "fewer than one worker is rejected; more workers than cores are accepted", arguments: ["0", "-1", "many", "9"])
     func workers(count: String) throws {
         let place = try Workplace()
         let output = try place.run("extract", "p.yaml", "--workers=\(count)")

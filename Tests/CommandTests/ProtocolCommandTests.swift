@@ -2,11 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Honest numbers on small data, and looking at it, as a user types it.
+/// Evaluation protocols for small data and exploration of a data set, through the commands.
 @Suite struct ProtocolCommandTests {
     private func place(clips: Int = 16) throws -> Workplace { try Workplace(clips: clips, after: "extract") }
 
-    @Test("folds hold every clip out, keep their models, and are evaluated, compared and asked") func folds() throws {
+    @Test(
+        "cross-validation holds out every clip once, keeps the fold models, and its run works in evaluate, compare and predict"
+    ) func folds() throws {
         let place = try place()
         try place.run(
             "sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--name", "a", status: 0, out: "held-out",
@@ -40,7 +42,7 @@ import Testing
         #expect(try place.run("cache", "verify").status == 0)
     }
 
-    @Test("folds that cannot be are refused in words, and nothing is left behind") func refusals() throws {
+    @Test("impossible numbers of folds are rejected with errors, and no files remain") func refusals() throws {
         let place = try place()
         try place.run(
             "sequence", "p.yaml", "--folds", "9", status: 1, error: "\"run's\" has 4 clips, fewer than the 9 folds")
@@ -52,7 +54,9 @@ import Testing
             error: "12 of 12 clips have no features")
     }
 
-    @Test("a test part that the pipeline sets aside is `sequence`'s own: no data set says so, and no other run has it")
+    @Test(
+        "a test part that the pipeline sets aside belongs to `sequence` alone: no data set lists it, and no other run has it"
+    )
     func testPart() throws {
         let place = try Workplace(clips: 24)
         let flat = ["--set", "dataset.root=clips/train", "--set", "dataset.name=flat"]
@@ -80,12 +84,12 @@ import Testing
         let before = try place.run("evaluate", "runs/b", "--json").out
         #expect(try run("extract", "p.yaml", "--set", "dataset.test=0.5").status == 0)
         #expect(try place.run("evaluate", "runs/b", "--json").out == before)
-        // The pipeline without a share trains on what it did before.
+        // The pipeline without a test share trains on the same clips as before.
         #expect(try run("sequence", "p.yaml", "--name", "c").status == 0)
         #expect(try clips("c", "'train'") == clips("a", "'train'"))
     }
 
-    @Test("all official splits come from one extraction, and their mean is printed") func allSplits() throws {
+    @Test("all official splits use the features of one extraction, and their mean is printed") func allSplits() throws {
         let place = try Workplace(clips: 16)
         let clips = (0..<16).map { ["jump up", "run's"][$0 % 2] + "/\($0).y4m" }
         for (index, clip) in clips.enumerated() { try place.add("flat/\(clip)", TinyClip.numbered(index)) }
@@ -116,7 +120,7 @@ import Testing
         #expect(try place.query("SELECT name FROM run ORDER BY name") == ["tiny-split1", "tiny-split2", "tiny-split3"])
     }
 
-    @Test("a learning curve and a nested sweep say what held-out clips give, and keep no run") func curves() throws {
+    @Test("a learning curve and a nested sweep print results on held-out clips, and keep no run") func curves() throws {
         let place = try place()
         let curve = try place.run(
             "learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", "--json", "--report", "curve.html")
@@ -134,7 +138,7 @@ import Testing
     }
 
     @Test(
-        "a learning curve and folds work with early stopping, down to one clip a class",
+        "a learning curve and cross-validation work with early stopping, down to one clip per class",
         arguments: ["validation_loss", "validation_accuracy"])
     func curveWithEarlyStopping(monitor: String) throws {
         let place = try place()
@@ -142,16 +146,16 @@ import Testing
         try Program.run(
             ["learning-curve", "p.yaml", "--folds", "2"] + stopping, in: place.path, status: 0, out: "training clips")
         try Program.run(["sequence", "p.yaml", "--folds", "2"] + stopping, in: place.path, status: 0)
-        // Without a validation share there is nothing to watch, and that is said.
+        // Without a validation split there is nothing to monitor, and a note says so.
         try Program.run(
             ["learning-curve", "p.yaml", "--folds", "2", "--set", "dataset.validation=0"] + stopping, in: place.path,
             status: 1, error: "Set `dataset.validation` above 0")
     }
 
-    @Test("a collection is explored, its twins are found and warned of, and what is alike is listed")
+    @Test("explore writes a report, finds near-duplicates and warns of them, and similar lists similar clips")
     func explores() throws {
         let place = try Workplace(clips: 12)
-        // The same pictures in another file, in the test part.
+        // The same frames in another file, in the test split.
         try place.add(
             "clips/test/jump up/copy.y4m", TinyClip.numbered(0) + TinyClip.numbered(0, frames: 1).suffix(1158))
         #expect(try place.run("extract", "p.yaml").status == 0)

@@ -2,11 +2,11 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Small data sets laid out as the public ones unpack.
+/// Small data sets with the folder layout of the public ones.
 enum PublicLayouts {
     static let classes = ["BalanceBeam", "Archery", "YoYo"]
 
-    /// Clips of a class look alike and differ from those of the others.
+    /// Clips of a class look similar and differ from those of other classes.
     static func clip(_ label: Int, _ number: Int) -> Data {
         TinyClip.y4m(width: 40, height: 32, frames: 12, chroma: UInt8(90 + 30 * label)) { pixel, frame in
             UInt8((pixel * (label + 2) + 9 * frame + 5 * number) % 180 + 30)
@@ -54,7 +54,7 @@ enum PublicLayouts {
 }
 
 @Suite struct PublishedPipelinesTests {
-    /// What a pipeline's data is called here, and what makes it small enough for a test.
+    /// The data set of a pipeline in this test, and settings that make it small enough.
     static let cases: [(file: String, root: String, splits: String?, settings: [String])] = [
         ("ucf101-resnet152-bilstm", "UCF-101", "lists", ["extract.image_size=32", "extract.views=2"]),
         ("ucf101-resnet18-lstm", "UCF-101", "lists", ["extract.image_size=32"]),
@@ -74,7 +74,7 @@ enum PublicLayouts {
     static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../pipelines")
         .standardizedFileURL.path
 
-    @Test("every published pipeline extracts, trains and is evaluated on data laid out as it expects")
+    @Test("every published pipeline works in extract, sequence and evaluate on a data set with the expected layout")
     func endToEnd() throws {
         let scratch = ScratchFolder()
         try PublicLayouts.write(to: scratch)
@@ -105,7 +105,9 @@ enum PublicLayouts {
         ), (file: "hmdb51-vgg16-frame", root: "hmdb51", settings: ["finetune.batch_size=12"]),
     ]
 
-    @Test("a network is fine-tuned, extracts, trains another head, and both are compared", arguments: fineTuned.indices)
+    @Test(
+        "a fine-tuned backbone extracts features, another head is trained on them, and both are compared",
+        arguments: fineTuned.indices)
     func fineTunedEndToEnd(index: Int) throws {
         let (file, root, settings) = Self.fineTuned[index]
         let scratch = ScratchFolder()
@@ -135,7 +137,7 @@ enum PublicLayouts {
         (file: "recurrence", root: "hmdb51", splits: "lists", runs: 15),
     ]
 
-    @Test("the grid and the question of recurrence are answered by one command each") func sweeps() throws {
+    @Test("the grid and the comparison of recurrent heads take one command each") func sweeps() throws {
         let scratch = ScratchFolder()
         try PublicLayouts.write(to: scratch)
         for (file, root, splits, runs) in Self.sweeps {

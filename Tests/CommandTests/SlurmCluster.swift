@@ -1,13 +1,13 @@
 import Foundation
 import TestSupport
 
-/// A Slurm of one node with four slots, of this machine's programs, for the time of a test.
+/// A Slurm cluster of one node with four slots, run with this machine's programs during a test.
 final class SlurmCluster {
     private let scratch: ScratchFolder
     private var daemons: [pid_t] = []
     private static let programs = ["munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol"]
 
-    /// Why there can be none here, or nil.
+    /// The reason why Slurm is unavailable here, or nil.
     static var obstacle: String? {
         let missing = programs.filter { find($0) == nil }
         if !missing.isEmpty { return "needs \(missing.joined(separator: ", ")) of Slurm (Debian: slurm-wlm)" }
@@ -85,7 +85,7 @@ final class SlurmCluster {
             """
     }
 
-    /// With all signals as a shell leaves them: threads of Foundation start programs with most of them blocked.
+    /// With the signal mask of a shell: threads of Foundation start programs with most signals blocked.
     private func start(_ program: String, _ arguments: String...) throws {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -117,7 +117,7 @@ final class SlurmCluster {
         try ChildProcess.run(Self.find(program) ?? program, arguments, environment: environment).out
     }
 
-    /// Waits up to `seconds` until something is true.
+    /// Waits up to `seconds` until a condition is true.
     func wait(seconds: Double = 120, until isTrue: () throws -> Bool) throws {
         let begin = ContinuousClock.now
         while try !isTrue() {

@@ -28,7 +28,7 @@ import Testing
         return place
     }
 
-    @Test("a network of windows goes all the way: extract, sequence, predict, over time, maps, model, finetune")
+    @Test("a video encoder works in extract, sequence, predict, timelines, maps, export and finetune")
     func wholeWay() throws {
         let place = try place()
         try place.run("extract", "w.yaml", status: 0, out: "(16 windows)")
@@ -53,7 +53,7 @@ import Testing
         try place.run("predict", "runs/tuned", Self.video, status: 0, out: "(2 windows)")
     }
 
-    @Test("appearance and motion train one head: features of two networks side by side") func joined() throws {
+    @Test("features of an appearance and a motion encoder together train one head") func joined() throws {
         let place = try place(
             """
             name: both
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    @Test("what moves instead of what is there: the run knows, and a model that cannot say so is refused")
+    @Test("runs record that they use frame differences, and a model that cannot record it is rejected")
     func differences() throws {
         let place = try place(
             Self.pipeline.replacing("  weights: random", with: "  weights: random\n  input: difference"))
@@ -98,7 +98,7 @@ import Testing
     }
 
     @Test(
-        "wrong windows are refused with the key and what to write",
+        "invalid windows are rejected with an error that names the key and what to write",
         arguments: [
             ("policy: windows, length: 4", "policy: uniform, frames: 4", "does not apply to the policy `uniform`"),
             ("length: 4", "length: 1", "`extract.sampling.length` must be an integer from 2 to 1024"),
@@ -111,7 +111,7 @@ import Testing
         try place.run("extract", "w.yaml", status: 2, error: message)
     }
 
-    @Test("a published network of windows says what it sees, window by window") func classifies() throws {
+    @Test("a published video encoder classifies each window") func classifies() throws {
         let place = try place()
         try place.run(
             "classify", Self.video, "--backbone", "mc3_18", "--weights", "random", "--frames", "4", "--stride", "2",

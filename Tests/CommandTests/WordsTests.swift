@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Texts that users read use the terms of the field: string literals of the sources, `--help` texts among them,
+/// Checks that texts for users use the terms of the field: string literals of the sources, including `--help` texts,
 /// templates of reports, guides, pipelines and the Makefile.
 @Suite struct WordsTests {
     struct Text: CustomTestStringConvertible {
@@ -10,7 +10,7 @@ import Testing
         var testDescription: String { file }
     }
 
-    /// Words that have a common term instead.
+    /// Words to replace with the common term.
     static let words = [
         #"pictures?"#, #"whole numbers?"#, #"eight bits"#, #"what stands"#, #"stands? behind"#, #"what is left"#,
         #"found by trying"#, #"known kernels"#, #"what (its|the) bits"#, #"names? (an|the) actions?"#,
@@ -23,7 +23,7 @@ import Testing
         #"as (it is|they are)\."#, #"deviation"#,
     ].map { #"\b"# + $0 + (($0.last == "%" || $0.hasSuffix(#"\."#)) ? "" : #"\b"#) }
 
-    /// Names and terms that hold one of the words: a table, options, targets, keys and FFmpeg's term.
+    /// Names and terms that contain one of the words: a table, options, targets, keys and FFmpeg's term.
     static let allowed = [
         "SELECT * FROM twin", "`twin`", "FROM twin", "make pictures", "pictures.sh", "pictures:",
         "query pictures bench", "--film", "--twins", "--doubtful", "deviation: [", "deviation: \u{0}",
@@ -42,7 +42,7 @@ import Testing
         }
         let prose = ["README.md", "Makefile"] + files("docs", [".md"]) + files("pipelines", [".yaml"])
         return files("Sources", [".swift"]).map { file in
-            // Names and SQL have no words; the schema of caches cannot change.
+            // Identifiers and SQL are no prose, and the schema of caches cannot change.
             Text(
                 file: file,
                 pieces: literals(text(file)).filter { piece in
@@ -52,7 +52,7 @@ import Testing
         } + (prose + files("Sources/Reports/Templates", [".mustache"])).map { Text(file: $0, pieces: [text($0)]) }
     }()
 
-    @Test("all texts are found") func list() {
+    @Test("the test finds all texts") func list() {
         #expect(Self.texts.count > 300)
         #expect(Self.texts.reduce(0) { $0 + $1.pieces.count } > 1000)
         #expect(Self.texts.contains { $0.pieces.contains { $0.contains("Override a key of the pipeline") } })
@@ -69,7 +69,7 @@ import Testing
         }
     }
 
-    @Test("literals are found without comments and interpolations") func scanner() {
+    @Test("string literals are found without comments and interpolations") func scanner() {
         let code = #"""
             // "no"
             let a = "one \(f("two")) three"  /* "no" */

@@ -7,21 +7,21 @@ import Testing
 struct Program {
     static let path: String = {
         if let other = ProcessInfo.processInfo.environment["ZOETROPE_PROGRAM"] { return other }
-        // The test bundle lies beside the program it was built with.
+        // The test bundle is in the folder of the program that was built with it.
         let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         let candidates = [bundle, Bundle.main.bundleURL, Bundle.main.bundleURL.deletingLastPathComponent()]
         return candidates.map { $0.appending(path: "zoetrope").path }
             .first { FileManager.default.isExecutableFile(atPath: $0) } ?? "./zoetrope"
     }()
 
-    /// Untuned unless told otherwise: nothing is written outside of `folder`, and bits do not depend on timing.
+    /// Without tuning by default: nothing is written outside `folder`, and results do not depend on timing.
     static func start(
         _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"]
     ) throws -> ChildProcess {
         try ChildProcess(path, arguments, in: folder, environment: Self.environment(environment, in: folder))
     }
 
-    /// The given variables, and a folder of the test's own for what the program remembers for its user.
+    /// The given variables, and a separate folder for the user's caches.
     private static func environment(_ given: [String: String], in folder: String) -> [String: String] {
         ["XDG_CACHE_HOME": folder + "/user-cache"].merging(given) { $1 }
     }
@@ -33,7 +33,7 @@ struct Program {
             environment: environment(["ZOETROPE_TUNING": "off", "Z": path], in: folder))
     }
 
-    /// Expects the exit code `status`, and texts in what is printed.
+    /// Expects the exit code `status`, and texts in the output.
     @discardableResult static func run(
         _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"],
         status: Int32? = nil, out: String..., error: String..., location: SourceLocation = #_sourceLocation
@@ -95,7 +95,7 @@ final class Workplace {
 
     func add(_ name: String, _ text: String) throws { try scratch.file(name, text) }
 
-    /// Expects the exit code `status`, and texts in what is printed.
+    /// Expects the exit code `status`, and texts in the output.
     @discardableResult func run(
         _ arguments: String..., status: Int32? = nil, out: String..., error: String...,
         location: SourceLocation = #_sourceLocation

@@ -6,7 +6,7 @@ import Testing
 @Suite struct LayoutTests {
     let scratch = ScratchFolder()
 
-    @Test("folders are labels, sorted, whatever they are called") func folders() throws {
+    @Test("folder names are labels, in sorted order, whatever their characters") func folders() throws {
         for label in ["zebra", "It's \"quoted\"", "läufer 跑步", "a b"] { try scratch.file("\(label)/clip.mp4") }
         try scratch.file("zebra/.hidden.mp4")
         try scratch.file("zebra/notes.txt")
@@ -24,7 +24,7 @@ import Testing
         #expect(clips.first { $0.split == .validation }?.path == "val/a/3.mp4")
     }
 
-    @Test("a folder that holds images is one clip, whatever else it holds") func imageFolders() throws {
+    @Test("a folder with images is one clip, also if it contains other files") func imageFolders() throws {
         for file in ["open/clip1/rgb1.png", "open/clip1/rgb2.png", "close/clip2/rgb1.jpg", "close/mixed/a.png"] {
             try scratch.file(file)
         }
@@ -33,7 +33,7 @@ import Testing
         #expect(clips.map(\.path) == ["close/clip2", "close/mixed", "open/clip1"])
     }
 
-    @Test("a folder without videos, or no folder at all, is an error that shows what is expected")
+    @Test("a folder without videos, or a missing folder, is an error that shows the expected layout")
     func noVideos() throws {
         let empty = DatasetConfiguration(layout: .folders, root: scratch.path)
         #expect(throws: DatasetError.noVideos(scratch.path)) { try empty.clips() }
@@ -41,7 +41,7 @@ import Testing
         #expect(throws: DatasetError.missingFolder(scratch.path + "/none")) { try missing.clips() }
     }
 
-    @Test("UCF101's official lists are followed, and the groups of one source recognised") func ucf101() throws {
+    @Test("UCF101's official lists are read, and groups of one source are detected") func ucf101() throws {
         try scratch.file(
             "lists/trainlist02.txt", "Archery/v_Archery_g08_c01.avi 3\r\nDiving/v_Diving_g08_c02.avi 26\n\n")
         try scratch.file("lists/testlist02.txt", "Archery/v_Archery_g01_c01.avi\n")
@@ -58,14 +58,14 @@ import Testing
             ])
     }
 
-    @Test("a malformed list is named with its line") func malformedList() throws {
+    @Test("a malformed list is an error that names its line") func malformedList() throws {
         let list = try scratch.file("trainlist01.txt", "Archery/v_Archery_g08_c01.avi 3\nnonsense\n")
         try scratch.file("testlist01.txt", "")
         let dataset = DatasetConfiguration(layout: .ucf101, root: scratch.path, splits: scratch.path)
         #expect(throws: DatasetError.malformedList(file: list, line: 2, text: "nonsense")) { try dataset.clips() }
     }
 
-    @Test("HMDB51's lists say train, test or unused, and names tell the source") func hmdb51() throws {
+    @Test("HMDB51's lists assign train, test or unused, and file names give the source") func hmdb51() throws {
         try scratch.file(
             "lists/brush_hair_test_split1.txt",
             "April_09_brush_hair_u_nm_np1_ba_goo_0.avi 1 \nAtrium_brush_hair_x_1.avi 2 \nUnused_brush_hair_y_2.avi 0 \n"
@@ -93,7 +93,9 @@ import Testing
         #expect(throws: DatasetError.self) { try dataset.clips() }
     }
 
-    @Test("GTEA61 is folders of frames by user; S2 is the test set and flow is ignored") func gtea61() throws {
+    @Test("GTEA61 consists of folders of frames by user; S2 is the test set and optical flow is ignored") func gtea61()
+        throws
+    {
         for clip in ["S1/open_jam/1", "S2/open_jam/1", "S3/close_jam/2"] {
             try scratch.file("g/processed_frames2/\(clip)/rgb/rgb0001.png")
             try scratch.file("g/flow_x_processed/\(clip)/flow_x_0001.png")
@@ -109,7 +111,7 @@ import Testing
         #expect(try inner.clips().map(\.label) == ["open_jam", "open_jam", "close_jam"])
     }
 
-    @Test("CSV lists are read with BOM, CRLF, quotes and empty lines; files are found under split and label")
+    @Test("CSV lists with BOM, CRLF, quotes and empty lines are read; files are found under split and label")
     func csv() throws {
         try scratch.file("root/train/a.avi")
         try scratch.file("root/jump, high/b.avi")
@@ -125,7 +127,7 @@ import Testing
             ])
     }
 
-    @Test("one CSV file may hold splits and groups, and Kinetics' columns name files") func csvColumns() throws {
+    @Test("one CSV file may contain splits and groups, and Kinetics' columns name files") func csvColumns() throws {
         let list = try scratch.file(
             "k.csv",
             "label,youtube_id,time_start,time_end,split\nabseiling,-3B32lodo2M,59,69,train\nzumba,x_y,0,10,val\n")
@@ -138,7 +140,7 @@ import Testing
     }
 
     @Test(
-        "a CSV row that cannot be meant is an error with its number",
+        "an invalid CSV row is an error that names its number",
         arguments: [
             ("name,label\na,b\n", "no column path"), ("path,name\na,b\n", "no column label"),
             ("path,label\n../secret.mp4,a\n", "row 2: ../secret.mp4 leads out"),
@@ -154,7 +156,7 @@ import Testing
     }
 
     @Test(
-        "the true UCF101 lists have 9,537 training and 3,783 test clips",
+        "the original UCF101 lists have 9,537 training and 3,783 test clips",
         .enabled(if: OfficialLists.arePresent, "needs the official lists of UCF101"))
     func officialLists() throws {
         let dataset = DatasetConfiguration(layout: .ucf101, root: scratch.path, splits: OfficialLists.folder)
@@ -167,7 +169,7 @@ import Testing
         #expect(sides.allSatisfy { $0 == 1 })
     }
 
-    @Test("classes are chosen by name, or by the number of training clips") func classes() throws {
+    @Test("classes are selected by name, or by the number of training clips") func classes() throws {
         for (label, count) in [("few", 1), ("some", 2), ("many", 3), ("also", 2)] {
             for clip in 0..<count { try scratch.file("train/\(label)/\(clip).mp4") }
         }
@@ -191,26 +193,26 @@ import Testing
         return (label, "\(label)\(index / 12)", "clip\(index)")
     }
 
-    @Test("every label gives its share, and no group is torn apart", arguments: [0.1, 0.2, 0.3])
+    @Test("the validation split is stratified and group-aware", arguments: [0.1, 0.2, 0.3])
     func stratifiedAndGrouped(fraction: Double) {
         let chosen = ValidationSplit.choose(fraction: fraction, examples: Self.grouped, seed: 1)
         for label in ["a", "b", "c"] {
             let count = zip(Self.grouped, chosen).filter { $0.label == label && $1 }.count
-            // Groups of four clips: the share is met to within half a group.
+            // Groups of four clips: the share is met within half a group.
             #expect(abs(Double(count) - fraction * 100) <= 2)
         }
         let sides = Dictionary(grouping: zip(Self.grouped, chosen), by: { $0.0.group })
         #expect(sides.values.allSatisfy { Set($0.map(\.1)).count == 1 })
     }
 
-    @Test("the choice depends on the seed, not on the order of the examples") func seeded() {
+    @Test("the split depends on the seed, not on the order of the examples") func seeded() {
         let first = ValidationSplit.choose(fraction: 0.2, examples: Self.grouped, seed: 1)
         #expect(first != ValidationSplit.choose(fraction: 0.2, examples: Self.grouped, seed: 2))
         let backwards = ValidationSplit.choose(fraction: 0.2, examples: Self.grouped.reversed(), seed: 1)
         #expect(first == backwards.reversed())
     }
 
-    @Test("without groups each clip stands for itself; a single clip of a class stays in train") func ungrouped() {
+    @Test("without groups each clip is its own group; a single clip of a class stays in train") func ungrouped() {
         let examples: [Example] = (0..<10).map { ("a", nil, "a\($0)") } + [("b", nil, "b")]
         let chosen = ValidationSplit.choose(fraction: 0.2, examples: examples, seed: 3)
         #expect(chosen.prefix(10).filter { $0 }.count == 2)
@@ -219,7 +221,8 @@ import Testing
 }
 
 @Suite struct DemoSceneTests {
-    @Test("an action backwards looks like its partner: no frame tells the pair apart") func pairsMirrorEachOther() {
+    @Test("an action played backwards has the frames of its partner: no single frame separates the pair")
+    func pairsMirrorEachOther() {
         #expect(DemoAction.allCases.allSatisfy { $0.reversed.reversed == $0 && $0.reversed != $0 })
         let last = DemoScene.frameCount - 1
         for action in DemoAction.allCases {
@@ -233,14 +236,14 @@ import Testing
         }
     }
 
-    @Test("a seed gives one clip, another seed another") func seeded() {
+    @Test("a seed always gives the same clip, and another seed a different one") func seeded() {
         #expect(DemoScene(.grow, seed: 1).frame(9) == DemoScene(.grow, seed: 1).frame(9))
         #expect(DemoScene(.grow, seed: 1).frame(9) != DemoScene(.grow, seed: 2).frame(9))
     }
 }
 
 @Suite struct ClipSampleTests {
-    @Test("a sample has few clips of few classes, with every split's share") func sample() {
+    @Test("a sample has few clips of few classes, with the share of each split") func sample() {
         let clips = (0..<400).map { index in
             Clip(path: "clip\(1000 + index)", label: "class\(10 + index % 20)", split: index < 300 ? .train : .test)
         }

@@ -4,7 +4,7 @@ import Testing
 import Video
 @testable import Datasets
 
-@Suite("what is left out") struct LeftOutTests {
+@Suite("skipped files") struct LeftOutTests {
     let scratch: ScratchFolder
     private var dataset: DatasetConfiguration { DatasetConfiguration(layout: .folders, root: scratch.path) }
 
@@ -21,7 +21,9 @@ import Video
         try FileManager.default.createDirectory(atPath: scratch.path + "/" + name, withIntermediateDirectories: true)
     }
 
-    @Test("videos are clips whatever their ending; other files are left out for what they hold") func content() throws {
+    @Test("videos are clips whatever their extension; other files are skipped because of their content") func content()
+        throws
+    {
         for name in ["b.divx", "c", "d.txt"] { try scratch.file("run/" + name, TinyClip.numbered(1)) }
         try scratch.file("run/empty.mp4", "")
         try scratch.file("run/notes.json", "{}")
@@ -38,7 +40,7 @@ import Video
         #expect(listing.summary == "3 files are left out: 3 are not videos")
     }
 
-    @Test("files in no class, deeper files, empty folders and classes without clips are left out")
+    @Test("files outside a class, files nested too deeply, empty folders and classes without clips are skipped")
     func places() throws {
         for name in [
             "loose.mp4", "run/deep/b.mp4", "run/deep/deeper/c.mp4", "run/deep/frames/0.png", "run/deep/frames/1.png",
@@ -60,7 +62,7 @@ import Video
                 + "1 is not in a class folder, 1 is not a video; 1 class folder contains no clip")
     }
 
-    @Test("beside the folders of splits, files are in no class") func splits() throws {
+    @Test("files beside the folders of splits belong to no class") func splits() throws {
         let splits = DatasetConfiguration(layout: .folders, root: scratch.path + "/s")
         for name in ["train/run/a.mp4", "test/run/b.mp4", "test/loose.mp4", "other.mp4"] {
             try scratch.file("s/" + name)
@@ -71,7 +73,7 @@ import Video
         #expect(reasons(listing) == ["test/loose.mp4": .noClass, "other.mp4": .noClass, "test/jump": .noClips])
     }
 
-    @Test("a folder with images is one clip; what else it holds is left out") func imageFolder() throws {
+    @Test("a folder with images is one clip; its other files are skipped") func imageFolder() throws {
         for name in ["0.png", "1.png", "notes.txt", "masks/0.png", "Thumbs.db", "b.mp4"] {
             try scratch.file("run/frames/" + name)
         }
@@ -83,7 +85,7 @@ import Video
             ])
     }
 
-    @Test("pipes, devices, broken links and link loops are left out, and nothing waits", .timeLimit(.minutes(1)))
+    @Test("pipes, devices, broken links and link loops are skipped without waiting", .timeLimit(.minutes(1)))
     func links() throws {
         try scratch.file("run/frames/0.png")
         for name in ["run/pipe.mp4", "run/pipe", "run/frames/1.png", "pipe"] {
@@ -95,7 +97,7 @@ import Video
             ("loop", "."), ("run/linked.mp4", "a.mp4"), ("run/linked", "frames"), ("linked", "run"),
         ] { try #require(symlink(target, scratch.path + "/" + name) == 0) }
         let listing = try dataset.listing()
-        // What is named like a video stays a clip, which fails with its reason.
+        // A file with the name of a video remains a clip, which fails with its reason.
         let own = ["a.mp4", "frames", "gone.mp4", "linked", "linked.mp4", "pipe.mp4", "zero.mp4"]
         #expect(listing.clips.map(\.path) == ["linked", "run"].flatMap { folder in own.map { folder + "/" + $0 } })
         let found = reasons(listing)
@@ -105,17 +107,17 @@ import Video
         #expect(found["run/loop"] == .linkLoop && found["loop"] == .linkLoop)
     }
 
-    @Test("of names that differ in Unicode normalisation only, the second is left out with the reason")
+    @Test("of two names that differ in Unicode normalisation only, the second is skipped with the reason")
     func normalisation() throws {
         for name in ["run/\u{E9}.mp4", "run/e\u{301}.mp4", "\u{E9}/a.mp4", "e\u{301}/b.mp4"] { try scratch.file(name) }
         let names = try FileManager.default.contentsOfDirectory(atPath: scratch.path + "/run")
-        // Some file systems hold them equal themselves.
+        // Some file systems treat them as equal.
         guard names.count == 3 else { return }
         let listing = try dataset.listing()
         #expect(listing.clips.count == 3)
         #expect(listing.leftOut.map(\.reason) == [.sameName("e\u{301}.mp4"), .sameName("e\u{301}")])
         #expect(listing.leftOut.allSatisfy { $0.reason.description.contains(#"e\u{301}"#) })
-        // Images are frames one by one, whatever they are called.
+        // Each image is a frame, whatever its name.
         for name in ["\u{E9}.png", "e\u{301}.png"] { try scratch.file("run/frames/" + name) }
         #expect(try dataset.listing().leftOut.count == 2)
         #expect(try ImageFolderContents(scratch.path + "/run/frames").images.count == 2)
@@ -124,15 +126,15 @@ import Video
         #expect(csv.clips.count == 1 && csv.leftOut.map(\.reason) == [.sameName("run/e\u{301}.mp4")])
     }
 
-    @Test("names that are not UTF-8 are left out and shown by their bytes") func bytes() throws {
+    @Test("names that are not UTF-8 are skipped and printed as bytes") func bytes() throws {
         let bytes = Array((scratch.path + "/run/latin").utf8CString.dropLast()) + [CChar(bitPattern: 0xE9), 0]
-        // Not every file system takes such names.
+        // Not every file system accepts such names.
         guard mkdir(bytes, 0o700) == 0 else { return }
         defer { rmdir(bytes) }
         #expect(try reasons(dataset.listing()) == [#"run/latin\xE9"#: .notUTF8])
     }
 
-    @Test("a data set without a clip says what lies there instead") func nothing() throws {
+    @Test("the error for a data set without clips lists what the folder contains") func nothing() throws {
         let flat = DatasetConfiguration(layout: .folders, root: scratch.path + "/run")
         #expect(
             refusal(of: DatasetError.self) { try flat.listing() }.contains(
@@ -152,7 +154,7 @@ import Video
         #expect(try chosen.listing().leftOut.isEmpty)
     }
 
-    @Test("in GTEA61, folders without `rgb` and files beside frames are left out") func gtea61() throws {
+    @Test("in GTEA61, folders without `rgb` and files beside frames are skipped") func gtea61() throws {
         for name in ["S1/open/1/rgb/rgb0001.png", "S1/open/1/rgb/notes.txt", "S1/open/2/flow/a.png", "flow/S1/a.png"] {
             try scratch.file("g/" + name)
         }

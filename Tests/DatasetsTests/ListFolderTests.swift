@@ -10,14 +10,14 @@ import Testing
         DatasetConfiguration(layout: .csv, root: scratch.path, splits: scratch.path + "/lists")
     }
 
-    /// Each list has one clip, which is called like it.
+    /// Each list has one clip, which is named after it.
     private func listing(_ names: [String]) throws -> DatasetListing {
         for name in names { try scratch.file("lists/\(name)", "\(name).mp4 x\n") }
         return try dataset.listing()
     }
 
     @Test(
-        "each part has one list: the exact name first, then one that contains the word; all others are noted",
+        "each split has one list: the exact name first, then one that contains the word; all others are noted",
         arguments: [
             (["train.csv", "train_extra.csv", "val.csv"], ["train.csv", "val.csv"], 1),
             (["train.csv", "mytest.csv"], ["train.csv", "mytest.csv"], 1),
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(
-        "several lists of one part without an exact name are an error, also beside exact names of other parts",
+        "several lists of one split without an exact name are an error, also beside exact names of other splits",
         arguments: [
             ["train_v1.csv", "train_v2.csv", "validation.csv"], ["train.csv", "eval.csv", "testing.csv"],
             ["train.txt", "train.json"],
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(
-        "a folder without lists is an error with what it has, and the layout that reads official lists",
+        "a folder without lists is an error that names its files and the layout that reads official lists",
         arguments: [
             (["a.csv", "b.txt"], "it has a.csv, b.txt. Name one list of each part train.csv"),
             (["readme.md"], "no file in it ends in .csv"), (["train.xlsx"], "it has train.xlsx"),
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test(
-        "a part without labels is left out with a note, as Something-Something's test list",
+        "a split without labels is skipped with a note, such as Something-Something's test list",
         arguments: [
             ("ss-test.json", #"[{"id":"9"}]"#), ("ss-test.csv", "id,label\n9,\n8,\n"),
             ("ss-test.txt", "9.mp4\n8.mp4\n"),
@@ -96,7 +96,7 @@ import Testing
             "\(found.notes)")
     }
 
-    @Test("a training part without labels is an error, and so is a list without labels alone")
+    @Test("a training split without labels is an error, and so is a folder whose only list has no labels")
     func unlabelledTraining() throws {
         try scratch.file("lists/test.json", #"[{"id":"1","label":"x"}]"#)
         let list = try scratch.file("lists/train.json", #"[{"id":"2"}]"#)

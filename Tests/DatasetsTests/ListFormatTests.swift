@@ -23,7 +23,7 @@ import Testing
     }
 
     @Test(
-        "rows are read whatever separates their fields, with a header row or without",
+        "rows are read with any field separator, with or without a header row",
         arguments: [
             "path,label\nrun/1.mp4,fast run\njump high/a b.mp4,7\n",
             "path;label\nrun/1.mp4;fast run\njump high/a b.mp4;7\n",
@@ -44,7 +44,7 @@ import Testing
     }
 
     @Test(
-        "a text is decoded, whatever its encoding",
+        "a text is decoded from any encoding",
         arguments: [
             (String.Encoding.utf8, []), (.utf8, [0xEF, 0xBB, 0xBF]), (.utf16LittleEndian, []), (.utf16BigEndian, []),
             (.utf16LittleEndian, [0xFF, 0xFE]), (.utf16BigEndian, [0xFE, 0xFF]), (.isoLatin1, []),
@@ -56,7 +56,7 @@ import Testing
         #expect(listing.notes.isEmpty == (encoding != .isoLatin1))
     }
 
-    @Test("letters that only Windows-1252 has are read; a mixture of encodings is an error at its line")
+    @Test("characters of Windows-1252 are read; a mixture of encodings is an error at its line")
     func windows() throws {
         let curly = try listing(Data("path,label\nrun/1.mp4,".utf8) + Data([0x93, 0x80, 0x94, 0x0A]))
         #expect(curly.clips.map(\.label) == ["“€”"])
@@ -67,14 +67,15 @@ import Testing
             }.contains("line 3 is not UTF-8"))
     }
 
-    @Test("lists of frame folders have a label after the number of frames, or alone") func frameFolders() throws {
+    @Test("lists of frame folders have the label after the number of frames, or without it") func frameFolders() throws
+    {
         #expect(try pairs("frames/f 2 120 3\n") == ["frames/f 2 = 3 (train)"])
         #expect(try pairs("frames/f 2 3\n") == ["frames/f 2 = 3 (train)"])
         #expect(try pairs("frame_dir,total_frames,label\nframes/f 2,120,3\n") == ["frames/f 2 = 3 (train)"])
         #expect(try pairs("frames/f 2/,x\n") == ["frames/f 2/ = x (train)"])
     }
 
-    @Test("a third column that names parts is the split; a folder that begins with # is no comment")
+    @Test("a third column with names of splits is the split; a folder name that begins with # is not a comment")
     func otherRows() throws {
         #expect(
             try pairs("run/1.mp4,a,test\n#a/1.mp4,b,val\n") == ["#a/1.mp4 = b (validation)", "run/1.mp4 = a (test)"])
@@ -92,7 +93,7 @@ import Testing
     }
 
     @Test(
-        "a list that cannot be read as one is an error with the true reason",
+        "an unreadable list is an error with the actual reason",
         arguments: [
             ("", "has no clips: it is empty"), (" \n\n", "it has blank lines only"),
             ("# a\n#b\n", "it has comments only"),
@@ -112,7 +113,7 @@ import Testing
         #expect(refusal(of: DatasetError.self) { try pairs(list) }.contains(reason))
     }
 
-    @Test("compressed and binary files are named as what they are") func binaries() throws {
+    @Test("errors for compressed and binary files name their format") func binaries() throws {
         for (bytes, what) in [
             ([0x1F, 0x8B, 8, 0], "gzip"), ([0xFF, 0xFE, 0, 0, 0x61, 0, 0, 0], "UTF-32"), ([0x80, 4, 0x95], "pickle"),
             (Array(repeating: [1, 2, 3, 0], count: 40).flatMap { $0 }, "binary"),
@@ -122,7 +123,7 @@ import Testing
     }
 
     @Test(
-        "start and end of a part of a video are refused, however they are called",
+        "columns for start and end of a segment are rejected under any name",
         arguments: [
             "start,end", "t_start,t_end", "time_start,time_end", "start_time,end_time", "Start (s),End (s)",
             "start_frame,stop_frame",
@@ -132,12 +133,12 @@ import Testing
         let error = #expect(throws: DatasetError.self) { try pairs("path,label,\(columns)\nrun/1.mp4,a,0,1\n") }
         guard case .timeRange(_, row: 2, let names)? = error else { throw Unexpected(found: error) }
         #expect(names == columns.split(separator: ",").map(String.init))
-        // Empty cells name no part.
+        // Empty cells name no split.
         #expect(try pairs("path,label,\(columns)\nrun/1.mp4,a,,\n").count == 1)
     }
 
     @Test(
-        "columns that only sound like times are not refused",
+        "columns whose names only resemble times are not rejected",
         arguments: ["weekend", "frontend", "endurance", "num_frames"])
     func noTimes(column: String) throws { #expect(try pairs("path,label,\(column)\nrun/1.mp4,a,1\n").count == 1) }
 }

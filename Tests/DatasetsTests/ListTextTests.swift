@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(
-        "a quote without its counterpart is an error at the line where it opens",
+        "an unclosed quote is an error at the line where it opens",
         arguments: [
             ("path,label\na.mp4,\"jump\nb.mp4,run\nc.mp4,jump\"\n", 2),
             ("path,label\r\na.mp4,x\r\nb.mp4,\"run\r\nc.mp4,jump\"\r\n", 3), ("a.mp4,\"jump\nb.mp4,run\n", 1),
@@ -47,14 +47,16 @@ import Testing
         #expect(message("path,label\na.mp4,x\u{2028}y\n").contains("row 2: the label contains a line break"))
     }
 
-    @Test("a text of several lines in a column that is not read is no error, and rows keep their line numbers")
+    @Test("multi-line text in an ignored column is accepted, and rows keep their line numbers")
     func captions() throws {
         let list = "path,label,caption\na.mp4,x,\"first line,\nsecond, third\"\nb.mp4,y,\"\"\"quoted\"\"\"\n"
         #expect(try pairs(list) == ["a.mp4 = x", "b.mp4 = y"])
         #expect(message(list + "c.mp4,,\n").contains("row 5: the label is empty"))
     }
 
-    @Test("quotes inside a field belong to it, and spaces before a quoted field do not") func innerQuotes() throws {
+    @Test("quotes inside a field belong to the field, and spaces before a quoted field do not") func innerQuotes()
+        throws
+    {
         #expect(try pairs("path,label\na.mp4,5\" drop\nb.mp4,x\n") == ["a.mp4 = 5\" drop", "b.mp4 = x"])
         #expect(try pairs("path,label\na.mp4, \"jump, high\"\n") == ["a.mp4 = jump, high"])
         #expect(
@@ -64,7 +66,7 @@ import Testing
     }
 
     @Test(
-        "lines that begin with # and a space are comments wherever they are",
+        "lines that begin with # and a space are comments anywhere in the file",
         arguments: [
             "# list\npath,label\na.mp4,x\n# c.mp4,z\n  # c.mp4,z\n#\nb.mp4,y\n",
             "# path label\na.mp4 x\n# c.mp4 z\n## c.mp4 z\nb.mp4 y\n", "a.mp4 x\n# c.mp4 z\n#second\nb.mp4 y\n",
@@ -75,7 +77,7 @@ import Testing
         ])
     func comments(list: String) throws { #expect(try pairs(list) == ["a.mp4 = x", "b.mp4 = y"]) }
 
-    @Test("a quoted cell, and the name of a file that is there, are data though they begin with # and a space")
+    @Test("a quoted cell, and the name of an existing file, are data even if they begin with # and a space")
     func marks() throws {
         #expect(try pairs("path,label\n\"# c.mp4\",x\n") == ["# c.mp4 = x"])
         #expect(try pairs("path,label\n# d.mp4,x\n# c.mp4,x\n") == ["# d.mp4 = x"])
@@ -83,7 +85,7 @@ import Testing
         #expect(try pairs("path,label\n#c.mp4,x\n") == ["#c.mp4 = x"])
     }
 
-    @Test("official lists and lists of exclusions have comments too") func otherLists() throws {
+    @Test("official lists and exclusion lists may contain comments too") func otherLists() throws {
         let folder = scratch.path + "/lists"
         try scratch.file("lists/trainlist01.txt", "# run/0.avi 1\nrun/1.avi 1\n")
         try scratch.file("lists/testlist01.txt", "run/2.avi\n# run/3.avi\n")
@@ -104,7 +106,8 @@ import Testing
 @Suite struct UntrustedListTests {
     let scratch = ScratchFolder()
 
-    @Test("a path stays inside by its bytes, not by what Swift calls characters") func paths() {
+    @Test("whether a path stays inside its folder is decided from its bytes, not from Swift's characters") func paths()
+    {
         for path in [
             "../x", "a/../x", "../\u{301}x", "a/\u{301}x/..", "..", "/\u{301}etc", "/etc", "", "a\0", "\u{600}/../x",
         ] { #expect(!Clip.staysInside(path), "\(path)") }
@@ -113,7 +116,7 @@ import Testing
         }
     }
 
-    @Test("commas part fields whatever stands beside them", arguments: ["\u{600}", "\u{301}", ""])
+    @Test("commas separate fields whatever characters are next to them", arguments: ["\u{600}", "\u{301}", ""])
     func fields(mark: String) throws {
         let table = try CSVTable("path\(mark),label\r\na\(mark),\(mark)b\n\"c,\"\"\(mark)\",d\n\n\"e\nf\",g")
         #expect(table.header.map { Array($0.utf8) } == [Array("path\(mark)".utf8), Array("label".utf8)])
@@ -125,14 +128,14 @@ import Testing
                 ].map { $0.map { Array($0.utf8) } })
     }
 
-    @Test("a quoted field without an end is an error at its row, and an empty text has no header")
+    @Test("a quoted field without a closing quote is an error at its row, and an empty text has no header")
     func unterminated() throws {
         #expect(throws: CSVTable.Unterminated.self) { try CSVTable("path,label\na,\"b\n") }
         #expect(try CSVTable("").header.isEmpty)
         #expect(try CSVTable("\u{FEFF}path\na").header == ["path"])
     }
 
-    @Test("a list of more lines than any data set has is refused at once") func longList() throws {
+    @Test("a list with more lines than any data set has is rejected immediately") func longList() throws {
         let list = try scratch.file("long.csv", "path,label\n" + String(repeating: "a,b\n", count: SplitList.mostLines))
         try scratch.file("root/a", "x")
         let begin = ContinuousClock.now
@@ -143,7 +146,7 @@ import Testing
         #expect(ContinuousClock.now - begin < soon)
     }
 
-    @Test("a pipe or device in place of a list is refused at once", arguments: [DatasetConfiguration.Layout.csv])
+    @Test("a pipe or device given as a list is rejected immediately", arguments: [DatasetConfiguration.Layout.csv])
     func specialFiles(layout: DatasetConfiguration.Layout) throws {
         let pipe = scratch.path + "/pipe"
         try #require(mkfifo(pipe, 0o600) == 0)
@@ -162,7 +165,7 @@ import Testing
 
 @Suite struct DoubtfulLabelsTests {
     @Test(
-        "labels that look like one class, several, or none are noted",
+        "labels that look like one class, several classes or no class are noted",
         arguments: [
             (["Jump", "jump", "run"], "differ only in case", ["`Jump` and `jump`"]),
             (["hand stand", "Hand_stand", "handstand"], "white space", ["`Hand_stand`"]),
@@ -184,7 +187,7 @@ import Testing
     }
 
     @Test(
-        "other labels are not noted",
+        "other labels give no note",
         arguments: [
             ["0", "1", "-1", "10"], ["0.0", "1.0"], ["1_11", "11_1", "c++", "c"], ["train", "bus", "plane"],
             ["Lifting something up, then letting it drop down", "Lifting something up completely"],
@@ -192,7 +195,8 @@ import Testing
         ])
     func plain(labels: [String]) { #expect(DoubtfulLabels(labels).notes.isEmpty, "\(DoubtfulLabels(labels).notes)") }
 
-    @Test("classes stay as they are, and those that `dataset.classes` leaves out are not noted") func layouts() throws {
+    @Test("class names are unchanged, and classes that `dataset.classes` excludes are not noted") func layouts() throws
+    {
         let scratch = ScratchFolder()
         for file in ["Jump/1.mp4", "jump/2.mp4", "run/3.mp4"] { try scratch.file("root/\(file)") }
         var dataset = DatasetConfiguration(layout: .folders, root: scratch.path + "/root")

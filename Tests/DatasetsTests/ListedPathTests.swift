@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 @testable import Datasets
 
-/// Paths of lists, and files that are called otherwise on disk.
+/// Paths in lists, and files with other names on disk.
 @Suite struct ListedPathTests {
     let scratch = ScratchFolder()
 
@@ -12,7 +12,7 @@ import Testing
         return try DatasetConfiguration(layout: .csv, root: root, splits: file).clips()
     }
 
-    @Test("absolute paths inside the root are read, also through links and from the root of the file system")
+    @Test("absolute paths inside the root are accepted, also through links and if the root is /")
     func absolute() throws {
         try scratch.file("data/set/run/1.mp4")
         try FileManager.default.createSymbolicLink(
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(
-        "a path may begin with the root's last folders or with /, have other slashes, or be relative to the list",
+        "a path may begin with the root's last folders or with /, use backslashes, or be relative to the list",
         arguments: [
             "set/run/1.mp4", "data/set/run/1.mp4", "/run/1.mp4", "run\\1.mp4", ".\\run\\1.mp4", "run/../run/1.mp4",
             "../data/set/run/1.mp4", "run/1.mp4/",
@@ -44,7 +44,7 @@ import Testing
         #expect(found.map(\.path) == ["run/1.mp4"])
     }
 
-    @Test("what is there as it is written is taken as it is written") func literal() throws {
+    @Test("a path that exists exactly as written is used unchanged") func literal() throws {
         for file in ["set/run/1.mp4", "set/set/run/1.mp4", "set/a\\b.mp4", "set/a/b.mp4"] { try scratch.file(file) }
         let found = try clips("path,label\nset/run/1.mp4,a\na\\b.mp4,a\n./run/1.mp4,a\n", root: scratch.path + "/set")
         #expect(Set(found.map(\.path)) == ["set/run/1.mp4", "a\\b.mp4", "./run/1.mp4"])
@@ -69,7 +69,8 @@ import Testing
         #expect(Set(found.map(\.path)) == [train, validation])
     }
 
-    @Test("a name that several files, or an identifier of several clips, is not guessed") func ambiguous() throws {
+    @Test("a name that matches several files, or an identifier of several clips, is not resolved by guessing")
+    func ambiguous() throws {
         for file in [
             "k/train/AAAAAAAAAAA.mp4", "k/train/AAAAAAAAAAA.webm", "k/train/bbbbbbbbbbb.mp4", "k/CCCCCCCCCCC.mp4",
         ] { try scratch.file(file) }
@@ -83,7 +84,7 @@ import Testing
     }
 
     @Test(
-        "times that are no whole seconds, and lists of one part under several names, are errors",
+        "times that are not integer seconds, and lists of one split under several names, are errors",
         arguments: [
             ("1.5", "time_start is 1.5"), ("x", "time_start is x"), ("", "time_start is empty"),
             ("-3", "time_start is -3"),
@@ -105,7 +106,7 @@ import Testing
     static let spellings = ["HandstandPushups", "HandStandPushups"]
 
     @Test(
-        "UCF101's class in either spelling is one class, in lists, folders and names, as videos and frames",
+        "both spellings of a UCF101 class are one class, in lists, folders and file names, for videos and frames",
         arguments: spellings.flatMap { folder in
             spellings.flatMap { name in ["avi", "mp4", "webm", "frames"].map { (folder, name, $0) } }
         })
@@ -125,7 +126,7 @@ import Testing
     }
 
     @Test(
-        "HMDB51's clips are found with other endings, as frames, and with special characters replaced",
+        "HMDB51's clips are found under other extensions, as folders of frames, and with special characters replaced",
         arguments: [
             "brush_hair/#1_Up_(HD)_brush_hair_u_0.avi", "brush_hair/#1_Up_(HD)_brush_hair_u_0.mp4",
             "brush hair/_1_Up__HD__brush_hair_u_0.avi", "Brush_Hair/#1_Up_(HD)_brush_hair_u_0/1.png",
@@ -142,14 +143,16 @@ import Testing
         #expect(refusal(of: DatasetError.self) { try dataset.clips() }.contains("has no clips"), "\(list)")
     }
 
-    @Test("folders are the same whose names differ in case and separators, not in digits or other signs") func keys() {
+    @Test(
+        "folder names that differ only in case and separators are equal; those that differ in digits or other characters are not"
+    ) func keys() {
         for (one, other, isSame) in [
             ("brush hair", "Brush_Hair", true), ("ApplyEyeMakeup", "apply_eye_makeup", true), ("a (b)", "a_b", true),
             ("1_11", "11_1", false), ("c++", "c", false), ("a_1", "a1", false), ("_", "-", false),
         ] { #expect((FileFinder.key(ofFolder: one) == FileFinder.key(ofFolder: other)) == isSame, "\(one), \(other)") }
     }
 
-    @Test("training, testing and valid are splits if class folders are in them, and classes if videos are")
+    @Test("training, testing and valid are splits if they contain class folders, and classes if they contain videos")
     func folders() throws {
         for file in [
             "s/training/a/1.mp4", "s/testing/a/2.mp4", "s/valid/a/3.mp4", "c/training/1.mp4", "c/testing/2.mp4",

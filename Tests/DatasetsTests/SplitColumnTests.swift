@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 @testable import Datasets
 
-/// Columns that say which part a clip belongs to, under other names than `split`.
+/// Columns that name the split of a clip, with other names than `split`.
 @Suite struct SplitColumnTests {
     let scratch = ScratchFolder()
 
@@ -19,7 +19,7 @@ import Testing
     }
 
     @Test(
-        "a column of parts is the split whatever its name; a name that may mean something else is noted",
+        "a column of split names is the split under any column name; an ambiguous column name gives a note",
         arguments: [
             ("subset", false), ("Subset", false), ("set", false), ("partition", false), ("phase", false),
             ("splits", false), ("data-split", false), ("fold_name", false), ("usage", true), ("part", true),
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(
-        "usual words for the parts are read in any case",
+        "common words for the splits are read in any case",
         arguments: [
             (["train", "training", "TRAIN", "training set"], Split.train),
             (["val", "valid", "Validation", "validate", "dev"], .validation),
@@ -43,7 +43,7 @@ import Testing
         #expect(try listing("split", values).clips.allSatisfy { $0.split == split })
     }
 
-    @Test("Kinetics' lists with a column `subset` have its parts, as CSV and as JSON") func kinetics() throws {
+    @Test("Kinetics' lists with a column `subset` give its splits, as CSV and as JSON") func kinetics() throws {
         let rows = ["AAAAAAAAAAA,1,11,train", "BBBBBBBBBBB,2,12,validate", "CCCCCCCCCCC,3,13,test"]
         let csv = try listing("label,youtube_id,time_start,time_end,subset\n" + rows.map { "yoga,\($0)\n" }.joined())
         let objects = rows.map { row -> String in
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test(
-        "folds and flags are not read, which a note says",
+        "columns of folds and flags are ignored with a note",
         arguments: [
             ("fold", ["0", "1", "2"]), ("is_train", ["1", "0", "True"]), ("isTest", ["no", "yes", "no"]),
             ("train", ["1", "0", "1"]), ("kfold", ["a", "b", "c"]), ("status", ["valid", "valid", "valid"]),
@@ -68,12 +68,12 @@ import Testing
         #expect(found.clips.allSatisfy { $0.split == .train })
         #expect(
             found.notes.count == 1 && found.notes[0].contains("column `\(column)` is not read: name a column `split`"))
-        // As the source of the clips, it is read.
+        // A column that is the source of the clips is read.
         #expect(try listing(column, values, group: column).notes.isEmpty)
     }
 
     @Test(
-        "columns about other things get no note",
+        "other columns give no note",
         arguments: [
             ("type", ["indoor", "outdoor"]), ("mode", ["train", "bus"]), ("test_score", ["0.5", "0.7"]),
             ("set", ["1", "2"]), ("valid", ["very", "hardly"]),
@@ -83,7 +83,7 @@ import Testing
         #expect(found.clips.allSatisfy { $0.split == .train } && found.notes.isEmpty, "\(found.notes)")
     }
 
-    @Test("a column that names parts in some rows only, and columns that differ, are errors; `split` decides")
+    @Test("a column with split names in some rows only, and columns that differ, are errors; `split` takes precedence")
     func errors() throws {
         let partly = #expect(throws: DatasetError.self) { try listing("info", ["train", "test", "holdout"]) }
         #expect(partly?.localizedDescription.contains("row 4: the column info names splits") == true)
@@ -98,7 +98,7 @@ import Testing
         #expect(try listing("path,label,set,subset\n" + same).clips.map(\.split) == [.train, .test])
     }
 
-    @Test("rows without a split, and fields beyond the header row, are noted") func gaps() throws {
+    @Test("rows without a split, and more fields than the header row has, are noted") func gaps() throws {
         let gaps = try listing("path,label,split\na.mp4,x,test\nb.mp4,x\nc.mp4,x,\n")
         #expect(gaps.clips.map(\.split) == [.test, .train, .train])
         #expect(gaps.notes.count == 1 && gaps.notes[0].hasSuffix("2 rows have no split, and count as train"))
@@ -107,7 +107,7 @@ import Testing
         #expect(try listing("path,label\na.mp4,x,\nb.mp4,y,,\n").notes.isEmpty)
     }
 
-    @Test("one list that is named like the test part is noted, since its clips are trained on")
+    @Test("a single list that is named like the test split gives a note, since its clips are used for training")
     func singleTestList() throws {
         let found = try listing("path,label\na.mp4,x\n", name: "k400_test.csv")
         #expect(found.clips.map(\.split) == [.train])

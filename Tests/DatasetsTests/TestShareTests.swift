@@ -21,7 +21,7 @@ import Testing
         Dictionary(uniqueKeysWithValues: clips.map { ($0.path, $0.split) })
     }
 
-    @Test("the share is stratified, seeded, and known as no part of the data set's own") func share() throws {
+    @Test("the test share is stratified, seeded, and not recorded as a split of the data set") func share() throws {
         let clips = try dataset(test: 0.2).clips()
         let test = clips.filter { $0.split == .test }
         #expect(test.count == 4 && Set(test.map(\.label)) == ["a", "b"])
@@ -31,18 +31,18 @@ import Testing
         #expect(try splits(other.clips()) != splits(clips))
     }
 
-    @Test("a cache gives the same share as the folder does, whatever an older version stored") func placed() throws {
+    @Test("the cache and the folder give the same test share, whatever an older version stored") func placed() throws {
         let expected = try dataset(test: 0.2).clips()
         let stored = expected.map { Clip(path: $0.path, label: $0.label, split: $0.ownSplit) }
         #expect(try splits(dataset(test: 0.2).placed(stored)) == splits(expected))
-        // What version 1.0 stored.
+        // The content that version 1.0 stored.
         let old = expected.map { Clip(path: $0.path, label: $0.label, split: $0.split) }
         #expect(try splits(dataset(test: 0.2).placed(old)) == splits(expected))
         #expect(try dataset(test: 0).placed(old).allSatisfy { $0.split == .train })
         #expect(try splits(dataset(test: 0.4).placed(old)) == splits(dataset(test: 0.4).clips()))
     }
 
-    @Test("without the folder, a stored share is taken for that of the pipeline only if it is the same")
+    @Test("without the folder, a stored test share is used only if it equals that of the pipeline")
     func withoutFolder() throws {
         let old = try dataset(test: 0.2).clips().map { Clip(path: $0.path, label: $0.label, split: $0.split) }
         try FileManager.default.removeItem(atPath: scratch.path + "/clips")
@@ -51,7 +51,7 @@ import Testing
         #expect(try splits(dataset(test: 0).placed(old)) == splits(old))
     }
 
-    @Test("a test part of the data set's own is never joined to training") func ownTest() throws {
+    @Test("the data set's own test split is never merged into training") func ownTest() throws {
         try FileManager.default.createDirectory(atPath: scratch.path + "/own", withIntermediateDirectories: true)
         for index in 0..<10 {
             try scratch.file("own/\(index < 8 ? "train" : "test")/a/\(index).mp4", Data("\(index)".utf8))
@@ -63,7 +63,7 @@ import Testing
     }
 }
 
-/// Shares that are too small for some class, and the advice that is given.
+/// Shares that are too small for some class, and the suggested share.
 @Suite struct SmallShareTests {
     let scratch = ScratchFolder()
 
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test(
-        "a share that sets nothing aside says which does, and that one does",
+        "an error for a share that sets nothing aside suggests a share that works",
         arguments: [
             (["a": 4, "b": 4], 0.1, nil), (["a": 9, "b": 3], 0.04, nil), (["a": 8, "b": 4], 0.05, "s\\d"),
             (["a": 2, "b": 2], 0.2, nil),
@@ -100,7 +100,7 @@ import Testing
         #expect(Set(try Folds.assign(folds, examples: examples, seed: 1)).count == folds)
     }
 
-    @Test("a share that is too small for some classes names them, and a class of one clip has no share")
+    @Test("a warning names the classes for which a share is too small, and a class of one clip has no share")
     func some() throws {
         let dataset = try dataset(["many": 10, "few": 2, "one": 1], test: 0.1)
         let problem = try #require(dataset.testShareProblem(try dataset.clips()))
@@ -113,7 +113,8 @@ import Testing
             alone.text.hasSuffix("Add clips of other sources to this class, or leave it out with `dataset.classes`."))
     }
 
-    @Test("a share that every class has a test clip of is no problem, nor is no share") func none() throws {
+    @Test("a share that gives every class a test clip causes no problem, and neither does no share") func none() throws
+    {
         let dataset = try dataset(["a": 10, "b": 5], test: 0.2)
         #expect(dataset.testShareProblem(try dataset.clips()) == nil)
         var without = dataset
@@ -122,7 +123,7 @@ import Testing
     }
 }
 
-/// Parts that a data set is given beside those it has.
+/// Splits that are added to those of a data set.
 @Suite struct PartTests {
     let scratch: ScratchFolder
 
@@ -137,7 +138,7 @@ import Testing
         DatasetConfiguration(layout: .folders, root: scratch.path + "/clips", test: test, testSeed: seed, group: group)
     }
 
-    @Test("a test part is a share of every class, seeded, and says nothing of the validation part of the same seed")
+    @Test("a test share is stratified, seeded and independent of the validation split with the same seed")
     func testPart() throws {
         let clips = try dataset(test: 0.2).clips()
         let test = clips.filter { $0.split == .test }
@@ -149,7 +150,9 @@ import Testing
         #expect(Set(zip(clips, chosen).filter(\.1).map(\.0.path)) != Set(test.map(\.path)))
     }
 
-    @Test("a pattern on the path tells the source: its parentheses, or all of it; sources stay together")
+    @Test(
+        "a regular expression on the path gives the source, as its capture group or the whole match; sources stay together"
+    )
     func pattern() throws {
         let captured = try dataset(test: 0.25, group: #"/(cam\d+)_"#).clips()
         #expect(Set(captured.compactMap(\.group)) == ["cam0", "cam1", "cam2", "cam3", "cam4"])
@@ -161,7 +164,7 @@ import Testing
         #expect(try dataset(group: "cam([01])").clips().contains { $0.group == nil })
     }
 
-    @Test("a pattern that is none, or is found nowhere, and a test part beside one that is there, are errors")
+    @Test("an invalid pattern, a pattern without a match, and a test share beside an existing test split are errors")
     func errors() throws {
         for (pattern, words) in [("(cam", "`dataset.group` is the pattern"), ("scene", "it matches no path")] {
             #expect(refusal(of: DatasetError.self) { try dataset(group: pattern).clips() }.contains(words))
@@ -172,7 +175,8 @@ import Testing
         #expect(throws: DatasetError.hasTest("parts")) { try parts.clips() }
     }
 
-    @Test("a CSV's column of any name is the source; one that is not there is named") func column() throws {
+    @Test("any column of a CSV file can be the source; a missing column is an error that names it") func column() throws
+    {
         let list = try scratch.file("l.csv", "path,label,Camera,group\na.mp4,x,c1,g1\nb.mp4,x,,g1\n")
         var dataset = DatasetConfiguration(layout: .csv, root: scratch.path, splits: list, group: "camera")
         #expect(try dataset.clips().map(\.group) == ["c1", nil])
@@ -184,7 +188,7 @@ import Testing
         ) { try dataset.clips() }
     }
 
-    @Test("all official splits are the same videos three times, each under its split's name") func allSplits() throws {
+    @Test("all official splits list the same videos three times, each under its split's name") func allSplits() throws {
         for (number, (train, test)) in [("a", "b"), ("b", "c"), ("c", "a")].enumerated() {
             try scratch.file("lists/trainlist0\(number + 1).txt", "X/\(train).avi 1\n")
             try scratch.file("lists/testlist0\(number + 1).txt", "X/\(test).avi\n")
@@ -199,7 +203,7 @@ import Testing
             ])
     }
 
-    @Test("what a list names is left out: a path a line, or CSV's column path") func exclusion() throws {
+    @Test("an exclusion list contains one path per line, or a CSV column `path`") func exclusion() throws {
         let lines = try scratch.file("out.txt", "run/cam0_0.mp4\n\n walk/cam1_5.mp4 \n")
         var dataset = dataset()
         dataset.exclude = lines

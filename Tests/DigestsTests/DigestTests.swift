@@ -17,7 +17,7 @@ import Testing
         let path = scratch.path + "/file"
         try bytes.write(to: URL(fileURLWithPath: path))
         #expect(try Digest.file(path) == hexDigest(bytes))
-        // As md5sum says of "abc".
+        // The output of md5sum for "abc".
         try Data("abc".utf8).write(to: URL(fileURLWithPath: path))
         #expect(try Digest.file(path, .md5) == "900150983cd24fb0d6963f7d28e17f72")
     }

@@ -1,7 +1,7 @@
 import Escaping
 import Testing
 
-/// Characters with a meaning in some place, alone and fused into one grapheme cluster with a character before or after.
+/// Characters with a special meaning in some format, alone and fused into one grapheme cluster with a neighbour.
 private let special = ["'", "\"", "<", ">", "&", ",", "%", "\\", "`"]
 private let fused = special.flatMap { [$0, "\u{600}" + $0, $0 + "\u{301}", "\u{600}" + $0 + "\u{301}"] }
 
@@ -68,7 +68,7 @@ private let fused = special.flatMap { [$0, "\u{600}" + $0, $0 + "\u{301}", "\u{6
         #expect(Escaping.visible(text) == shown)
         #expect(Escaping.visible("a\nb\r\n", keepingLines: true) == "a\nb\\u{d}\n")
         #expect(Escaping.visible("\r\u{301}") == "\\u{d}\u{301}")
-        // Letters, joiners and marks that no terminal acts on stay as they are.
+        // Letters, joiners and marks without effect on terminals are unchanged.
         for text in ["é", "e\u{301}", "\u{600}'", "👩\u{200D}🚀", "می\u{200C}خواهم"] {
             #expect(Escaping.visible(text) == text)
         }
@@ -101,7 +101,7 @@ private let fused = special.flatMap { [$0, "\u{600}" + $0, $0 + "\u{301}", "\u{6
 }
 
 @Suite struct BytePrefixTests {
-    @Test("what is before an ending or after a beginning is found by bytes, whatever combining characters follow")
+    @Test("prefixes and suffixes are compared by bytes, whatever combining characters follow")
     func parts() {
         #expect("module.weight".droppingBytePrefix("module.") == "weight")
         #expect(

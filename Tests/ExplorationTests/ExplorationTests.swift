@@ -8,9 +8,9 @@ import Testing
 import Video
 @testable import Exploration
 
-/// Features made so that the answer is known.
+/// Generated features with a known answer.
 enum Planted {
-    /// Clips of `classes`, each near its class's centre; `wrong` of them have another label than their features.
+    /// Clips of `classes`, each near its class's centre; `wrong` of them have a wrong label.
     static func features(
         _ count: Int, classes: Int = 4, size: Int = 16, spread: Float = 0.4, wrong: Set<Int> = [], seed: UInt64 = 1
     ) -> FeatureSet {
@@ -34,7 +34,7 @@ enum Planted {
 }
 
 @Suite struct NearestNeighborsTests {
-    @Test("vectors have length 1 and mean 0 before; neighbours are those of a plain loop, most alike first")
+    @Test("vectors are centred, then normalised to length 1; neighbours equal those of brute force, most similar first")
     func neighbours() throws {
         let vectors = try ClipVectors(Planted.features(150))
         let size = vectors.size
@@ -77,7 +77,7 @@ enum Planted {
         return FeatureSet(examples: examples, featureSize: size, rows: rows)
     }
 
-    /// How few points lie near on the map that do not in truth (Venna and Kaski 2001), as scikit-learn's function.
+    /// Trustworthiness of the map (Venna and Kaski 2001), as scikit-learn's function computes it.
     static func trustworthiness(_ ranks: [[Int]], _ places: [(x: Float, y: Float)], neighbors k: Int) -> Double {
         let count = places.count
         var sum = 0
@@ -95,7 +95,7 @@ enum Planted {
         return 1 - Double(sum) / largest
     }
 
-    @Test("the map keeps neighbours together as well as umap-learn's, and is the same each time") func map() throws {
+    @Test("the map preserves neighbourhoods as well as umap-learn's and is deterministic") func map() throws {
         let golden: Golden = fixture("map", in: .module)
         let vectors = try ClipVectors(Self.points())
         #expect(zip(vectors.rows, golden.first).allSatisfy { abs($0 - $1) < 1e-5 })
@@ -111,7 +111,7 @@ enum Planted {
         #expect(zip(map.places, again.places).allSatisfy { $0 == $1 })
     }
 
-    @Test("a handful of clips makes a map too", arguments: [1, 2, 3, 5]) func few(count: Int) throws {
+    @Test("a few clips are enough for a map", arguments: [1, 2, 3, 5]) func few(count: Int) throws {
         let vectors = try ClipVectors(Planted.features(count))
         let map = ClipMap(vectors, nearest: NearestNeighbors.all(vectors, count: 14))
         #expect(map.places.count == count && map.places.allSatisfy { $0.x.isFinite && $0.y.isFinite })
@@ -119,7 +119,7 @@ enum Planted {
 }
 
 @Suite struct DoubtfulLabelsTests {
-    @Test("of 5 % wrong labels at least four in five are found, and half of what is listed is wrong")
+    @Test("of 5 % wrong labels at least 80 % are found, with a precision of at least one half")
     func planted() throws {
         let wrong = Set((0..<300).filter { $0 % 20 == 7 })
         let features = Planted.features(300, spread: 0.8, wrong: wrong)
@@ -145,7 +145,7 @@ enum Planted {
 }
 
 @Suite struct OddClipsTests {
-    @Test("outliers, black, still and one-frame clips are told apart from the rest") func planted() throws {
+    @Test("outliers, black, still and one-frame clips are distinguished from the others") func planted() throws {
         let plain = Planted.features(80)
         var rows = plain.rows
         var examples = plain.examples
@@ -182,14 +182,15 @@ enum Planted {
         return FeatureSet(examples: examples, featureSize: 2, rows: rows)
     }
 
-    @Test("a clip is a direction from the mean of all clips") func directions() throws {
+    @Test("a clip is represented by the direction of its features from the mean of all clips") func directions() throws
+    {
         let vectors = try ClipVectors(Self.features([1, 0, 3, 0, 2, 3]))
         #expect(vectors.centre == [2, 1])
         #expect(abs(vectors.rows[0] + vectors.rows[2]) < 1e-6 && vectors.rows[5] == 1)
     }
 
     @Test(
-        "features that are not finite, or too large to compute with, are an error that names the clip",
+        "features that are not finite, or so large that they overflow, are an error that names the clip",
         arguments: [Float.nan, .infinity, 3e38])
     func notFinite(value: Float) {
         #expect(throws: SequenceError.notFinite(video: "clip1")) {
@@ -222,7 +223,8 @@ enum Planted {
         return (cache, scratch)
     }
 
-    @Test("the only recipe and data set need no name; several are asked for, with their names") func selects() throws {
+    @Test("a single recipe or data set need not be named; if there are several, the error lists their names")
+    func selects() throws {
         let (one, first) = try cache(recipes: ["mine"], datasets: ["clips"])
         let selection = try CacheSelection(one, recipe: nil, dataset: nil)
         #expect(selection.extraction.record.name == "mine" && selection.dataset == "clips")
@@ -245,7 +247,7 @@ enum Planted {
         withExtendedLifetime([first, second, third]) {}
     }
 
-    @Test("of several recipes of one name none is guessed; the beginning of a digest tells") func oneName() throws {
+    @Test("an ambiguous recipe name is an error; a prefix of the digest selects one") func oneName() throws {
         let (cache, scratch) = try cache(recipes: ["mine", "mine", "mine"], datasets: ["clips"])
         let error = #expect(throws: ExplorationError.self) { try CacheSelection(cache, recipe: "mine", dataset: nil) }
         let stored = try cache.extractions()

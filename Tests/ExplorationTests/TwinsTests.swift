@@ -5,10 +5,10 @@ import TestSupport
 import Testing
 @testable import Exploration
 
-/// Drawn scenes: a texture that stands still, and a bright spot that moves over it.
+/// Generated scenes: a static texture, and a bright spot that moves over it.
 private struct Scene {
     let background, motion: Int
-    /// Pixels of the drawing cut off at each side, frames cut off at the start, and how strong an encoder's noise is.
+    /// Pixels cropped at each side, frames removed at the start, and the strength of encoder noise.
     var crop = 0
     var start = 0, noise = 0, width = 96, height = 72
 
@@ -20,7 +20,7 @@ private struct Scene {
             let t = Double(frame + start) / 24
             var value =
                 110 + 50 * sin(x / Double(5 + background)) * cos(y / Double(7 + background % 3) + Double(background))
-            // A circle, a line down, or a line across.
+            // The spot's path: a circle, a vertical line or a horizontal line.
             let angle = 2 * Double.pi * t
             let (cx, cy) = [
                 (48 + 25 * cos(angle), 36 + 20 * sin(angle)), (30 + Double(background % 40), 72 * t), (96 * t, 20),
@@ -34,7 +34,7 @@ private struct Scene {
 }
 
 @Suite struct TwinsTests {
-    @Test("copies that are scaled, cropped, shifted and noisy are twins; another action in the same place is none")
+    @Test("scaled, cropped, shifted and noisy copies are near-duplicates; another action in the same scene is not")
     func planted() throws {
         let scratch = ScratchFolder()
         var paths: [String] = [], twins: Set<[Int]> = []
@@ -51,7 +51,7 @@ private struct Scene {
             }
             twins.insert([first, first + 1])
         }
-        // To the network all clips of a place look nearly the same.
+        // For the backbone all clips of one scene look nearly the same.
         var rows: [Float] = []
         let examples = paths.enumerated().map { index, path in
             rows += (0..<8).map { place in
@@ -68,7 +68,7 @@ private struct Scene {
         #expect(search.candidates >= 12 && search.unreadable.isEmpty)
     }
 
-    @Test("a clip that cannot be read is named, and the others are compared") func unreadable() throws {
+    @Test("an unreadable clip is reported, and the others are compared") func unreadable() throws {
         let scratch = ScratchFolder()
         let scene = Scene(background: 1, motion: 0)
         for name in ["a", "b"] { try scene.write(to: scratch, name + ".y4m") }
@@ -89,13 +89,13 @@ private struct Scene {
 
 /// Copies that were mirrored, letterboxed or subtitled.
 @Suite struct TwinComparisonTests {
-    /// A drawn scene of much detail in which a spot moves, and what was done to the copy.
+    /// A generated detailed scene in which a spot moves, and the changes made to the copy.
     struct Copy {
         var scene = 0, isMirrored = false
         /// Rows and columns of bars at each side, and their brightness.
         var rows = 0
         var columns = 0, bar: UInt8 = 16
-        /// Text that changes, from this row of 72 on.
+        /// Changing text, from this row of 72 on.
         var text: Int?
 
         func sketch() throws -> ClipSketch {
@@ -103,7 +103,7 @@ private struct Scene {
             let (width, height) = (96 + 2 * columns, 72 + 2 * rows)
             let data = TinyClip.y4m(width: width, height: height, frames: 24) { pixel, frame in
                 let (column, row) = (pixel % width - columns, pixel / width - rows)
-                // Letters on a box, or in a bar.
+                // Text on a box, or in a bar.
                 if let text, row >= text, row < text + 12, column > 5, column < 90 {
                     return (column / 3 * 7 + row / 4 * 5 + frame / 6 * 11) % 9 < 4 ? 235 : 16
                 }
@@ -114,7 +114,7 @@ private struct Scene {
         }
 
         private static func value(_ scene: Int, _ column: Int, _ row: Int, _ frame: Int) -> UInt8 {
-            // Tiles of random brightness, as no other scene has them.
+            // Tiles of random brightness, unlike any other scene.
             let tile = UInt64(scene * 1000 + row / 6 * 16 + column / 6) &* 0x9E37_79B9_7F4A_7C15
             let angle = 2 * Double.pi * Double(frame) / 24 + Double(scene)
             let (x, y) = (36 + 25 * cos(angle) + Double(column % 2), 30 + 20 * sin(angle * Double(1 + scene % 2)))
@@ -132,7 +132,7 @@ private struct Scene {
         (Copy(rows: 12, text: 60), "bars, bottom"),
     ]
 
-    @Test("a copy that was mirrored, put between bars, subtitled, or several of these is found", arguments: 0..<12)
+    @Test("copies that were mirrored, letterboxed or subtitled, also in combination, are found", arguments: 0..<12)
     func found(index: Int) throws {
         let (copy, change) = Self.copies[index]
         let original = try Copy().sketch()
@@ -141,14 +141,14 @@ private struct Scene {
         #expect(try TwinComparison.match(copy.sketch(), original) != nil)
     }
 
-    @Test("other scenes are none, also between equal bars and with equal text") func others() throws {
+    @Test("different scenes are no near-duplicates, even with equal bars or equal text") func others() throws {
         for (one, two) in [
             (Copy(), Copy(scene: 1)), (Copy(rows: 14), Copy(scene: 1, rows: 14)),
             (Copy(text: 60), Copy(scene: 1, text: 60)), (Copy(isMirrored: true), Copy(scene: 1, rows: 12)),
         ] { #expect(try TwinComparison.match(one.sketch(), two.sketch()) == nil, "\(one) \(two)") }
     }
 
-    @Test("bars end along a whole line: an object on an even ground has none") func bars() throws {
+    @Test("bars end along a complete row or column: an object on a uniform background has no bars") func bars() throws {
         let side = SketchBars.side
         func images(_ inside: (_ row: Int, _ column: Int) -> Bool) -> [[UInt8]] {
             (0..<6).map { frame in
@@ -165,7 +165,7 @@ private struct Scene {
         #expect(SketchBars(images { _, _ in true }) == nil && SketchBars(images { _, _ in false }) == nil)
     }
 
-    @Test("shapes on an even ground are no copies of each other, unless they are nearly equal")
+    @Test("shapes on a uniform background are no near-duplicates unless they are almost equal")
     func plainShapes() throws {
         func sketch(_ radius: Double, at x: Double) throws -> ClipSketch {
             let scratch = ScratchFolder()

@@ -7,7 +7,8 @@ import Video
 @testable import Extraction
 
 @Suite struct DatasetCheckTests {
-    @Test("missing files, classes in one split and leaks are found; a sound data set is clean") func problems() throws {
+    @Test("missing files, classes that occur in one split only and leaks are found; a sound data set gives no findings")
+    func problems() throws {
         let scratch = ScratchFolder()
         for (index, name) in ["train/run/a.y4m", "train/jump/b.y4m", "test/run/c.y4m", "test/jump/d.y4m"].enumerated() {
             try scratch.file("clips/" + name, TinyClip.numbered(index, frames: 1))
@@ -33,7 +34,7 @@ import Video
 }
 
 @Suite struct ImageFolderDigestTests {
-    @Test("the digest of a folder of images is that of names and bytes in frame order, whatever else lies in it")
+    @Test("the digest of a folder of images is computed from names and bytes in frame order, and ignores other files")
     func digest() throws {
         let scratch = ScratchFolder()
         for index in [0, 2, 10] { try scratch.file("clip/\(index).png", "\(index)") }
@@ -46,7 +47,7 @@ import Video
         #expect(throws: VideoError.self) { try FileDigest.clip(path: scratch.path) }
     }
 
-    @Test("times far in the future do not end the program") func farTime() throws {
+    @Test("file times far in the future cause no crash") func farTime() throws {
         let scratch = ScratchFolder()
         let path = try scratch.file("a.mp4")
         let times = [timespec(tv_sec: Int.max / 2, tv_nsec: 0), timespec(tv_sec: Int.max / 2, tv_nsec: 0)]
@@ -56,7 +57,7 @@ import Video
 }
 
 @Suite struct DemoDatasetTests {
-    @Test("clips are made once, the same on every run") func write() throws {
+    @Test("demo clips are generated once and are identical on every run") func write() throws {
         let folder = NSTemporaryDirectory() + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: folder) }
         #expect(try DemoDataset.write(to: folder, trainClips: 1, testClips: 0, workers: 2) == 8)
@@ -74,7 +75,9 @@ import Video
 
 @Suite("UCF101's official lists", .enabled(if: OfficialLists.arePresent, "needs the official lists of UCF101"))
 struct RealListsTests {
-    @Test("13,320 files are found, counted, split by group, and a leak among them is seen") func wholeDataset() throws {
+    @Test("13,320 files are found, counted and split by group, and a leak among them is detected") func wholeDataset()
+        throws
+    {
         let scratch = ScratchFolder()
         var dataset = DatasetConfiguration(
             layout: .ucf101, root: scratch.path + "/UCF-101", splits: OfficialLists.folder)

@@ -9,8 +9,8 @@ import Testing
 import Video
 @testable import Extraction
 
-/// Networks as they go to a GPU, run by ONNX Runtime on this processor: only where it is installed.
-@Suite("networks for ONNX Runtime", .enabled(if: (try? RuntimeLibrary.load()) != nil, "needs ONNX Runtime"))
+/// Backbones exported for a GPU, run by ONNX Runtime on the CPU: only if it is installed.
+@Suite("backbones in ONNX Runtime", .enabled(if: (try? RuntimeLibrary.load()) != nil, "needs ONNX Runtime"))
 struct DeviceNetworkTests {
     static func recipe(_ name: String, size: Int, _ precision: Precision = .f32) throws -> ExtractionRecipe {
         let backbone = try #require(Backbone.named(name))
@@ -26,7 +26,7 @@ struct DeviceNetworkTests {
     }
 
     @Test(
-        "features are those of this processor",
+        "features equal those of the CPU",
         arguments: [
             ("resnet18", 64), ("resnet152", 64), ("inceptionv3", 96), ("efficientnet_b0", 64),
             ("efficientnet_lite0", 64), ("efficientnetv2_s", 64), ("mobilenetv3_large", 64), ("convnext_tiny", 64),
@@ -38,7 +38,7 @@ struct DeviceNetworkTests {
     }
 
     @Test(
-        "features are those of this processor where layers are the program's own operators",
+        "features equal those of the CPU if layers are the program's own operators",
         arguments: [
             ("resnet18", 64), ("inceptionv3", 96), ("efficientnet_b0", 64), ("efficientnetv2_s", 32),
             ("mobilenetv3_large", 64), ("convnext_tiny", 32), ("convnextv2_tiny", 32), ("vit_tiny_16", 64),

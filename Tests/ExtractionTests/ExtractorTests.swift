@@ -10,7 +10,7 @@ import Video
 @testable import Extraction
 
 @Suite struct ExtractorTests {
-    @Test("every clip gets its sequence: length, indices, times and labels") func extracts() throws {
+    @Test("every clip gets a sequence with the right length, indices, times and labels") func extracts() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
         let summary = try dataset.extractor().run(into: cache) { _ in }
@@ -26,7 +26,7 @@ import Video
         #expect(summary.frames == 17)
     }
 
-    @Test("features do not depend on the number of workers, nor on the other videos")
+    @Test("features depend neither on the number of workers nor on the other videos")
     func independentOfWorkers() throws {
         let dataset = try TinyDataset()
         let (one, three) = (try dataset.cache("one"), try dataset.cache("three"))
@@ -37,7 +37,7 @@ import Video
         #expect(first == second)
     }
 
-    @Test("a second run extracts nothing, renamed clips are known, and new ones alone are worked on")
+    @Test("a second run extracts nothing, renamed clips are recognised, and only new clips are processed")
     func resumes() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
@@ -52,7 +52,9 @@ import Video
         #expect(labels == ["jump", "sprint"])
     }
 
-    @Test("several backbones share one pass over a clip and get what each gets alone; only what lacks is done")
+    @Test(
+        "several backbones share one decoding pass and get the same features as alone; only missing features are extracted"
+    )
     func severalBackbones() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
@@ -81,7 +83,7 @@ import Video
         #expect(try extractor.run(into: cache) { _ in }.skipped == 5)
     }
 
-    @Test("more views add to those that are there, are the same again, and differ from the plain one")
+    @Test("more augmented views are added to the existing ones, are reproducible, and differ from the original view")
     func views() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
@@ -109,7 +111,7 @@ import Video
         #expect(try extractor.run(into: cache) { _ in }.skipped == 4)
     }
 
-    @Test("weights with values that no trained network has are refused with the tensor's name, and nothing is stored")
+    @Test("weights with implausible values are rejected with an error that names the tensor, and nothing is stored")
     func implausibleWeights() throws {
         let dataset = try TinyDataset()
         let graph = try #require(Backbone.named("small_cnn")).graph(imageSize: 48)
@@ -135,7 +137,7 @@ import Video
         }
     }
 
-    @Test("another recipe stands beside the first; what does not change features does not make one")
+    @Test("another recipe is stored beside the first; settings that do not change features do not create one")
     func recipes() throws {
         let dataset = try TinyDataset(clips: 2)
         let cache = try dataset.cache()
@@ -152,7 +154,9 @@ import Video
         #expect(extractor.configurations[0].stored(in: try cache.extractions()) == nil)
     }
 
-    @Test("broken clips become failures, the rest goes on, and they are tried again when asked or changed")
+    @Test(
+        "broken clips become failures, the others are extracted, and failures are retried on request or when the file changed"
+    )
     func failures() throws {
         let dataset = try TinyDataset()
         try dataset.add("run/empty.mp4", Data())
@@ -173,7 +177,7 @@ import Video
         }
         #expect(again.extracted == 0 && again.failed == 2 && again.skipped == 5)
         #expect(leftOut.count == 2 && leftOut.allSatisfy { $0.contains("failed before and is left out") })
-        // The empty file is fetched again, whole this time.
+        // The empty file is replaced by a complete one.
         try dataset.add("run/empty.mp4", TinyClip.numbered(21, frames: 3))
         try FileManager.default.setAttributes(
             [.modificationDate: Date.now.addingTimeInterval(60)], ofItemAtPath: dataset.root + "/run/empty.mp4")
@@ -185,7 +189,7 @@ import Video
         #expect(retried.failed == 1 && retried.skipped == 6)
     }
 
-    @Test("the same bytes under two names are used once, and said") func duplicates() throws {
+    @Test("files with equal content are used once, with a note") func duplicates() throws {
         let dataset = try TinyDataset(clips: 2)
         try dataset.add("run/copy.y4m", TinyClip.numbered(0, frames: 3))
         var notes: [String] = []
@@ -197,8 +201,8 @@ import Video
         #expect(notes.first?.contains("run/copy.y4m has the same content as jump/clip 0.y4m") == true)
     }
 
-    @Test("a cancelled extraction keeps what was done and goes on from there") func cancels() throws {
-        // More clips than are stored together.
+    @Test("a cancelled extraction keeps finished clips and resumes from there") func cancels() throws {
+        // More clips than one transaction stores.
         let dataset = try TinyDataset(clips: 60)
         let cache = try dataset.cache()
         let box = StopBox()
@@ -214,7 +218,8 @@ import Video
         #expect(try cache.rowsByPath() == whole.rowsByPath())
     }
 
-    @Test("weights from a file give the features of the same weights made at random, and are named by digest")
+    @Test(
+        "weights from a file give the same features as the same random weights in memory, and are identified by digest")
     func weightFile() throws {
         let dataset = try TinyDataset(clips: 2)
         let backbone = try #require(Backbone.named("resnet18"))
@@ -231,19 +236,19 @@ import Video
         #expect(record.weightsDigest == (try FileDigest.sha256(path: path)))
         #expect(try random.extractions().first?.record.weightsDigest == nil)
 
-        // Another network's weights are refused before anything is stored.
+        // Weights of another backbone are rejected before anything is stored.
         extractor.configurations[0].backbone = try #require(Backbone.named("resnet34"))
         let error = #expect(throws: WeightsError.self) { try extractor.run(into: file) { _ in } }
         #expect(error?.localizedDescription.contains("layer1.2.conv1.weight") == true)
         #expect(error?.localizedDescription.contains("This looks like resnet18.") == true)
         #expect(try file.extractions().count == 1)
-        // The weight file may be gone when only the stored recipe is looked up.
+        // The weight file may be missing if only the stored recipe is looked up.
         try FileManager.default.removeItem(atPath: path)
         extractor.configurations[0].backbone = backbone
         #expect(extractor.configurations[0].stored(in: try file.extractions())?.id == 1)
     }
 
-    @Test("a recipe survives its JSON") func recipeJSON() throws {
+    @Test("a recipe is unchanged by encoding to JSON and decoding") func recipeJSON() throws {
         var configuration = try TinyDataset(clips: 0).configuration
         for sampling in [
             Sampling.first(frames: 3), .uniform(frames: 20), .rate(framesPerSecond: 2.5, frames: 8),

@@ -21,7 +21,7 @@ import Testing
         try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
     }
 
-    /// Other bytes of the same number, in the same file.
+    /// Different content of the same length, in the same file.
     private static func overwrite(_ path: String) throws {
         let file = try #require(FileHandle(forWritingAtPath: path))
         defer { try? file.close() }
@@ -29,7 +29,7 @@ import Testing
         file.write(Data("12345678".utf8))
     }
 
-    @Test("a file of the size, time and number that it had is not read again, unless that is asked for")
+    @Test("a file with unchanged size, time and inode is not hashed again unless requested")
     func unchanged() throws {
         let (dataset, cache) = try Self.extracted()
         #expect(try cache.knownFiles().count == 4)
@@ -42,11 +42,11 @@ import Testing
         thorough.rehashes = true
         let summary = try thorough.run(into: cache) { _ in }
         #expect(summary.extracted == 1 && summary.skipped == 3)
-        // What was read is remembered again.
+        // The file that was read is recorded again.
         #expect(try dataset.extractor().run(into: cache) { _ in }.skipped == 4)
     }
 
-    @Test("another time, another size or another file in its place are noticed") func changed() throws {
+    @Test("a changed time, a changed size or a replaced file is detected") func changed() throws {
         let (dataset, cache) = try Self.extracted()
         let (first, second, third) =
             (dataset.root + "/jump/clip 0.y4m", dataset.root + "/run/clip 1.y4m", dataset.root + "/run/clip 3.y4m")
@@ -56,11 +56,11 @@ import Testing
             try #require(FileManager.default.attributesOfItem(atPath: $0)[.modificationDate] as? Date)
         }
         try dataset.add("run/clip 1.y4m", TinyClip.numbered(70, frames: 7))
-        // Same size and time, but another file: written beside it and moved there.
+        // Same size and time, but another file: written beside it and renamed.
         try FileManager.default.copyItem(atPath: third, toPath: third + ".new")
         try Self.overwrite(third + ".new")
         try FileManager.default.removeItem(atPath: third)
-        // Keeps the number of the removed file from being given to the next one.
+        // Keeps the inode of the removed file from being reused by the next one.
         try dataset.add("placeholder", Data([0]))
         try FileManager.default.moveItem(atPath: third + ".new", toPath: third)
         for (path, time) in zip([second, third], times) {
@@ -70,7 +70,7 @@ import Testing
         #expect(summary.extracted == 3 && summary.skipped == 1)
     }
 
-    @Test("what was written just before it was read is read again") func fresh() throws {
+    @Test("a file that was written just before it was hashed is hashed again") func fresh() throws {
         let dataset = try TinyDataset()
         let cache = try dataset.cache()
         _ = try dataset.extractor().run(into: cache) { _ in }
@@ -82,7 +82,7 @@ import Testing
         #expect(try dataset.extractor().run(into: cache) { _ in }.extracted == 1)
     }
 
-    @Test("a known file that is gone is reported as before") func gone() throws {
+    @Test("a known file that was deleted is reported as before") func gone() throws {
         let (dataset, cache) = try Self.extracted()
         try FileManager.default.removeItem(atPath: dataset.root + "/jump/clip 0.y4m")
         #expect(try dataset.extractor().run(into: cache) { _ in }.skipped == 3)

@@ -17,7 +17,7 @@ import Video
     }
 
     @Test(
-        "int8 is a recipe of its own whose ranges stay when clips are added",
+        "int8 has a separate recipe whose activation ranges do not change when clips are added",
         .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
     func int8() throws {
         let dataset = try TinyDataset()
@@ -37,20 +37,20 @@ import Video
         #expect(wanted.stored(in: stored)?.record.precision == "f32")
         wanted.precision = .int8
         #expect(wanted.stored(in: stored)?.record.precision == "int8")
-        // Nothing in bfloat16: features in f32 stand in.
+        // No features in bf16: those in f32 are used.
         wanted.precision = .bf16
         #expect(wanted.stored(in: stored)?.record.precision == "f32")
 
         let sets = try stored.map { try cache.features(dataset: "clips", extraction: $0.id) }
         let rows = sets[0].rows.count / 512
         let tensors = sets.map { Tensor(shape: [rows, 512], values: Array($0.rows[..<(rows * 512)])) }
-        // The late clip comes last, and in int8 only.
+        // The late clip is last, and has features in int8 only.
         #expect(FeatureAgreement.cosines(tensors[0], tensors[1]).min()! > 0.99)
         #expect(tensors[0].values != tensors[1].values)
     }
 
     @Test(
-        "what the processor cannot do is said, and done in f32",
+        "an unsupported precision gives a message and falls back to f32",
         .enabled(if: !Precision.bf16.isNative, "needs a processor without bf16"))
     func fallback() throws {
         let dataset = try TinyDataset()
@@ -63,7 +63,7 @@ import Video
     }
 
     @Test(
-        "a data set of broken clips cannot be calibrated, and says why",
+        "a data set of broken clips cannot be calibrated, and the error says why",
         .enabled(if: Precision.int8.isNative, "needs int8 instructions"))
     func nothingToCalibrateOn() throws {
         let dataset = try TinyDataset(clips: 0)
@@ -74,7 +74,7 @@ import Video
         #expect(try cache.extractions().isEmpty)
     }
 
-    @Test("fewer videos than workers are shared, with the features of one worker", arguments: [2, 3, 7])
+    @Test("fewer videos than workers are divided among them, with the features of one worker", arguments: [2, 3, 7])
     func sharedVideo(workers: Int) throws {
         let dataset = try TinyDataset(clips: 0)
         try dataset.add("jump/long.y4m", TinyClip.numbered(3, frames: 12))
@@ -93,7 +93,7 @@ import Video
     }
 
     @Test(
-        "large pictures are seen few at a time, small ones sixteen",
+        "large images get a small batch, small images one of up to 16",
         arguments: [(224, 10), (600, 2), (64, 10), (1500, 2)])
     func batch(imageSize: Int, expected: Int) throws {
         let dataset = try TinyDataset(clips: 0)
@@ -120,7 +120,7 @@ import Video
         return data
     }
 
-    @Test("recipes without the key are what they were before there was one; `display` makes another")
+    @Test("recipes without the key `aspect` keep their digest; `display` gives a different one")
     func recipe() throws {
         let dataset = try TinyDataset(clips: 2)
         var configuration = dataset.configuration
@@ -136,7 +136,7 @@ import Video
         #expect(stored.request(digest: "").aspect == .stored)
     }
 
-    @Test("square pixels have the same features either way, others do not, and `stored` says so")
+    @Test("clips with square pixels have the same features in both modes, others do not, and `stored` gives a warning")
     func features() throws {
         let dataset = try TinyDataset(clips: 2)
         let caches = try ["stored", "display"].map(dataset.cache)

@@ -61,7 +61,9 @@ import Testing
             named: "calibration.ranges.conv1"),
     ]
 
-    @Test("a recipe with a value that no pipeline can state is refused, and the key is named", arguments: changes)
+    @Test(
+        "a recipe with a value that no pipeline can state is rejected with an error that names the key",
+        arguments: changes)
     func refused(change: Change) throws {
         let error = #expect(throws: RecipeError.self) {
             try ExtractionRecipe(json: Self.json(change.key, change.value))
@@ -70,7 +72,7 @@ import Testing
         #expect(text.contains("`\(change.named)`") && text.hasSuffix("."), "\(text)")
     }
 
-    @Test("a whole recipe is read, and one that its network cannot follow is refused when the network is built")
+    @Test("a valid recipe is read, and one that its backbone cannot satisfy is rejected when the backbone is built")
     func network() throws {
         let recipe = try ExtractionRecipe(json: Self.json("image_size", 64))
         #expect(try recipe.graph().featureShape(of: "pooled") == [512])
@@ -84,7 +86,7 @@ import Testing
         }
     }
 
-    @Test("a cache that states another shape than the network gives is refused before the network is run")
+    @Test("a cache whose feature shape differs from the backbone's is rejected before the backbone runs")
     func shape() throws {
         let json = try Self.json("image_size", 64)
         func record(_ shape: [Int]) -> ExtractionRecord {

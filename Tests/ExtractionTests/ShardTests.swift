@@ -9,7 +9,7 @@ import Video
 @testable import Extraction
 
 @Suite struct ShardTests {
-    @Test("K/N and what schedulers say name a part") func names() throws {
+    @Test("K/N and the environment variables of schedulers select a shard") func names() throws {
         #expect(try Shard("2/8") == Shard(number: 2, count: 8))
         let slurm = [
             "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_MAX": "9",
@@ -23,11 +23,11 @@ import Video
     }
 
     @Test(
-        "a part that is not there or not clear is refused",
+        "a missing or ambiguous shard is rejected",
         arguments: ["0/4", "5/4", "1/0", "-1/4", "1", "a/b", "1/2/3", "", "/", "auto"])
     func refused(_ text: String) { #expect(throws: ShardError.self) { try Shard(text, environment: [:]) } }
 
-    @Test("an array with gaps is refused: its tasks would take other parts than before") func gaps() {
+    @Test("an array with gaps is rejected: its tasks would get different shards") func gaps() {
         let tasks = [
             "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_MAX": "7",
             "SLURM_ARRAY_TASK_COUNT": "2",
@@ -41,20 +41,20 @@ import Video
         }
     }
 
-    @Test("each digest is in exactly one part, and parts are even") func even() throws {
+    @Test("each digest is in exactly one shard, and shards are balanced") func even() throws {
         let digests = (0..<4000).map { hexDigest(Data("clip \($0)".utf8)) }
         let shards = try (1...7).map { try Shard(number: $0, count: 7) }
         #expect(digests.allSatisfy { digest in shards.count { $0.contains(digest: digest) } == 1 })
         for shard in shards { #expect((480...660).contains(digests.count { shard.contains(digest: $0) })) }
     }
 
-    @Test("each part has a file name that sorts") func fileNames() throws {
+    @Test("each shard has a file name that sorts") func fileNames() throws {
         #expect(try Shard("2/8").cachePath("a/features.sqlite") == "a/features.shard-2-of-8.sqlite")
         #expect(try Shard("2/12").cachePath("features") == "features.shard-02-of-12")
     }
 
     @Test(
-        "the parts of an extraction, merged, are the extraction in one piece: one recipe, all features",
+        "the merged shards equal a single extraction: one recipe, all features",
         arguments: Precision.allCases.filter(\.isNative))
     func sumOfParts(precision: Precision) throws {
         let dataset = try TinyDataset(clips: 7)
@@ -86,7 +86,7 @@ import Video
         #expect(again.extracted == 0 && again.skipped == 7)
     }
 
-    @Test("clips in a list of digests are not read; changed ones are") func digestList() throws {
+    @Test("clips in a list of digests are not read again; changed ones are") func digestList() throws {
         let dataset = try TinyDataset(clips: 3)
         let configuration = dataset.extractor().dataset
         let path = dataset.path + "/digests"
@@ -98,7 +98,7 @@ import Video
         #expect(try DigestList(path: path).digest(of: clip, stamp) == digest)
         #expect(try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").count == 3)
 
-        // A lie in the list is believed: the clip was not read.
+        // A wrong digest in the list is trusted: the clip was not read.
         let lie = String(repeating: "ab", count: 32)
         let text = try String(contentsOfFile: path, encoding: .utf8).replacingOccurrences(of: digest, with: lie)
         try text.write(toFile: path, atomically: true, encoding: .utf8)
@@ -111,7 +111,7 @@ import Video
         #expect(throws: DigestListError.malformed(path: path, line: 1)) { try DigestList(path: path) }
     }
 
-    @Test("a clip that changes between hashing and decoding is a failure, and is tried again")
+    @Test("a clip that changes between hashing and decoding is a failure, and is retried")
     func changedMeanwhile() throws {
         let dataset = try TinyDataset(clips: 3)
         let cache = try dataset.cache()
@@ -130,7 +130,7 @@ import Video
         #expect(try cache.rowsByPath() == fresh.rowsByPath())
     }
 
-    @Test("videos whose files are gone are found; renamed ones have not vanished, nor is an unmounted disk believed")
+    @Test("deleted videos are found; renamed ones do not count as deleted, nor do those of an unmounted disk")
     func vanished() throws {
         let dataset = try TinyDataset(clips: 4)
         let cache = try dataset.cache()
@@ -155,7 +155,7 @@ import Video
         }
     }
 
-    @Test("features in float16 are those in float32, rounded, in the cache and for new videos")
+    @Test("float16 features equal the rounded float32 features, for cached and new videos")
     func halfPrecision() throws {
         let dataset = try TinyDataset(clips: 2)
         let (whole, half) = (try dataset.cache("whole"), try dataset.cache("half"))

@@ -39,7 +39,7 @@ import Testing
         _ = try extractor.run(into: cache) { _ in }
     }
 
-    /// A file of two networks, a student and its teacher.
+    /// A file with two backbones, a student and its teacher.
     private func writePair(_ name: String) throws -> String {
         let graph = try #require(Backbone.named("small_cnn")).graph(imageSize: 48)
         var tensors: [String: Tensor] = [:]
@@ -54,7 +54,7 @@ import Testing
         return path
     }
 
-    @Test("the networks of one file have recipes of their own, and each is found again by its name, or as the default")
+    @Test("several backbones in one file have separate recipes, and each is found by its name, or as the default")
     func parts() throws {
         let path = try writePair("pair.safetensors")
         func chosen(_ part: String?) throws -> ExtractionConfiguration {
@@ -79,19 +79,21 @@ import Testing
             #expect(try chosen(part).stored(in: cache)?.id == id)
         }
         #expect(throws: WeightsError.self) { try chosen("nobody").stored(in: cache) }
-        // What a recipe names is read again.
+        // The weights that a recipe names are read again.
         for (recipe, seed) in zip(recipes, [2, 1] as [UInt64]) {
             let weights = try LoadedWeights(of: recipe, file: path)
             let parameter = try #require(recipe.graph().parameters.first)
             #expect(try weights.source.tensor(for: parameter) == RandomParameters(seed: seed).tensor(for: parameter))
         }
-        // A file with one network has no such key: its recipes are those of earlier versions.
+        // A file with one backbone has no such key: its recipes are those of earlier versions.
         let single = try write("single.safetensors", seed: 1)
         let json = try ExtractionRecipe(configuration(single), LoadedWeights(.file(single), for: nil)).json
         #expect(!json.contains("part") && !json.contains("grid"))
     }
 
-    @Test("a transformer that was trained on another grid has its positions interpolated once, to the size asked for")
+    @Test(
+        "position embeddings of a transformer that was trained on another grid are interpolated once, to the requested size"
+    )
     func grid() throws {
         let backbone = try #require(Backbone.named("vit_tiny_16"))
         let random = RandomParameters(seed: 1)
@@ -112,7 +114,7 @@ import Testing
         #expect(!configuration.notes(on: weights).contains { $0.contains("image_size") })
     }
 
-    @Test("a file that was replaced in place means the features of what it holds now") func replaced() throws {
+    @Test("after a weight file was replaced, its path refers to features of the new content") func replaced() throws {
         let path = try write("current.safetensors", seed: 1)
         try extract(path)
         _ = try write("current.safetensors", seed: 2)
@@ -126,7 +128,8 @@ import Testing
         #expect(throws: StoredRecipeError.self) { try configuration(path).stored(in: cache) }
     }
 
-    @Test("another file is not trained on in place of the one that is named") func otherFile() throws {
+    @Test("training does not use the features of another weight file instead of the named one") func otherFile() throws
+    {
         let path = try write("one.safetensors", seed: 1)
         try extract(path)
         let other = try write("other.safetensors", seed: 2)
@@ -138,7 +141,7 @@ import Testing
         #expect(try configuration(copy).stored(in: cache)?.id == 1)
     }
 
-    @Test("of a file that is gone, its only features are used; several are listed, and another name is refused")
+    @Test("if a weight file was deleted, its only features are used; several are listed, and another name is rejected")
     func missingFile() throws {
         let path = try write("gone.safetensors", seed: 1)
         try extract(path)
@@ -155,7 +158,7 @@ import Testing
         for digest in digests { #expect(error?.localizedDescription.contains(digest) == true) }
     }
 
-    @Test("a recipe without features, as fine-tuning registers one, hides none that has some")
+    @Test("a recipe without features, such as fine-tuning registers, does not hide one with features")
     func emptyRecipe() throws {
         let path = try write("base.safetensors", seed: 1)
         try extract(path)

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 @testable import Extraction
 
-/// A data set of tiny uncompressed clips in a folder of its own.
+/// A data set of tiny uncompressed clips in a separate folder.
 final class TinyDataset {
     private let scratch = ScratchFolder()
     var path: String { scratch.path }

@@ -37,7 +37,7 @@ import Video
         return dataset
     }
 
-    @Test("rows are windows: their middles, their ends, and what the network gives for their frames")
+    @Test("rows are windows: their centres, ends and features")
     func windows() throws {
         let dataset = try dataset()
         let cache = try dataset.cache()
@@ -51,7 +51,7 @@ import Video
             rows.map { $0["first_frame"] as Int } == [0, 2, 4] && rows.map { $0["last_frame"] as Int } == [3, 5, 7])
         #expect(rows.allSatisfy { $0["mask"] as Int == 1 })
         #expect(try cache.verify().isWhole)
-        // The same windows by hand.
+        // The same windows, computed by hand.
         let recipe = try ExtractionRecipe(json: try #require(cache.extractions().first).record.recipe)
         let clip = try openClip(path: dataset.root + "/run/long.y4m")
         let frames = try clip.sample(.first(frames: 9), framing: .centerSquare(size: 32)).frames
@@ -67,7 +67,7 @@ import Video
         }
     }
 
-    @Test("features do not depend on how the work is shared out, also where a clip is cut into parts")
+    @Test("features do not depend on how the work is divided, also if a clip is split into parts")
     func independentOfWorkers() throws {
         let dataset = try dataset()
         for name in ["jump/clip 0.y4m", "jump/clip 2.y4m", "run/clip 1.y4m", "run/clip 3.y4m"] {
@@ -84,7 +84,8 @@ import Video
         #expect(try ends(three) == ["[[0,3],[2,5],[4,7]]"])
     }
 
-    @Test("frames and windows of one clip come from one pass, as each alone") func together() throws {
+    @Test("frames and windows of one clip are read in one decoding pass, with the same features as alone")
+    func together() throws {
         let dataset = try dataset()
         let frames = try configuration("resnet18", .uniform(frames: 3))
         let (both, alone) = (try dataset.cache("both"), try dataset.cache("alone"))
@@ -96,7 +97,7 @@ import Video
         #expect(try both.features(dataset: "clips", extraction: 1).examples.map(\.length) == [3, 3, 3, 3, 3])
     }
 
-    @Test("a clip that does not fill half a window is a failure in words; the others are extracted")
+    @Test("a clip shorter than half a window is a failure with a reason; the others are extracted")
     func tooShort() throws {
         let dataset = try dataset()
         let sampling = Sampling.windows(WindowSampling(length: 12, stride: 4, framesPerSecond: 25, windows: 3))
@@ -109,7 +110,8 @@ import Video
                 && errors[0].contains("`sampling.frames_per_second`"))
     }
 
-    @Test("a network of windows wants windows, another none, and each says what to write") func refusals() throws {
+    @Test("a video encoder requires windows and an image encoder rejects them, with errors that say what to write")
+    func refusals() throws {
         func error(_ configuration: ExtractionConfiguration) -> RecipeError? {
             #expect(throws: RecipeError.self) {
                 _ = try ExtractionRecipe(configuration, LoadedWeights(.random, for: nil))
@@ -120,7 +122,7 @@ import Video
         #expect(error(try configuration("i3d_rgb")) == .shortWindow("i3d_rgb", length: 4, least: 9))
     }
 
-    @Test("a recipe with windows is read back as it was written") func coding() throws {
+    @Test("a recipe with windows is unchanged by storing and reading it") func coding() throws {
         for rate in [15.0, nil] {
             let sampling = WindowSampling(length: 8, stride: 3, framesPerSecond: rate, windows: 5)
             let recipe = try ExtractionRecipe(
@@ -131,14 +133,14 @@ import Video
 
     // MARK: - differences
 
-    @Test("a difference is grey where nothing moves, and the first frame shows what the second does")
+    @Test("a frame difference is grey where nothing moves, and the first frame repeats that of the second")
     func difference() {
         let pictures: [[UInt8]] = [[10, 200, 0], [10, 100, 255], [12, 100, 0]]
         #expect(FrameDifference.of(pictures) == [[128, 78, 255], [128, 78, 255], [129, 128, 0]])
         #expect(FrameDifference.of([[1, 2]]) == [[128, 128]] && FrameDifference.of([]).isEmpty)
     }
 
-    @Test("differences of frames and of windows are recipes of their own, whatever the number of workers")
+    @Test("differences of frames and of windows have separate recipes, whatever the number of workers")
     func differences() throws {
         let dataset = try dataset()
         var frames = try configuration("resnet18", .uniform(frames: 4))
@@ -163,7 +165,7 @@ import Video
         }
         #expect(try frames.stored(in: plain.extractions()) == nil)
         #expect(try frames.stored(in: one.extractions())?.id == 1)
-        // As a stream gives them.
+        // As a stream delivers them.
         let recipe = try ExtractionRecipe(frames, LoadedWeights(.random, for: nil))
         let stream = FrameStream(
             path: dataset.root + "/run/long.y4m", recipe: recipe, weights: PackedWeights(RandomParameters()), workers: 2
@@ -182,7 +184,9 @@ import Video
         SequenceRecord(frameIndices: times.map { Int($0 * 25) }, frameTimes: times, decodeErrors: 0, features: features)
     }
 
-    @Test("rows of the faster clock are averaged around each moment of the slower; where none is, the nearest stands")
+    @Test(
+        "rows of the faster sequence are averaged around each time of the slower one; if there are none, the nearest row is used"
+    )
     func joins() throws {
         struct Apart: Error {}
         let slow = sequence([0, 1, 2], [1, 2, 3])
@@ -196,7 +200,7 @@ import Video
         }
     }
 
-    @Test("rows far after the last moment of the slower clock are left out, and what is stored in halves is rounded")
+    @Test("rows long after the last time of the slower sequence are ignored, and float16 features are rounded")
     func leavesFarRowsOut() throws {
         struct Apart: Error {}
         let slow = sequence([0, 1], [1, 2])
@@ -208,7 +212,7 @@ import Video
         #expect(halves.features == [1, 0.33325195, 2, 0.6665039])
     }
 
-    @Test("joined features are a recipe of the cache, made once, and completed when clips are added")
+    @Test("joined features are a recipe of the cache, computed once, and completed when clips are added")
     func joinedRecipe() throws {
         let dataset = try dataset()
         let configurations = [try configuration("resnet18", .uniform(frames: 6)), try configuration()]

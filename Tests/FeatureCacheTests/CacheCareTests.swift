@@ -14,7 +14,7 @@ import Testing
 
     // MARK: - verify
 
-    @Test("a whole cache has no problems, in float32 and float16", arguments: StoredType.allCases)
+    @Test("an intact cache has no problems, in float32 and float16", arguments: StoredType.allCases)
     func whole(_ type: StoredType) throws {
         let result = try Example.cache(in: scratch, as: type).cache.verify()
         #expect(result.isWhole && result.problems.isEmpty)
@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test(
-        "what is changed by hand is found and named",
+        "changes made by hand are found, and errors name them",
         arguments: [
             ("UPDATE sequence SET mask = '1010' WHERE length = 2", "mask"),
             ("UPDATE sequence SET length = 9 WHERE length = 2", "length"),
@@ -47,7 +47,7 @@ import Testing
         #expect(found.contains { $0.contains(expected) }, "\(found)")
     }
 
-    @Test("padding that is not zero is found even where the checksum is of it") func padding() throws {
+    @Test("non-zero padding is found even if the checksum includes it") func padding() throws {
         let cache = try Example.cache(in: scratch).cache
         try cache.write { database in
             var blob = try #require(try Data.one(database, "SELECT features FROM sequence WHERE length = 2"))
@@ -58,7 +58,7 @@ import Testing
         #expect(try damage(cache).count == 1)
     }
 
-    @Test("any flipped byte of the features in the file is found; no flipped byte anywhere crashes the check")
+    @Test("any flipped byte of the features in the file is found; no flipped byte anywhere crashes `verify`")
     func flippedBytes() throws {
         let cache = try Example.cache(in: scratch).cache
         let path = cache.path
@@ -95,7 +95,7 @@ import Testing
         return path
     }
 
-    @Test("a cache of an older schema is brought up to date; a copy of the old one stays") func migration() throws {
+    @Test("a cache with an older schema is migrated; a copy of the old one remains") func migration() throws {
         let path = try oldCache()
         let before = try Data(contentsOf: URL(fileURLWithPath: path))
         let cache = try CacheFile(path: path)
@@ -114,7 +114,7 @@ import Testing
         _ = try CacheFile(path: path)
     }
 
-    @Test("a migrated cache has the schema of a new one") func migratedSchema() throws {
+    @Test("a migrated cache has the same schema as a new one") func migratedSchema() throws {
         func schema(_ cache: CacheFile) throws -> Set<String> {
             try cache.read { Set(try String.fetchAll($0, sql: "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")) }
         }
@@ -144,7 +144,7 @@ import Testing
         return path
     }
 
-    @Test("runs of version 3 get the clips that their predictions tell of; one without predictions is named")
+    @Test("runs of version 3 get the clips of their predictions; a note names runs without predictions")
     func recoveredMembers() throws {
         let cache = try CacheFile(path: cacheWithRuns())
         func roles(_ run: Int64) throws -> [String] {
@@ -156,7 +156,7 @@ import Testing
         #expect(try cache.runs().count == 4)
     }
 
-    @Test("predictions of NaN, which version 3 counted as right, are no predictions any more")
+    @Test("NaN predictions, which version 3 counted as correct, no longer count as predictions")
     func recoveredNaN() throws {
         let cache = try CacheFile(path: cacheWithRuns())
         let stored = try cache.predictions(run: 3, split: "train")
@@ -168,7 +168,7 @@ import Testing
         #expect(try cache.predictions(run: 1, split: "test")[0].probabilities == [0.3, 0.7])
     }
 
-    @Test("an older cache that somebody extracts into is not touched") func migrationWaits() throws {
+    @Test("an older cache that another process extracts into is not modified") func migrationWaits() throws {
         let path = try oldCache()
         let lock = try ExtractionLock(cache: path)
         #expect(throws: CacheError.beingExtracted(path: path)) { try CacheFile(path: path) }
@@ -178,7 +178,7 @@ import Testing
 
     // MARK: - prune
 
-    @Test("a recipe goes with its features and failures; its runs keep their figures") func pruneRecipe() throws {
+    @Test("a recipe is deleted with its features and failures; its runs keep their results") func pruneRecipe() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let other = try cache.addExtraction(Example.extraction("other", recipe: "d2"))
         try cache.store(
@@ -195,7 +195,7 @@ import Testing
         #expect(try cache.verify().isWhole)
     }
 
-    @Test("a run goes with its predictions, damaged and unused sequences go alone, and nothing else does")
+    @Test("deleting a run deletes its predictions, and deleting damaged and unused sequences deletes nothing else")
     func pruneOthers() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let run = try cache.addRun("r", extraction)
@@ -220,7 +220,7 @@ import Testing
         #expect(try cache.verify().isWhole)
     }
 
-    @Test("a video that left one dataset stays while another has it, or a run's predictions do")
+    @Test("a video that was removed from one data set stays if another data set or a run's predictions use it")
     func pruneVanished() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let both = try cache.register(Example.video("a.mp4"), dataset: "second", label: "x")
@@ -236,7 +236,7 @@ import Testing
         #expect(try cache.features(dataset: "second", extraction: extraction).examples.map(\.path) == ["a.mp4"])
     }
 
-    @Test("a recipe that is not there, or that several could be, is named") func pruneUnknown() throws {
+    @Test("a missing or ambiguous recipe is an error that names it") func pruneUnknown() throws {
         let (cache, _) = try Example.cache(in: scratch)
         #expect(throws: PruningError.unknownRecipe("tyni", known: ["tiny"])) { try cache.extraction(called: "tyni") }
         let digest = Example.extraction().digest
@@ -260,7 +260,7 @@ import Testing
         #expect(summary.bytes >= 4096 && (size ?? 0) <= summary.bytes)
     }
 
-    @Test("float16 takes half the bytes, and what is loaded is what was stored, rounded to nearest even")
+    @Test("float16 takes half the bytes, and loaded features equal the stored ones, rounded to nearest even")
     func halfPrecision() throws {
         let cache = try CacheFile(path: scratch.path + "/half.sqlite")
         let id = try cache.addExtraction(Example.extraction(maxFrames: 3, elementType: .float16))
@@ -282,7 +282,7 @@ import Testing
         #expect(try cache.verify().isWhole)
     }
 
-    @Test("features that would not fit on the disk are refused before there are any, those that are there not counted")
+    @Test("features that would not fit on the disk are rejected before extraction; existing ones are not counted")
     func room() throws {
         let path = scratch.path + "/room.sqlite"
         let cache = try CacheFile(path: path)

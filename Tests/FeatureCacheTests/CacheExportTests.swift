@@ -16,7 +16,7 @@ import Testing
         return (path, try export.write(format, from: cache, to: path))
     }
 
-    @Test("with a run, splits are the parts that clips play in it, whatever the data set says")
+    @Test("with a run, splits are those recorded in the run, whatever the data set says")
     func splitsOfRun() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let run = try cache.addRun("r", extraction)
@@ -39,11 +39,11 @@ import Testing
         #expect(throws: PruningError.unknownRun("none")) { try cache.source(ofRun: "none") }
     }
 
-    /// A Python that has NumPy.
+    /// A Python interpreter with NumPy.
     private static let python: String? = [ProcessInfo.processInfo.environment["ZOETROPE_PYTHON"], "python3"]
         .compactMap { $0 }.first { (try? ChildProcess.run($0, ["-c", "import numpy"]))?.status == 0 }
 
-    @Test("a .npy begins as NumPy begins it and goes on with the features, by path") func npy() throws {
+    @Test("a .npy has NumPy's header followed by the features, ordered by path") func npy() throws {
         let (path, count) = try export(.npy)
         #expect(count == 2)
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -72,7 +72,7 @@ import Testing
     }
 
     @Test(
-        "numpy.load reads a .npz, names and all", .enabled(if: python != nil, "needs python3 with NumPy"),
+        "numpy.load reads a .npz with all its arrays", .enabled(if: python != nil, "needs python3 with NumPy"),
         arguments: StoredType.allCases)
     func npz(_ type: StoredType) throws {
         let (path, _) = try export(.npz, as: type)
@@ -95,7 +95,9 @@ import Testing
                 """, "\(answer.error)")
     }
 
-    @Test("one split alone is written; a split without features is an error that leaves no file") func split() throws {
+    @Test("one split can be exported alone; a split without features is an error that leaves no file") func split()
+        throws
+    {
         #expect(try export(.npy, split: "train").count == 1)
         let cache = try CacheFile(path: scratch.path + "/cache.sqlite")
         let path = scratch.path + "/none.npz"
@@ -110,7 +112,8 @@ import Testing
         #expect(left.filter { !$0.hasPrefix("cache.sqlite") } == ["out.npy"])
     }
 
-    @Test("any table or view becomes CSV: quotes, rows, features as lists, chosen rows") func csv() throws {
+    @Test("any table or view can be exported as CSV: quotes, rows, features as lists, selected rows") func csv() throws
+    {
         let (cache, _) = try Example.cache(in: scratch)
         let path = scratch.path + "/out.csv"
         #expect(try cache.exportTable("sample", to: path) == 2)

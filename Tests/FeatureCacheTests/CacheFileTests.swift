@@ -8,7 +8,7 @@ import Testing
 @Suite struct CacheFileTests {
     let scratch = ScratchFolder()
 
-    @Test("what is stored is loaded: valid rows, labels and order by path") func storeAndLoad() throws {
+    @Test("stored features are loaded: valid rows, labels and order by path") func storeAndLoad() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let features = try cache.features(dataset: "demo", extraction: extraction)
         #expect(features.examples.map(\.path) == ["a.mp4", "b.mp4"])
@@ -22,7 +22,7 @@ import Testing
         #expect(one.examples[0].firstRow == 0)
     }
 
-    @Test("garbage in padded rows of the file is never read") func paddedRowsAreNotRead() throws {
+    @Test("garbage in padded rows of the file is not read") func paddedRowsAreNotRead() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let before = try cache.features(dataset: "demo", extraction: extraction)
         try cache.write { database in
@@ -36,10 +36,10 @@ import Testing
         #expect(try cache.features(dataset: "demo", extraction: extraction).rows == before.rows)
     }
 
-    @Test("the tables and views are those of the design") func schema() throws {
+    @Test("the schema has the documented tables and views") func schema() throws {
         let (cache, _) = try Example.cache(in: scratch)
         func columns(_ table: String) throws -> [String] {
-            // As a user does: this program itself trusts no schema.
+            // Like a user's connection: the program's own connections do not trust the schema.
             try DatabaseQueue(path: cache.path).read {
                 try String.fetchAll($0, sql: "SELECT name FROM pragma_table_info(?)", arguments: [table])
             }
@@ -68,7 +68,7 @@ import Testing
         #expect(settings == ["4", "\(0x5A4F_4554)", "wal", "1", "2"])
     }
 
-    @Test("a row of frame_feature is a frame: its index, time and float blob") func frameFeature() throws {
+    @Test("a row of frame_feature is one frame: its index, time and float blob") func frameFeature() throws {
         let (cache, _) = try Example.cache(in: scratch)
         let rows = try DatabaseQueue(path: cache.path).read {
             try Row.fetchAll($0, sql: "SELECT * FROM frame_feature WHERE path = 'a.mp4' ORDER BY position")
@@ -82,7 +82,7 @@ import Testing
         #expect(second.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) } == [13, 14, 15])
     }
 
-    @Test("masks, padding and checksums stand in the file as documented") func sequenceRow() throws {
+    @Test("masks, padding and checksums are stored as documented") func sequenceRow() throws {
         let (cache, _) = try Example.cache(in: scratch)
         let row = try #require(
             try cache.read {
@@ -97,7 +97,7 @@ import Testing
         #expect(row["checksum"] as String == hexDigest(blob))
     }
 
-    @Test("coverage counts videos, frames and failures of each label") func coverage() throws {
+    @Test("coverage counts videos, frames and failures per label") func coverage() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.register(VideoRecord(digest: "x", path: "bad.mp4"))
         try cache.recordFailure(path: "bad.mp4", error: "broken", extraction: extraction)
@@ -108,7 +108,7 @@ import Testing
         #expect(row["failures"] as Int == 1)
     }
 
-    @Test("success removes an earlier failure") func failureIsForgotten() throws {
+    @Test("a successful extraction removes an earlier failure") func failureIsForgotten() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.recordFailure(path: "c.mp4", error: "broken", extraction: extraction)
         let failures = try cache.failures(extraction: extraction)
@@ -119,7 +119,7 @@ import Testing
         #expect(try cache.failures(extraction: extraction).isEmpty)
     }
 
-    @Test("videos are stored together; where one cannot be, those before it are kept, each as a whole")
+    @Test("videos are stored in one transaction; if one fails, those before it are kept, each of them complete")
     func together() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         func new(_ name: String, view: Int = 0) -> NewSequence {
@@ -133,14 +133,14 @@ import Testing
         try cache.store([])
         try cache.store([[new("c.mp4"), new("c.mp4", view: 1)], [new("d.mp4")]])
         #expect(try views("c.mp4") == [0, 1] && views("d.mp4") == [0])
-        // What is there already cannot be stored again.
+        // An existing row cannot be stored again.
         let clips = [[new("e.mp4")], [new("f.mp4"), new("c.mp4")], [new("g.mp4")]]
         #expect(throws: (any Error).self) { try cache.store(clips) }
         #expect(try views("e.mp4") == [0] && views("f.mp4") == nil && views("g.mp4") == nil)
         #expect(try cache.extractedViews(extraction: extraction).count == 5)
     }
 
-    @Test("several recipes stand side by side; the same recipe keeps its row") func recipes() throws {
+    @Test("several recipes are stored in one cache; the same recipe keeps its row") func recipes() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let other = try cache.addExtraction(Example.extraction("other", recipe: "d2"))
         #expect(other != extraction)
@@ -150,7 +150,7 @@ import Testing
         #expect(try cache.extractions().map(\.record.name) == ["other", "tiny"])
     }
 
-    @Test("runs, epochs and predictions fill the views") func runs() throws {
+    @Test("runs, epochs and predictions appear in the views") func runs() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         let run = try cache.addRun("r1", extraction)
         #expect(throws: CacheError.runExists(name: "r1")) {
@@ -167,7 +167,7 @@ import Testing
         #expect(try cache.read { try Int.fetchOne($0, sql: "SELECT count(*) FROM confusion") } == 2)
     }
 
-    @Test("a file that is no cache is refused and left as it is") func notACache() throws {
+    @Test("a file that is no cache is rejected and not modified") func notACache() throws {
         let text = scratch.path + "/notes.sqlite"
         try Data(repeating: UInt8(ascii: "x"), count: 5000).write(to: URL(fileURLWithPath: text))
         #expect(throws: CacheError.notSQLite(path: text)) { try CacheFile(path: text) }
@@ -182,7 +182,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: missing))
     }
 
-    @Test("a cache of another schema version is refused and left as it is") func otherVersion() throws {
+    @Test("a cache of another schema version is rejected and not modified") func otherVersion() throws {
         let path = scratch.path + "/cache.sqlite"
         do {
             let (cache, _) = try Example.cache(in: scratch)
@@ -193,7 +193,7 @@ import Testing
         #expect(videos == 2)
     }
 
-    @Test("a full disk is named, and what was stored before stays whole") func fullDisk() throws {
+    @Test("a full disk is an error that says so, and previously stored features stay intact") func fullDisk() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.database.writeWithoutTransaction { database in
             let pages = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
@@ -211,7 +211,7 @@ import Testing
         #expect(try cache.features(dataset: "demo", extraction: extraction).examples.count == 2)
     }
 
-    @Test("a truncated blob is named with its video") func truncatedBlob() throws {
+    @Test("a truncated blob is an error that names its video") func truncatedBlob() throws {
         let (cache, extraction) = try Example.cache(in: scratch)
         try cache.write { try $0.execute(sql: "UPDATE sequence SET features = substr(features, 1, 7)") }
         #expect(throws: CacheError.damagedSequence(path: cache.path, video: "a.mp4")) {
@@ -219,7 +219,7 @@ import Testing
         }
     }
 
-    @Test("only one extraction at a time holds a cache; the next may follow") func lock() throws {
+    @Test("only one extraction at a time locks a cache; the next one can follow") func lock() throws {
         let path = scratch.path + "/cache.sqlite"
         do {
             let lock = try ExtractionLock(cache: path)

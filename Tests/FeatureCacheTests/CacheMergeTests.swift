@@ -11,7 +11,7 @@ import Testing
         -> CacheFile
     { try Example.cache(name, videos, start: start, label: label, in: scratch) }
 
-    /// Everything but row numbers and the time at which a recipe was first used.
+    /// All content except row numbers and the time at which a recipe was first used.
     private func content(_ cache: CacheFile) throws -> [String] {
         try cache.read { database in
             try [
@@ -36,7 +36,7 @@ import Testing
         try CacheFile(path: "\(scratch.path)/\(name).sqlite", create: false)
     }
 
-    @Test("parts that are merged are the whole, in any order, twice over and overlapping") func parts() throws {
+    @Test("merged shards equal the whole, in any order, repeated and overlapping") func parts() throws {
         let whole = try content(cache("whole", 0..<9))
         let parts = [try cache("a", 0..<4), try cache("b", 3..<7), try cache("c", 7..<9)]
         #expect(try merge("out", parts).sequences == 9)
@@ -51,7 +51,7 @@ import Testing
         #expect(try cache.read { try String.fetchOne($0, sql: "PRAGMA journal_mode") } == "wal")
     }
 
-    @Test("a merge that is stopped goes on where it was") func resumed() throws {
+    @Test("an interrupted merge resumes") func resumed() throws {
         let whole = try content(cache("whole", 0..<6))
         let parts = [try cache("a", 0..<3), try cache("b", 3..<6)]
         var asked = 0
@@ -65,7 +65,7 @@ import Testing
         #expect(try content(open("out")) == whole)
     }
 
-    @Test("a merge that is stopped while caches are compared writes nothing") func stoppedEarly() throws {
+    @Test("a merge that is cancelled while caches are compared writes nothing") func stoppedEarly() throws {
         let part = try cache("a", 0..<3)
         let output = scratch.path + "/out.sqlite"
         let stopped = try CacheMerge(output: output, inputs: [part.path]).run(isCancelled: { true })
@@ -73,7 +73,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: output))
     }
 
-    @Test("other features for the same video and recipe are refused, and nothing is written")
+    @Test("different features for the same video and recipe are an error, and nothing is written")
     func conflictingFeatures() throws {
         let parts = [try cache("a", 0..<3), try cache("b", 2..<5, start: 0.5)]
         #expect(
@@ -85,14 +85,15 @@ import Testing
         #expect(try content(parts[0]) == before)
     }
 
-    @Test("another label for the same video is refused") func conflictingSamples() throws {
+    @Test("a different label for the same video is an error") func conflictingSamples() throws {
         let parts = [try cache("a", 0..<3), try cache("b", 2..<5, label: "jump")]
         #expect(
             throws: CacheConflict.sample(video: "v2.mp4", dataset: "demo", first: parts[0].path, second: parts[1].path)
         ) { try merge("out", parts) }
     }
 
-    @Test("what is no cache, of another schema, missing, being written or the output itself is refused")
+    @Test(
+        "a file that is no cache, has another schema, is missing, is being written or is the output itself is rejected")
     func refused() throws {
         let whole = try cache("a", 0..<2)
         let text = try scratch.file("text.sqlite", "no cache")
@@ -116,7 +117,7 @@ import Testing
         #expect(throws: CacheConflict.sameFile(path: whole.path)) { try merge("a", [whole]) }
     }
 
-    @Test("failures come along, the later one wins, and features end them") func failures() throws {
+    @Test("failures are merged: the later one is kept, and features remove them") func failures() throws {
         let (first, second) = (try cache("a", 0..<2), try cache("b", 2..<3))
         let id = try first.extraction(called: "tiny").id
         try first.recordFailure(path: "v2.mp4", error: "cut off", extraction: id)
@@ -130,7 +131,8 @@ import Testing
             ])
     }
 
-    @Test("runs come along with epochs and predictions; another run of that name is refused") func runs() throws {
+    @Test("runs are merged with epochs and predictions; another run with the same name is rejected") func runs() throws
+    {
         let (first, second) = (try cache("a", 0..<2), try cache("b", 2..<4))
         for (cache, seed) in [(first, 1), (second, 2)] {
             let run = try cache.addRun("r\(seed)", try cache.extraction(called: "tiny").id, seed: seed)

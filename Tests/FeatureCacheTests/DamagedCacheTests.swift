@@ -5,11 +5,11 @@ import TestSupport
 import Testing
 @testable import FeatureCache
 
-/// Caches in which a byte is another.
+/// Caches with one changed byte.
 @Suite struct DamagedCacheTests {
     let scratch = ScratchFolder()
 
-    @Test("whatever byte of a cache is damaged, asking it ends no program") func damagedAnywhere() throws {
+    @Test("a damaged byte anywhere in a cache crashes no query") func damagedAnywhere() throws {
         let path = scratch.path + "/cache.sqlite"
         do {
             let (cache, extraction) = try Example.cache(in: scratch)
@@ -17,12 +17,12 @@ import Testing
             let run = try cache.addRun("r", extraction)
             try cache.addEpoch(Example.epoch, run: run)
             try cache.store([Example.prediction()], run: run)
-            // What is whole is read without a refusal; pruning what is unused takes nothing of it.
+            // An intact cache is read without errors; pruning unused rows deletes nothing of it.
             #expect(CacheReaders.readEverything(cache, in: scratch.path) == 0)
             try cache.checkpoint()
         }
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
-        // Every byte that says something in `make faults`; now and then one in `make test`.
+        // Every meaningful byte in `make faults`; a sample of them in `make test`.
         var generator = SeededGenerator(seed: faultSeed)
         let places = whole.indices.filter { whole[$0] != 0 }.shuffled(using: &generator)
         let note = scratch.path + "/damage.txt"
@@ -30,7 +30,7 @@ import Testing
         for place in places.prefix(faultRounds > 10 ? places.count : 60) {
             var bytes = whole
             bytes[place] ^= UInt8.random(in: 1...255, using: &generator)
-            // A crash leaves it behind.
+            // The file remains after a crash.
             let what = "seed \(faultSeed): byte \(place) is \(bytes[place]) instead of \(whole[place])"
             try Data((what + "\n").utf8).write(to: URL(fileURLWithPath: note))
             let other = try scratch.file("damaged.sqlite", bytes)
@@ -41,7 +41,7 @@ import Testing
 }
 
 enum CacheReaders {
-    /// Asks a cache for all that commands do, writing into `folder`. Returns how much of it was refused.
+    /// Runs all operations of commands on a cache, writing into `folder`. Returns how many of them threw an error.
     static func readEverything(_ cache: CacheFile, in folder: String) -> Int {
         var refused = 0
         @discardableResult func read<Value>(_ body: () throws -> Value) -> Value? {
@@ -118,11 +118,11 @@ enum CacheReaders {
         return listed.sorted().map(Int.init)
     }
 
-    @Test("conditions over videos and samples choose clips") func chooses() throws {
+    @Test("conditions on videos and samples select clips") func chooses() throws {
         #expect(try clips("label = 'run'").count == 1)
         #expect(try clips("duration > 1 -- and more").count == 2)
         #expect(try clips("label LIKE '%)%' OR path = 'a.mp4' /* ) */").count == 1)
-        // A text that is larger than any value may be is none.
+        // A text larger than the limit of values is not returned.
         #expect(try clips("label = printf('%.*c', 100000000, 'x')").isEmpty)
         #expect(try clips("0").isEmpty && clips("NULL").isEmpty)
         #expect(try clips("video.id IN (SELECT video_id FROM sequence WHERE length > 2)").count == 1)
@@ -138,7 +138,7 @@ enum CacheReaders {
     ]
 
     @Test(
-        "a condition that ends its parentheses, writes, fails or calls more than SQL's own functions is blamed",
+        "a condition that closes its parentheses, writes, fails or calls more than SQL's built-in functions is an error that says so",
         arguments: refused)
     func refuses(condition: String) throws {
         let error = #expect(throws: ScanError.self) { try clips(condition) }
@@ -146,7 +146,7 @@ enum CacheReaders {
         #expect(blamed == condition && !reason.isEmpty)
     }
 
-    @Test("a condition without an end ends") func endless() throws {
+    @Test("a condition that would run forever is stopped") func endless() throws {
         let (cache, id) = try Example.cache(in: scratch)
         try cache.read { (database: Database) throws -> Void in
             #expect(throws: DatabaseError.self) {

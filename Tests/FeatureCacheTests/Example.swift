@@ -5,7 +5,7 @@ import TestSupport
 @testable import FeatureCache
 
 enum Example {
-    /// - Parameter recipe: stands for the whole recipe, whose digest is the record's.
+    /// - Parameter recipe: represents the complete recipe, whose digest is the record's.
     static func extraction(
         _ name: String = "tiny", recipe: String = "d1", maxFrames: Int = 4, elementType: StoredType = .float32
     ) -> ExtractionRecord {

@@ -4,11 +4,11 @@ import TestSupport
 import Testing
 @testable import FeatureCache
 
-/// Loads that compare features with their checksums in the background.
+/// Loads that verify checksums of features in the background.
 extension RowCheckTests {
-    @Test("features that are compared in the background count as the others do", arguments: StoredType.allCases)
+    @Test("features that are verified in the background count as verified", arguments: StoredType.allCases)
     func overlapping(type: StoredType) throws {
-        // A clip with a frame less than the recipe allows, so that zeros follow its values.
+        // A clip with one frame fewer than the recipe allows, so that it has padding.
         let video = VideoRecord(digest: String(format: "%064x", 99), path: "short.mp4")
         do {
             let cache = try open()
@@ -48,14 +48,14 @@ extension RowCheckTests {
             #expect(throws: expected) { try others.requireVerified() }
         }
         #expect(compared == 6)
-        // The others are remembered.
+        // The others stay verified.
         #expect(throws: expected) { try load(overlapping: true) }
         #expect(try load(labels: ["0"]) { _, _ in } == 0)
     }
 
-    @Test("damage behind the last frame is found at once, and named") func damagedPadding() throws {
+    @Test("damage after the last frame is found immediately, and the error names it") func damagedPadding() throws {
         try Example.alter(path, "UPDATE sequence SET length = 1, mask = '10' WHERE video_id = 2")
-        // What is no padding is hashed while it is copied.
+        // Valid rows are hashed while they are copied.
         #expect(try load(overlapping: true) { _, _ in } >= 1)
         try Example.alter(path, "UPDATE sequence SET checksum = 'x' WHERE video_id = 2")
         #expect(
@@ -63,11 +63,12 @@ extension RowCheckTests {
         ) { try load(overlapping: true) { _, _ in } }
     }
 
-    @Test("runs written while features are compared keep them known; writes by others do not") func overlappingWrites()
+    @Test("writing runs during verification keeps the features verified; writes by others do not")
+    func overlappingWrites()
         throws
     {
         let first = try load(overlapping: true) { cache, features in
-            // As the workers of a sweep do.
+            // Like the workers of a sweep.
             DispatchQueue.concurrentPerform(iterations: 20) { number in
                 #expect(throws: Never.self) {
                     let run = try cache.addRun("run \(number)", dataset: "d")
@@ -86,7 +87,9 @@ extension RowCheckTests {
         #expect(try load() == 6)
     }
 
-    @Test("a comparison that ends after the file changed tells nothing of the new rows") func generations() throws {
+    @Test("a verification that ends after the file changed does not mark the new rows as verified") func generations()
+        throws
+    {
         let cache = try open()
         let old = cache.check.begin()
         #expect(cache.check.notes(1, fits: true, generation: old))
@@ -98,13 +101,13 @@ extension RowCheckTests {
         #expect(!cache.check.knows(1, generation: new) && !cache.check.knows(1))
         #expect(cache.check.notes(1, fits: true, generation: new))
         #expect(cache.check.knows(1, generation: new) && !cache.check.knows(1, generation: old))
-        // Written without its own knowledge of what was there.
+        // Written without its record of the existing features.
         try touch(1_000_000_001)
         try cache.removeRun(named: "none")
         #expect(!cache.check.knows(1) && cache.check.begin() != new)
     }
 
-    @Test("features that nobody verifies are let go") func abandoned() throws {
+    @Test("features are released if their verification is never awaited") func abandoned() throws {
         weak var verification: FeatureVerification?
         _ = try load(overlapping: true) { _, features in verification = features.verification }
         #expect(verification == nil)

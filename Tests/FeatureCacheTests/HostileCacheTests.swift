@@ -5,13 +5,13 @@ import TestSupport
 import Testing
 @testable import FeatureCache
 
-/// Caches whose schema runs SQL of somebody else's.
+/// Caches whose schema runs hostile SQL.
 @Suite struct HostileCacheTests {
     let scratch = ScratchFolder()
 
     private static let endless = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT"
 
-    /// What is done to a whole cache, through a connection that allows everything.
+    /// The changes to an intact cache, through a connection without restrictions.
     static let attacks: [String: String] = [
         "trigger": "CREATE TRIGGER evil AFTER INSERT ON run BEGIN DELETE FROM sequence; END",
         "trigger on a temporary name": "CREATE TRIGGER evil AFTER UPDATE ON epoch BEGIN DELETE FROM video; END",
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test(
-        "a schema that this program does not make is refused at once, and nothing changes",
+        "a schema that this program does not create is rejected immediately, and nothing changes",
         arguments: attacks.keys.sorted())
     func refused(attack: String) throws {
         let path = try tampered(try #require(Self.attacks[attack]))
@@ -81,13 +81,15 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: path + ".out"))
     }
 
-    @Test("tables and views that are no business of this program stay, and so do older schemas") func others() throws {
+    @Test("unrelated tables and views are accepted, and so are older schemas") func others() throws {
         let path = try tampered(
             "CREATE TABLE notes (x); CREATE VIEW mine AS SELECT * FROM video; CREATE INDEX own ON video (codec)")
         #expect(try CacheFile(path: path, create: false).verify().isWhole)
     }
 
-    @Test("connections run no trigger and trust no schema, even if the check were passed") func connections() throws {
+    @Test("connections run no trigger and do not trust the schema, even if the check were passed") func connections()
+        throws
+    {
         let path = try tampered(try #require(Self.attacks["trigger"]))
         let queue = try DatabaseQueue(path: path, configuration: CacheConnection.configuration())
         try queue.write { database in
@@ -100,7 +102,7 @@ import Testing
         }
     }
 
-    @Test("special files are refused at once, as caches, inputs and frame stores") func specialFiles() throws {
+    @Test("special files are rejected immediately as caches, inputs and frame stores") func specialFiles() throws {
         let pipe = scratch.path + "/pipe"
         try #require(mkfifo(pipe, 0o600) == 0)
         let link = scratch.path + "/link"
@@ -113,7 +115,7 @@ import Testing
                 try CacheMerge(output: scratch.path + "/out.sqlite", inputs: [path]).run()
             }
         }
-        // Files that SQLite opens beside a cache.
+        // Files that SQLite opens next to a cache.
         let (cache, _) = try Example.cache(in: scratch)
         try cache.checkpoint()
         for ending in ["-journal", "-wal", "-shm"] {
@@ -127,13 +129,13 @@ import Testing
             try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: "/proc/kmsg")
             #expect(throws: CacheError.notSQLite(path: link)) { try CacheFile(path: link) }
         }
-        // A pipe in place of the lock.
+        // A pipe in place of the lock file.
         try #require(mkfifo(scratch.path + "/locked.sqlite.lock", 0o600) == 0)
         _ = ExtractionLock.isHeld(cache: scratch.path + "/locked.sqlite")
         #expect(ContinuousClock.now - begin < soon)
     }
 
-    @Test("a view without an end is left after a while, and no table is half-written") func endlessView() throws {
+    @Test("an endless view is aborted after a time limit, and no table is half-written") func endlessView() throws {
         let path = try tampered("CREATE VIEW mine AS \(Self.endless) max(n) AS n FROM t")
         let cache = try CacheFile(path: path, create: false)
         let begin = ContinuousClock.now
@@ -143,13 +145,13 @@ import Testing
                     try Int.fetchOne(database, sql: "SELECT n FROM mine")
                 }
             }
-            // The limit ends with the work.
+            // The limit is reset after the work.
             #expect(try Int.fetchOne(database, sql: "SELECT count(*) FROM video") == 2)
         }
         #expect(ContinuousClock.now - begin < soon)
     }
 
-    @Test("a view of rows or values without an end is refused, and leaves no file") func endlessExports() throws {
+    @Test("a view with endless rows or values is rejected, and no file remains") func endlessExports() throws {
         let path = try tampered(
             """
             CREATE VIEW lines AS \(Self.endless) n FROM t; CREATE VIEW blob AS SELECT zeroblob(900000000) AS b;
@@ -167,11 +169,11 @@ import Testing
         }
         #expect(ContinuousClock.now - begin < soon)
         #expect(!(try FileManager.default.contentsOfDirectory(atPath: scratch.path)).contains { $0.hasPrefix("t.csv") })
-        // The limits end with the work.
+        // The limits are reset after the work.
         #expect(try cache.exportTable("frame_feature", to: scratch.path + "/f.csv") == 5)
     }
 
-    @Test("a name for SQL is quoted by bytes") func quotedNames() throws {
+    @Test("SQL identifiers are quoted by bytes") func quotedNames() throws {
         let name = "x\u{600}\"; DROP TABLE video; --"
         let path = try tampered(
             "CREATE TABLE \"x\u{600}\"\"; DROP TABLE video; --\" (a); INSERT INTO \"x\u{600}\"\"; DROP TABLE video; "

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 @testable import FeatureCache
 
-/// Caches in which one column of one table holds what no program stores.
+/// Caches in which one column of one table contains a value that no program stores.
 @Suite struct HostileColumnTests {
     private static let values: [any DatabaseValueConvertible & Sendable] = [
         0, -1, 1 << 32, Int64.max, Int64.min, 0.5, 1e300, -Double.infinity, "", "abc", "[]", "[[]]", "[-1]",
@@ -42,7 +42,7 @@ import Testing
         return path
     }
 
-    /// Changes all rows of a column. What is declared NOT NULL holds for programs that keep to it.
+    /// Changes all rows of a column. NOT NULL constraints hold only for programs that respect them.
     private static func set(
         _ table: String, _ column: String, _ value: (any DatabaseValueConvertible)?, path: String
     ) throws {
@@ -57,7 +57,7 @@ import Testing
                   AND sql NOT LIKE '%WITHOUT ROWID%';
                 PRAGMA schema_version = 900
                 """)
-            // Keys may refuse it.
+            // Key constraints may reject it.
             try? database.execute(sql: "UPDATE OR REPLACE \"\(table)\" SET \"\(column)\" = ?", arguments: [value])
             if table == "sequence", column == "features" {
                 for row in try Row.fetchAll(database, sql: "SELECT rowid, features FROM sequence") {
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test("whatever a column holds, reading the cache ends in values or errors", arguments: tables)
+    @Test("reading a cache gives values or errors, whatever its columns contain", arguments: tables)
     func columns(table: String) throws {
         let scratch = ScratchFolder()
         let whole = try wholeCache(scratch)
@@ -86,7 +86,7 @@ import Testing
         var refused = 0
         var generator = SeededGenerator(seed: faultSeed)
         for column in columns {
-            // All values in `make faults`; a few in `make test`.
+            // All values in `make faults`; a sample in `make test`.
             let values = ([nil] + Self.values.map(Optional.some)).shuffled(using: &generator)
             for value in values.prefix(faultRounds > 10 ? values.count : 2) {
                 let path = try copy(of: whole, scratch)
@@ -114,7 +114,7 @@ import Testing
         }
     }
 
-    @Test("ends of windows that are none, go back or are too few are an error that names the clip")
+    @Test("invalid, descending or missing window ends are an error that names the clip")
     func windowEnds() throws {
         let scratch = ScratchFolder()
         let whole = try wholeCache(scratch)

@@ -14,7 +14,7 @@ import Testing
 
     private func tamper(_ cache: CacheFile, _ sql: String) throws {
         try DatabaseQueue(path: cache.path).writeWithoutTransaction { database in
-            // As a stranger may: columns of a schema that is put back afterwards hold anything.
+            // As an attacker could: the columns of a schema that is restored afterwards can contain anything.
             try database.execute(sql: "PRAGMA foreign_keys = OFF; PRAGMA writable_schema = ON")
             try database.execute(sql: sql)
         }
@@ -54,7 +54,9 @@ import Testing
         """,
     ]
 
-    @Test("a damaged input is named, and the receiving cache is as it was", arguments: damages.keys.sorted())
+    @Test(
+        "a damaged input is an error that names it, and the receiving cache is unchanged",
+        arguments: damages.keys.sorted())
     func damaged(damage: String) throws {
         let good = try cache("good", 0..<3)
         let bad = try cache("bad", 2..<9)
@@ -76,8 +78,8 @@ import Testing
         #expect(try good.verify().isWhole)
     }
 
-    @Test("recipes of one digest and other sizes are never joined, though each cache is whole") func otherSizes() throws
-    {
+    @Test("recipes with equal digests and different sizes are never merged, even if each cache is valid")
+    func otherSizes() throws {
         let good = try cache("good", 0..<3)
         let other = try CacheFile(path: "\(scratch.path)/other.sqlite")
         let id = try other.addExtraction(Example.extraction(maxFrames: 2))
@@ -93,7 +95,7 @@ import Testing
         #expect(try content(good) == before)
     }
 
-    @Test("a cache in UTF-16 is named when it cannot be merged") func encoding() throws {
+    @Test("a UTF-16 cache that cannot be merged is an error that names it") func encoding() throws {
         let good = try cache("good", 0..<3)
         let path = scratch.path + "/utf16.sqlite"
         try DatabaseQueue(path: path).writeWithoutTransaction { database in
@@ -104,7 +106,7 @@ import Testing
         #expect(refusal(of: CacheError.self) { try CacheMerge(output: good.path, inputs: [path]).run() }.contains(path))
     }
 
-    @Test("of two inputs with equal checksums, the one whose features are damaged does not win") func equalChecksums()
+    @Test("of two inputs with equal checksums, the one with damaged features is not used") func equalChecksums()
         throws
     {
         let whole = try cache("whole", 0..<4)
@@ -116,7 +118,7 @@ import Testing
         }
         guard case .damaged(let path, _, let what)? = error else { throw Unexpected(found: error) }
         #expect(path == zeroed.path && what == "its features do not match their checksum")
-        // What is there already is not read again.
+        // Existing features are not read again.
         #expect(try CacheMerge(output: output, inputs: [whole.path, zeroed.path]).run().sequences == 4)
         #expect(try CacheFile(path: output, create: false).verify().isWhole)
     }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 @testable import FeatureCache
 
-/// Loads compare features with their checksums once for a state of the file.
+/// Loads verify checksums once per state of the file.
 @Suite struct RowCheckTests {
     let scratch: ScratchFolder
     let path: String
@@ -37,7 +37,7 @@ import Testing
         try CacheFile(path: path, create: create, checks: scratch.path + "/checked")
     }
 
-    /// Loads as another process would, and says how many sequences were hashed.
+    /// Loads like another process, and returns how many sequences were hashed.
     func load(
         labels: Set<String>? = nil, memory: Int = .max, overlapping: Bool = false,
         then use: (CacheFile, FeatureSet) throws -> Void = { _, features in try features.requireVerified() }
@@ -49,7 +49,7 @@ import Testing
         return cache.check.compared
     }
 
-    /// As somebody does who writes to the file.
+    /// Like another program that writes to the file.
     func touch(_ seconds: Int = 1_000_000_000) throws {
         var times = [timespec(), timespec()]
         times[0].tv_sec = seconds
@@ -57,7 +57,7 @@ import Testing
         try #require(utimensat(AT_FDCWD, path, times, 0) == 0)
     }
 
-    /// Changes one bit of a clip's features in the file, as a bad disk does.
+    /// Changes one bit of a clip's features in the file, like a faulty disk.
     func damage(_ clip: Int) throws {
         var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
         let values = (100..<110).map { Float($0) + Float(clip) / 10 }
@@ -68,7 +68,7 @@ import Testing
         try handle.close()
     }
 
-    @Test("the first load hashes every sequence, the next none until the file changes") func once() throws {
+    @Test("the first load hashes every sequence, later loads none until the file changes") func once() throws {
         #expect(try load() == 6)
         #expect(try load() == 0)
         #expect(try load(labels: ["0"]) == 0)
@@ -77,13 +77,13 @@ import Testing
         #expect(try load() == 0)
     }
 
-    @Test("what a load did not read is checked by the load that does") func parts() throws {
+    @Test("sequences that a load did not read are checked by the load that does") func parts() throws {
         #expect(try load(labels: ["0"]) == 3)
         #expect(try load() == 3)
         #expect(try load() == 0)
     }
 
-    @Test("runs that this program writes leave the sequences checked") func ownWrites() throws {
+    @Test("sequences stay checked after this program writes runs") func ownWrites() throws {
         #expect(try load() == 6)
         for number in 0..<2 {
             let compared = try load { cache, _ in
@@ -100,7 +100,7 @@ import Testing
         #expect(cache.check.compared == 0)
     }
 
-    @Test("what another program writes has everything checked again") func otherWrites() throws {
+    @Test("a write by another program causes all sequences to be checked again") func otherWrites() throws {
         #expect(try load() == 6)
         try Example.alter(path, "UPDATE sample SET split = 'test' WHERE video_id = 1")
         #expect(try load() == 6)
@@ -112,7 +112,7 @@ import Testing
         #expect(cache.check.compared == 6)
     }
 
-    @Test("a new sequence is checked, the others are not forgotten by the same process") func added() throws {
+    @Test("a new sequence is checked, and the same process does not check the others again") func added() throws {
         let cache = try open()
         _ = try cache.features(dataset: "d", extraction: 1)
         let video = VideoRecord(digest: String(format: "%064x", 99), path: "new.mp4")
@@ -173,7 +173,7 @@ import Testing
         #expect(try load() == 0)
     }
 
-    @Test("a record that cannot be read or written only means that rows are hashed again") func records() throws {
+    @Test("if the record of checks cannot be read or written, rows are hashed again") func records() throws {
         #expect(try load() == 6)
         let folder = scratch.path + "/checked"
         let record = try #require(FileManager.default.contentsOfDirectory(atPath: folder).first)
@@ -184,7 +184,7 @@ import Testing
         for _ in 0..<2 { #expect(try load() == 6) }
     }
 
-    @Test("a set of rows holds what was put in, also as JSON") func rowSet() throws {
+    @Test("a set of rows contains the inserted rows, also after JSON") func rowSet() throws {
         var rows = RowSet()
         for row: Int64 in [0, 1, 63, 64, 1000, -1, .max, RowSet.limit] { rows.insert(row) }
         let copy = try JSONDecoder().decode([RowSet].self, from: JSONEncoder().encode([rows]))[0]

@@ -13,7 +13,7 @@ import Testing
         #expect(try RegularFile.start(of: path, count: 4) == Data("0123".utf8))
         #expect(try RegularFile.text(path) == "0123456789")
         #expect(try RegularFile.mapped(try folder.file("empty", "")).isEmpty)
-        // More bytes than `fstat` says.
+        // More bytes than `fstat` reports.
         #expect(try RegularFile.contents("/proc/self/status").count > 100)
     }
 
@@ -71,7 +71,7 @@ import Testing
 
 @Suite struct FolderEntryTests {
     @Test(
-        "entries are files, folders, what links lead to, and things that are neither; hidden ones are ignored",
+        "entries are files, folders, targets of links, and special files; hidden ones are ignored",
         .timeLimit(.minutes(1)))
     func kinds() throws {
         let scratch = ScratchFolder()
@@ -96,11 +96,11 @@ import Testing
         #expect(entries.filter(\.isLink).count == 6)
     }
 
-    @Test("a name that is not UTF-8 is shown with its bytes") func bytes() throws {
+    @Test("a name that is not UTF-8 is printed as bytes") func bytes() throws {
         let scratch = ScratchFolder()
         let bytes = Array((scratch.path + "/latin").utf8CString.dropLast()) + [CChar(bitPattern: 0xE9), 0]
         let descriptor = open(bytes, O_CREAT | O_WRONLY, 0o600)
-        // Not every file system takes such names.
+        // Not every file system accepts such names.
         guard descriptor >= 0 else { return }
         close(descriptor)
         let entry = try #require(try FolderEntry.entries(of: scratch.path).first)
@@ -108,7 +108,7 @@ import Testing
         unlink(bytes)
     }
 
-    @Test("what is no folder, or is missing, is an error; a pipe is not waited for", .timeLimit(.minutes(1)))
+    @Test("a path that is missing or no folder is an error; a pipe is not waited for", .timeLimit(.minutes(1)))
     func noFolder() throws {
         let scratch = ScratchFolder()
         try #require(mkfifo(scratch.path + "/pipe", 0o600) == 0)
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test("a socket is named as one") func socket() throws {
+    @Test("the error for a socket says that it is one") func socket() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/socket"
         try #require(mknod(path, S_IFSOCK | 0o600, 0) == 0)
@@ -132,7 +132,7 @@ import Testing
         return nil
     }
 
-    @Test("a file needs a name that is free or a regular file's, in a folder") func files() throws {
+    @Test("an output path must be free or a regular file, in an existing folder") func files() throws {
         let scratch = ScratchFolder()
         let file = try scratch.file("a.txt")
         for path in [nil, file, scratch.path + "/new", scratch.path + "/./x y"] {
@@ -159,7 +159,7 @@ import Testing
                 == .notWritable(option: "--x", path: long, reason: "File name too long"))
     }
 
-    @Test("a folder may be missing, but what is above it must be a folder") func folders() throws {
+    @Test("an output folder may be missing, but its parent must be a folder") func folders() throws {
         let scratch = ScratchFolder()
         let file = try scratch.file("a.txt")
         for path in [nil, scratch.path, scratch.path + "/a/b/c", "new"] {
@@ -175,7 +175,7 @@ import Testing
     }
 
     @Test(
-        "the folder of a path, down to names of one character",
+        "the folder of a path is found, also for names of one character",
         arguments: [
             ("s", "."), ("a.b", "."), ("./c", "."), ("/c", "/"), ("/", "/"), ("a/b", "a"), ("/a/b/", "/a"), ("é", "."),
             ("a//b", "a"),
@@ -185,7 +185,7 @@ import Testing
 
 @Suite struct PathNameTests {
     @Test(
-        "a path's name, extension and rest are those of Foundation, also where Foundation ends the program",
+        "a path's name, extension and stem equal Foundation's, also where Foundation crashes",
         arguments: [
             ("a/b.mp4", "b.mp4", "mp4", "a/b"), ("b", "b", "", "b"), (".hidden", ".hidden", "", ".hidden"),
             ("", "", "", ""),

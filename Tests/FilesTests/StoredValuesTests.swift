@@ -4,7 +4,7 @@ import Testing
 @testable import Files
 
 @Suite struct StoredValuesTests {
-    @Test("products of sizes are computed up to a limit, and never overflow") func products() {
+    @Test("products of sizes are limited and never overflow") func products() {
         #expect([2, 3, 4].checkedProduct() == 24)
         #expect([Int]().checkedProduct() == 1)
         #expect([5, 0].checkedProduct() == 0)
@@ -15,7 +15,7 @@ import Testing
         }
     }
 
-    @Test("ranges hold finite numbers and say which") func ranges() {
+    @Test("ranges accept finite numbers only, and errors print the range") func ranges() {
         let wanted: [(NumberRange, inside: [Double], outside: [Double], String)] = [
             (.positive, [.leastNonzeroMagnitude, 1e308], [0, -1], "above 0"),
             (.nonNegative, [0, 7], [-.leastNonzeroMagnitude], "of at least 0"),
@@ -31,7 +31,7 @@ import Testing
         #expect((1...9).words == "from 1 to 9" && (0...Int.max).words == "of at least 0")
     }
 
-    @Test("what is wrong with a document names its key") func invalidValues() throws {
+    @Test("errors in a document name the key") func invalidValues() throws {
         struct Document: Decodable {
             struct Part: Decodable { let sizes: [Int] }
             let part: Part
@@ -54,14 +54,14 @@ import Testing
 }
 
 @Suite struct JSONLimitsTests {
-    @Test("what a text contains is counted outside of its strings") func sizes() {
+    @Test("JSON objects and values are counted outside of strings only") func sizes() {
         let size = JSONLimits.size(Data(#"{"a[[[\"{{": [1, {"b": "\\"}], "c": {}}"#.utf8))
         #expect((size.depth, size.objects, size.values, size.hasZeroBytes) == (3, 3, 9, false))
         #expect(JSONLimits.size(Data()) == JSONLimits.size(Data("1".utf8)))
         #expect(JSONLimits.problem(Data("]]]]}}[[".utf8)) == nil)
     }
 
-    @Test("deep nesting, many values and UTF-16 are refused with a reason, in time in proportion to the text")
+    @Test("deep nesting, many values and UTF-16 are rejected with a reason, in time linear in the text")
     func problems() throws {
         let start = ContinuousClock.now
         let deep = Data(String(repeating: "[", count: 1_000_000).utf8)

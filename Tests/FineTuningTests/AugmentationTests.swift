@@ -26,7 +26,7 @@ import Testing
         Array(pixels[(y * side + x) * 3..<(y * side + x) * 3 + 3])
     }
 
-    @Test("nothing named changes nothing, and the same seed gives the same picture") func identity() {
+    @Test("without augmentations an image is unchanged, and the same seed gives the same image") func identity() {
         #expect(Self.applied { _ in } == Self.picture)
         func all(_ a: inout Augmentation) {
             (a.flipsHorizontally, a.rotation, a.zoom, a.contrast, a.brightness, a.crop) = (
@@ -37,7 +37,7 @@ import Testing
         #expect(Self.applied(all, seed: 5) != Self.applied(all, seed: 6))
     }
 
-    @Test("a flip mirrors exactly, in about half of the cases") func flips() {
+    @Test("a flip mirrors the image exactly, in about half of the cases") func flips() {
         var mirrored = 0
         for seed in 0..<200 {
             let result = Self.applied({ $0.flipsHorizontally = true }, seed: UInt64(seed))
@@ -55,7 +55,7 @@ import Testing
         #expect(upside.map { Self.pixel($0, 3, 0) } == Self.pixel(Self.picture, 3, Self.side - 1))
     }
 
-    @Test("a quarter turn moves every pixel to its place") func quarterTurn() {
+    @Test("a rotation by 90° moves every pixel to its place") func quarterTurn() {
         let draw = Augmentation.Draw(matrix: [0, -1, 0, 1, 0, 0], contrast: 1, brightness: 0)
         let result = Augmentation.apply(draw, to: Self.picture, side: Self.side)
         for y in 0..<Self.side {
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("contrast keeps the mean colour, brightness moves it, and both stay within 8 bits") func colours() {
+    @Test("contrast preserves the mean colour, brightness changes it, and both stay within 0 to 255") func colours() {
         func mean(_ pixels: [UInt8]) -> Double { pixels.reduce(0) { $0 + Double($1) } / Double(pixels.count) }
         func deviation(_ pixels: [UInt8]) -> Double {
             let middle = mean(pixels)
@@ -85,7 +85,7 @@ import Testing
             ).allSatisfy { $0 == 255 })
     }
 
-    @Test("turns and zooms stay inside the picture's range of colours, mirrored beyond the border")
+    @Test("rotations and zooms stay inside the image's range of colours, with reflection padding beyond the border")
     func borders() throws {
         for seed in 0..<30 {
             let result = Self.applied({ ($0.rotation, $0.zoom, $0.crop) = (0.4, 0.2, 0.3) }, seed: UInt64(seed))
@@ -97,7 +97,7 @@ import Testing
 
 @Suite struct EncoderTuningTests {
     @Test(
-        "the last layers of newer encoders train, and what is extracted with them gives the run's predictions",
+        "the last layers of newer encoders are trained, and features extracted with them give the run's predictions",
         arguments: [
             ("vit_tiny_16", "pooled"), ("vit_tiny_16", "tokens"), ("mobilenetv3_large", "pooled"),
             ("efficientnet_lite0", "pooled"), ("convnext_tiny", "pooled"),

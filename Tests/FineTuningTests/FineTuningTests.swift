@@ -11,7 +11,7 @@ import Training
 import Video
 @testable import FineTuning
 
-/// Tiny clips of two labels that brightness tells apart.
+/// Tiny clips of two labels that differ in brightness.
 final class Clips {
     let scratch: ScratchFolder
     var path: String { scratch.path }
@@ -55,7 +55,7 @@ final class Clips {
 }
 
 @Suite struct FineTuningTests {
-    @Test("a network learns with its head, and what is extracted with it afterwards gives the same predictions")
+    @Test("a backbone is trained with its head, and features extracted with it give the same predictions")
     func wholePath() throws {
         let clips = try Clips()
         let configuration = Clips.configuration(epochs: 8)
@@ -91,7 +91,7 @@ final class Clips {
             ])
     }
 
-    @Test("an interrupted run goes on to the same weights as if it had never stopped") func resume() throws {
+    @Test("an interrupted run resumes to the same weights as an uninterrupted one") func resume() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(epochs: 4)
         configuration.augmentation.flipsHorizontally = true
@@ -101,7 +101,7 @@ final class Clips {
         let whole = clips.run("whole", configuration)
         _ = try whole.train(frames, cache: clips.cache) { _ in }
         var part = clips.run("part", configuration)
-        // In the middle of the third epoch.
+        // Stops in the middle of the third epoch.
         var batches = 0
         let stopped = try part.train(
             frames, cache: clips.cache, isCancelled: { batches >= 7 }, progress: { _, _ in batches += 1 },
@@ -132,7 +132,7 @@ final class Clips {
         #expect(throws: CacheError.runExists(name: "whole")) { try whole.train(frames, cache: clips.cache) { _ in } }
     }
 
-    @Test("frames are decoded once; a broken video is named and the rest goes on") func frameStore() throws {
+    @Test("frames are decoded once; a broken video is reported and the others are used") func frameStore() throws {
         let clips = try Clips()
         try clips.scratch.file("clips/train/dark/broken.y4m", "nothing")
         let configuration = Clips.configuration()
@@ -152,7 +152,7 @@ final class Clips {
         #expect(first.failures.map(\.path) == failed)
         decoded = 0
         let again = try load()
-        // The broken one is tried again.
+        // The broken clip is retried.
         #expect(decoded == 1 && again.entries == first.entries)
         let store = try FrameStore(path: clips.path + "/frames.sqlite")
         let own = try store.frames(key: first.entries[0].key)
@@ -160,7 +160,7 @@ final class Clips {
         #expect(throws: CacheError.self) { try store.frames(key: "no such clip") }
     }
 
-    @Test("random frames of each video, at most so many of a class") func frameLimits() throws {
+    @Test("frames of each video are sampled randomly, up to a limit of frames per class") func frameLimits() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(.frame)
         (configuration.framesPerVideo, configuration.framesPerClass) = (2, 5)
@@ -170,7 +170,7 @@ final class Clips {
         #expect(task.samples.allSatisfy { $0.count == 1 })
     }
 
-    @Test("what is frozen stays as it is, and runs once where its pictures do not change") func frozen() throws {
+    @Test("frozen layers are unchanged, and run once if their input is not augmented") func frozen() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(epochs: 2)
         configuration.unfreezing = .last(1)
@@ -185,7 +185,7 @@ final class Clips {
             #expect(
                 isSame == !(parameter.name.hasPrefix("conv4") || parameter.name.hasPrefix("bn4")), "\(parameter.name)")
         }
-        // The same without keeping anything in memory.
+        // The same without caching in memory.
         var streamed = FineTuner(configuration)
         streamed.memory = 0
         #expect(try streamed.train(frames).weights == result.weights)
@@ -195,7 +195,7 @@ final class Clips {
         #expect(Set(trained.tensors.keys) == ["conv2.weight", "bn2.weight", "bn2.bias"])
     }
 
-    @Test("what cannot be trained is said") func errors() throws {
+    @Test("configurations that cannot be trained are errors that say why") func errors() throws {
         let clips = try Clips(clips: 8)
         var configuration = Clips.configuration()
         let frames = try clips.frames(configuration)
@@ -212,7 +212,7 @@ final class Clips {
         configuration = Clips.configuration()
         configuration.training.optimizer.learningRate = 1e30
         #expect(throws: SequenceError.diverged(epoch: 1)) { try FineTuner(configuration).train(frames) }
-        // 32 pixels halved five times are one; a batch of one frame has no deviation.
+        // 32 pixels halved five times are one; a batch of one frame has no standard deviation.
         configuration = Clips.configuration(.frame)
         configuration.training.batchSize = 1
         #expect(throws: FineTuningError.singleValue(backbone: "small_cnn")) {
@@ -220,7 +220,7 @@ final class Clips {
         }
     }
 
-    @Test("frames that do not fit on the disk are refused before anything is decoded") func noRoom() throws {
+    @Test("frames that do not fit on the disk are rejected before decoding") func noRoom() throws {
         let scratch = ScratchFolder()
         try FrameSet.checkRoom(scratch.path + "/frames.sqlite", bytes: 1)
         #expect(
@@ -229,7 +229,7 @@ final class Clips {
             }.contains("--frames"))
     }
 
-    @Test("a batch of one with normalisations is warned of") func batchOfOne() throws {
+    @Test("a batch of one with batch normalisation gives a warning") func batchOfOne() throws {
         var configuration = Clips.configuration()
         #expect(configuration.warnings.isEmpty)
         configuration.training.batchSize = 1
@@ -238,7 +238,7 @@ final class Clips {
         #expect(configuration.warnings.isEmpty)
     }
 
-    @Test("maps train too: a convolutional LSTM behind the network") func maps() throws {
+    @Test("a convolutional LSTM on feature maps is trained with the backbone") func maps() throws {
         let clips = try Clips()
         var configuration = Clips.configuration(.convlstm, epochs: 6)
         configuration.extraction.imageSize = 64

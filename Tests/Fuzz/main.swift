@@ -1,5 +1,5 @@
-// Damages files and reads them: Fuzz TARGET COUNT FIRST-SEED FILE…; caches and runs are made, not given.
-// A crash leaves the file behind and says where. Meant to be built with --sanitize=address.
+// Damages files and reads them: Fuzz TARGET COUNT FIRST-SEED FILE…; caches and runs are generated, not given.
+// After a crash the file remains and its path is printed. Build it with --sanitize=address.
 import Foundation
 import Fuzzing
 

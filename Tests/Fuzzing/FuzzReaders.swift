@@ -7,7 +7,7 @@ import Workflows
 import Reports
 import SequenceModels
 
-/// What the commands do with a cache or a run's folder, one after the other. Each may throw an error.
+/// The operations of commands on a cache or a run's folder, in sequence. Each may throw an error.
 final class FuzzReaders {
     private let place: FuzzWorkplace
     private var violation: FuzzTarget.Violation?
@@ -15,8 +15,8 @@ final class FuzzReaders {
 
     init(_ place: FuzzWorkplace) { self.place = place }
 
-    /// The cache is checked and listed in every case, and a quarter of the tables and formats are exported; of what
-    /// computes with features one thing is done, for that takes a hundred times longer. `choice`: which. Throws
+    /// The cache is checked and listed in every case, and a quarter of the tables and formats is exported. Only one
+    /// operation that computes with features runs, since these take a hundred times longer; `choice` selects it. Throws
     /// `FuzzTarget.Violation`.
     static func readCache(_ place: FuzzWorkplace, choice: Int) throws {
         let readers = FuzzReaders(place)
@@ -35,7 +35,8 @@ final class FuzzReaders {
         try readers.finish()
     }
 
-    /// All runs are loaded in every case; one thing is done with each. `choice`: which. Throws `FuzzTarget.Violation`.
+    /// All runs are loaded in every case; one operation, selected by `choice`, runs on each. Throws
+    /// `FuzzTarget.Violation`.
     static func readRun(_ place: FuzzWorkplace, choice: Int) throws {
         let readers = FuzzReaders(place)
         for name in FuzzWorkplace.runs {
@@ -164,7 +165,7 @@ final class FuzzReaders {
                 name: name, dataset: dataset, training: training, runs: place.folder + "/runs", version: "fuzz")
             run.resumes = resumes
             if resumes {
-                // With what the checkpoint was trained with, as if the pipeline had been changed like it.
+                // With the configuration of the checkpoint, as if the pipeline had been changed accordingly.
                 run.training = try place.run(name).checkpointConfiguration().training
                 run.training.epochs = min(run.training.epochs, 4)
             }

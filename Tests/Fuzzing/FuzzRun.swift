@@ -2,13 +2,13 @@ import Foundation
 
 package struct FuzzRun {
     package let target: FuzzTarget
-    /// Whole files that are damaged, by name.
+    /// Valid files to damage, by name.
     package let seeds: [(name: String, bytes: [UInt8])]
     package let folder: String
     /// The caches and runs that are damaged; nil for targets that read one file.
     private let workplace: FuzzWorkplace?
 
-    /// - Parameter seeds: paths of whole files; unreadable ones are left out. Caches and runs are made here.
+    /// - Parameter seeds: paths of valid files; unreadable ones are ignored. Caches and runs are generated here.
     package init(_ target: FuzzTarget, seeds: [String], folder: String) throws {
         self.target = target
         workplace = target.makesItsFiles ? try FuzzWorkplace(folder: folder) : nil
@@ -16,14 +16,14 @@ package struct FuzzRun {
         self.folder = folder
     }
 
-    /// Where the file under way is; a crash leaves it behind.
+    /// The path of the current file, which remains after a crash.
     package var casePath: String { folder + "/case" + target.ending }
 
-    /// Where it says what was changed in the case under way.
+    /// The path of the description of the current change.
     package var notePath: String { folder + "/case.txt" }
 
-    /// Reads damaged files of seeds `first` to `first + count - 1`, reporting each. Returns how many there were and how
-    /// many could still be read. Throws `FuzzTarget.Violation`; the file is at `casePath`.
+    /// Reads damaged files of seeds `first` to `first + count - 1`, and reports each. Returns how many there were and
+    /// how many were readable. Throws `FuzzTarget.Violation`; the file is at `casePath`.
     package func run(from first: UInt64, count: Int, report: (UInt64) -> Void = { _ in }) throws {
         let all = seeds.map(\.bytes)
         for seed in first..<first + UInt64(count) {

@@ -8,11 +8,11 @@ import SequenceModels
 import Tokenizers
 import Video
 
-/// A reader of files that strangers may have written, and what it must do with damaged ones: read them, or throw an
-/// error of its own that says something. It must never end the process, hang, or lead out of its folder.
+/// A reader of untrusted files, and its contract for damaged ones: it reads them, or throws one of its
+/// errors with a message. It must never crash, hang, or access files outside its folder.
 package enum FuzzTarget: String, CaseIterable, Sendable {
     case safetensors, pickle, hdf5, onnx, yaml, splits, video, tokenizer
-    /// ONNX files whose fields are changed, not their bytes.
+    /// ONNX files with changed fields instead of changed bytes.
     case message
     /// A value in a column of a cache; a key or a file of a run's folder.
     case cache, run
@@ -29,7 +29,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// A whole file, damaged.
+    /// A valid file, damaged.
     func damage(_ whole: [UInt8], others: [[UInt8]], _ mutator: inout Mutator) -> [UInt8] {
         let isMessage = self == .message || self == .tokenizer && mutator.next() % 2 == 0
         return isMessage
@@ -39,7 +39,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
 
     package struct Violation: Error, CustomStringConvertible { package let description: String }
 
-    /// Text that makes sense in such a file.
+    /// Text that is meaningful in such a file.
     package var words: [String] {
         switch self {
         case .safetensors:
@@ -70,7 +70,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// Reads the file. `folder`: for files beside it; empty but for it. Throws `Violation`.
+    /// Reads the file. `folder`: an otherwise empty folder for other files. Throws `Violation`.
     package func run(_ path: String, in folder: String) throws {
         do {
             switch self {
@@ -94,7 +94,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         } catch { if let problem = Self.problem(of: error) { throw Violation(description: problem) } }
     }
 
-    /// What is wrong with an error: it must say something, in words of its own.
+    /// The defect of an error: it must have a message in this program's own words.
     static func problem(of error: any Error) -> String? {
         guard let known = error as? any LocalizedError else { return "an error that nobody translated: \(error)" }
         let text = known.errorDescription ?? ""
@@ -137,7 +137,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         }
     }
 
-    /// Reads the graph, and computes what is small and can be computed.
+    /// Reads the graph, and runs it if it is small and computable.
     private func readModel(_ path: String) throws {
         let network = try ImportedNetwork(path: path)
         try readAll(network)

@@ -12,7 +12,7 @@ extension FuzzWorkplace {
     ].map { [$0] }
 
     /// Changes one key of `config.json`, of a checkpoint's configuration or progress, of a tensor's description, or
-    /// bytes of any file of a run's folder. Returns what was done.
+    /// bytes of any file of a run's folder. Returns a description of the change.
     func damageRun(_ mutator: inout Mutator) throws -> String {
         let name = mutator.choice(of: Self.runs)
         let path = folder + "/runs/" + name

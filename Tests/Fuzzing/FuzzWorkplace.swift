@@ -8,7 +8,7 @@ import GRDB
 import Workflows
 import SequenceModels
 
-/// A small data set, its cache and three runs: whole files that are damaged in a copy.
+/// A small data set, its cache and three runs: valid files, copies of which are damaged.
 package final class FuzzWorkplace: Sendable {
     package let folder: String
     private let original: String
@@ -21,7 +21,7 @@ package final class FuzzWorkplace: Sendable {
 
     func run(_ name: String) -> RunDirectory { RunDirectory(path: folder + "/runs/" + name) }
 
-    /// Extracts and trains. `folder`: a folder of its own.
+    /// Extracts and trains. `folder`: a separate folder.
     package init(folder: String) throws {
         (self.folder, original) = (folder, folder + "/whole")
         try Self.writeClips(original + "/clips")
@@ -106,7 +106,7 @@ package final class FuzzWorkplace: Sendable {
 
     // MARK: - Caches
 
-    /// Puts a value into one column of one row, or of all rows, of a table. Returns what was done.
+    /// Writes a value into one column of one row, or of all rows, of a table. Returns a description of the change.
     func damageCache(_ mutator: inout Mutator) throws -> String {
         if mutator.next() % 4 == 0 { return try damageRecipe(&mutator) }
         var configuration = GRDB.Configuration()
@@ -114,7 +114,7 @@ package final class FuzzWorkplace: Sendable {
         let queue = try DatabaseQueue(path: cachePath, configuration: configuration)
         defer { try? queue.close() }
         return try queue.writeWithoutTransaction { database in
-            // What is declared NOT NULL or UNIQUE holds for programs that keep to it.
+            // NOT NULL and UNIQUE constraints hold only for programs that respect them.
             try Self.dropConstraints(database)
             let tables = try String.fetchAll(
                 database,
@@ -139,7 +139,7 @@ package final class FuzzWorkplace: Sendable {
         }
     }
 
-    /// Somebody who changes features or their shape on purpose makes the rest fit.
+    /// An attacker who changes features or their shape makes the other values consistent.
     private static func adjust(
         _ table: String, _ column: String, _ mutator: inout Mutator, _ database: Database
     ) throws {
@@ -179,7 +179,7 @@ package final class FuzzWorkplace: Sendable {
         _ = try? database.checkpoint(.truncate)
     }
 
-    /// Changes a key of the recipe, in the cache and in all runs, and whatever is derived from it.
+    /// Changes a key of the recipe, in the cache and in all runs, and all values derived from it.
     func damageRecipe(_ mutator: inout Mutator) throws -> String {
         let queue = try DatabaseQueue(path: cachePath)
         defer { try? queue.close() }

@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 
-/// Values that no program stores, but a file may hold.
+/// Values that no program stores, but a file may contain.
 package enum HostileValues {
     private static let numbers: [Int64] = [
         0, 1, -1, 2, 3, 7, 513, 1 << 31, 1 << 32, 1 << 40, 1 << 62, .max, .min, .min + 1,
@@ -28,12 +28,12 @@ package enum HostileValues {
         Data(repeating: 0xFF, count: 100_001),
     ]
 
-    /// What one cell of a table may hold.
+    /// Possible values of one cell of a table.
     static let cells: [DatabaseValue] =
         [.null] + numbers.map(\.databaseValue) + reals.map(\.databaseValue) + texts.map(\.databaseValue)
         + blobs.map(\.databaseValue)
 
-    /// Names of architectures, taps, heads and rules, which mean something where another one was.
+    /// Names of architectures, taps, heads and rules, which are valid where another name was.
     private static let names = [
         "onnx", "random", "resnet18", "r3d_18", "clip_vitb32", "dinov2_vits14", "small_cnn+resnet18", "spatial",
         "pooled", "projected", "logits", "gru", "convlstm", "transformer", "attention", "frame", "zero_shot", "cosine",
@@ -52,7 +52,7 @@ package enum HostileValues {
         ]
     }
 
-    /// What one key of a JSON document may hold.
+    /// Possible values of one key of a JSON document.
     static var documents: [Any] {
         let plain: [Any] =
             [NSNull(), true, false] + numbers.map { $0 as Any } + [0.5, -0.5, 1e300, -1e300, 1e-300, UInt64.max]
@@ -68,10 +68,10 @@ package enum HostileValues {
 }
 
 extension Mutator {
-    /// One of some values.
+    /// A random element of the values.
     mutating func choice<Value>(of values: [Value]) -> Value { values[Int(next() % UInt64(values.count))] }
 
-    /// The document with one key removed, or holding something else, or another that is not there; and which.
+    /// The document with one key removed, changed or added, and a description of the change.
     mutating func mutate(document: Any, adding keys: [[String]] = []) -> (document: Any, what: String) {
         let path = choice(of: Self.paths(document) + keys.map { $0.map { $0 as Any } })
         let isRemoved = next() % 16 == 0
@@ -82,7 +82,7 @@ extension Mutator {
         )
     }
 
-    /// Keys and places of all values in a document.
+    /// Keys and positions of all values in a document.
     private static func paths(_ document: Any) -> [[Any]] {
         if let mapping = document as? [String: Any] {
             return mapping.keys.sorted().flatMap { key in [[key]] + paths(mapping[key] ?? NSNull()).map { [key] + $0 } }

@@ -1,5 +1,5 @@
-/// Protocol buffers taken apart into fields, some of which are changed, and put together again with lengths that fit:
-/// what reaches further into a reader than changed bytes do.
+/// Splits protocol buffers into fields, changes some of them, and encodes them again with consistent lengths:
+/// this reaches deeper into a reader than changed bytes.
 struct WireMessage {
     struct Field {
         var number: UInt64
@@ -28,7 +28,7 @@ struct WireMessage {
             case 2:
                 guard let count = Self.varint(&rest), count <= UInt64(rest.count) else { return nil }
                 let own = rest.prefix(Int(count))
-                // Texts may look like messages; changed as such they are only other texts.
+                // Strings may look like messages; changing them as messages only gives other strings.
                 let message = depth < 8 && own.count > 1 ? WireMessage(own, depth: depth + 1) : nil
                 fields.append(Field(number: tag >> 3, value: message.map(Value.message) ?? .bytes(Array(own))))
                 rest = rest.dropFirst(Int(count))

@@ -1,6 +1,6 @@
 import Datasets
 
-/// Damages files in the ways in which files are damaged, and in those in which somebody would. The same seed damages
+/// Damages files as faults do, and as attackers would. The same seed damages
 /// the same files in the same way on every machine.
 package struct Mutator: Sendable {
     private var random: SplitMix64
@@ -16,7 +16,7 @@ package struct Mutator: Sendable {
         0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, .max,
     ]
 
-    /// One to eight changes to `bytes`; `others` lend pieces, `words` are put in whole.
+    /// One to eight changes to `bytes`; pieces of `others` and complete `words` are inserted.
     package mutating func mutate(_ bytes: [UInt8], others: [[UInt8]], words: [String] = []) -> [UInt8] {
         var bytes = bytes
         for _ in 0...below(8) { change(&bytes, others, words) }
@@ -34,7 +34,7 @@ package struct Mutator: Sendable {
         case 2:
             let number = Self.numbers[below(Self.numbers.count)]
             for index in 0..<[1, 2, 4, 8][below(4)] where place + index < bytes.count {
-                // Either byte order.
+                // In either byte order.
                 bytes[place + index] = UInt8(
                     truncatingIfNeeded: number >> (8 * UInt64(below(2) == 0 ? index : 7 - index)))
             }

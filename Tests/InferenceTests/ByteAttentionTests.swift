@@ -5,7 +5,7 @@ import Testing
 @testable import NeuralNetwork
 
 @Suite(.enabled(if: Precision.int8.isNative, "needs int8 instructions")) struct ByteAttentionTests {
-    /// Two pictures' tokens with query, key and value of two heads, sharp or not, whose keys have something in common.
+    /// Tokens of two images with query, key and value of two heads, sharp or not, with correlated keys.
     private struct Example {
         let heads = 2
         let width = 24
@@ -45,7 +45,7 @@ import Testing
             return output
         }
 
-        /// The kernel's output, of `Element`s.
+        /// The kernel's output as `Element`s.
         func bytes<Element>(queries: Int, _ quantum: QuantizationParameters?, _ zero: Element) throws -> [Element] {
             let to = ImageShape(.tokens(count: queries, size: heads * width))
             let kernel = ByteAttentionKernel("attention", heads: heads, batch: batch, from: shape, to: to, quantum)
@@ -67,22 +67,22 @@ import Testing
     }
 
     @Test(
-        "attention in whole numbers is that in f32, nearly", arguments: [5, 16, 50, 197, 400],
+        "int8 attention is close to f32", arguments: [5, 16, 50, 197, 400],
         [Float(0), 1e-6, 0.1, 1, 4])
     func agrees(tokens: Int, sharpness: Float) throws {
         let example = Example(tokens: tokens, sharpness: sharpness)
         for queries in [tokens, 3] {
             let exact = example.exact(queries: queries)
             let own = try example.bytes(queries: queries, nil, Float(0))
-            // Where one token gets nearly all of the weight, which one hangs on small differences.
+            // If one token gets nearly all of the weight, small differences decide which one.
             #expect(1 - Self.cosine(own, exact) < (sharpness > 1 ? 0.003 : 0.0005))
-            // Nor are they larger or smaller as a whole: what stands behind the last key counts for nothing.
+            // Nor is there a bias: padding after the last key has no effect.
             let (ownSquare, exactSquare) = (own.reduce(0) { $0 + $1 * $1 }, exact.reduce(0) { $0 + $1 * $1 })
             #expect(abs(ownSquare / exactSquare - 1) < 0.02, "\(ownSquare / exactSquare)")
         }
     }
 
-    @Test("its bytes are the numbers that it makes, rounded", arguments: [0, 100, 128] as [Int32])
+    @Test("quantised outputs equal the rounded float outputs", arguments: [0, 100, 128] as [Int32])
     func bytes(zero: Int32) throws {
         let example = Example(tokens: 50, sharpness: 1)
         let numbers = try example.bytes(queries: 50, nil, Float(0))
@@ -96,7 +96,7 @@ import Testing
         }
     }
 
-    @Test("recipes from before compute attention in f32, and say nothing about it") func older() throws {
+    @Test("older recipes compute attention in f32 and have no key for it") func older() throws {
         let older = Data(#"{"kept":[],"ranges":{"input":1}}"#.utf8)
         let calibration = try JSONDecoder().decode(Calibration.self, from: older)
         #expect(calibration == Calibration(ranges: ["input": 1]))
@@ -108,7 +108,7 @@ import Testing
 
 @Suite struct ElementwiseTests {
     @Test(
-        "a transposed matrix has rows for columns, whatever its sides", arguments: [1, 7, 8, 19, 32], [1, 8, 13, 40])
+        "a transposed matrix has rows and columns swapped, for any size", arguments: [1, 7, 8, 19, 32], [1, 8, 13, 40])
     func transposes(rows: Int, columns: Int) {
         let matrix = (0..<rows * columns).map(Float.init)
         var transposed = [Float](repeating: -1, count: matrix.count)
@@ -122,7 +122,7 @@ import Testing
     private static let numbers: [Float] =
         (-4000...4000).map { Float($0) / 500 } + [-1e6, -1000, -87.5, -5.6, 5.6, 87.5, 1000, 1e6, -0.0]
 
-    @Test("GELU is x · Φ(x), as far as float32 tells one from what is just below it") func gelu() {
+    @Test("GELU equals x · Φ(x) within the precision of float32") func gelu() {
         var output = Self.numbers
         elementwise_gelu(output.count, Self.numbers, &output)
         for (x, y) in zip(Self.numbers, output) {
@@ -134,7 +134,7 @@ import Testing
         #expect(strange[0].isNaN && strange[1] == .infinity)
     }
 
-    @Test("GELU as bytes is the nearest byte to it", arguments: [0, 9, 128]) func geluBytes(zero: Int32) {
+    @Test("quantised GELU is rounded to the nearest integer", arguments: [0, 9, 128]) func geluBytes(zero: Int32) {
         let factor: Float = 20
         var bytes = [UInt8](repeating: 0, count: Self.numbers.count)
         elementwise_gelu_bytes(bytes.count, factor, zero, Self.numbers, &bytes)

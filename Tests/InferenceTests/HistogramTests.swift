@@ -10,11 +10,11 @@ import Testing
         return histogram
     }
 
-    /// As many of each as there are numbers between, three times, since one of three is looked at.
+    /// Each value repeated in proportion to its frequency, times three, since every third value is counted.
     static func normal(_ count: Int) -> [Float] {
         (0..<count).flatMap { index -> [Float] in
             let uniform = (Float(index) + 0.5) / Float(count)
-            // A sum of uniform numbers is nearly normal.
+            // A sum of uniform random numbers is nearly normal.
             let value = (0..<4).reduce(Float(-2)) {
                 $0 + (uniform * Float($1 * 37 + 1)).truncatingRemainder(dividingBy: 1)
             }
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    /// The squared error of rounding and cutting off, number by number.
+    /// The squared error of rounding and clipping, element by element.
     static func error(_ values: [Float], range: Float, levels: Int) -> Double {
         let step = Double(range) / Double(levels)
         return values.reduce(0) { sum, value in
@@ -31,9 +31,11 @@ import Testing
         }
     }
 
-    @Test("the range has nearly the least error that any has", arguments: [127, 255]) func bestRange(levels: Int) {
+    @Test("the quantisation error of the calibrated range is near the minimum", arguments: [127, 255]) func bestRange(
+        levels: Int
+    ) {
         var values = Self.normal(20_000)
-        // A few far away, which a good range cuts off.
+        // A few outliers, which a good range clips.
         values += [30, 30, 30, -25, -25, -25]
         let range = Self.histogram(values).bestRange(levels: levels)
         let own = Self.error(values, range: range, levels: levels)
@@ -41,7 +43,7 @@ import Testing
         #expect(own < 1.1 * least, "\(range): \(own), \(least)")
     }
 
-    @Test("parts that are counted apart come to the same, and so does what rounds otherwise") func parts() {
+    @Test("merged histograms give the same range as one, and rounding differences do not change it") func parts() {
         let values = Self.normal(3_000)
         var joined = Self.histogram(Array(values[..<3_000]))
         joined.add(Self.histogram(Array(values[3_000...])))
@@ -51,7 +53,8 @@ import Testing
         #expect(Self.histogram(other).bestRange(levels: 127) == whole.bestRange(levels: 127))
     }
 
-    @Test("no channel is left out, however many there are", arguments: [3, 4, 6, 7, 96]) func channels(count: Int) {
+    @Test("every channel contributes to the range, for any number of channels", arguments: [3, 4, 6, 7, 96])
+    func channels(count: Int) {
         for large in 0..<min(count, 7) {
             let values = (0..<count * 2_000).map { index -> Float in
                 let value = Float(index % 19 - 9) / 9
@@ -62,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("nothing, zeros and infinities give no range to work with") func degenerate() {
+    @Test("empty data, zeros and infinities give no usable range") func degenerate() {
         #expect(Histogram().bestRange(levels: 127) == 0)
         #expect(Self.histogram([0, 0, 0, 0]).bestRange(levels: 127) == 0)
         #expect(!Self.histogram([1, 1, .infinity]).bestRange(levels: 127).isFinite)

@@ -21,7 +21,7 @@ import Training
         return Convolution(outChannels: channels, window: window, hasBias: hasBias)
     }
 
-    @Test("a convolution is the sum it should be, batch normalisation and activation included")
+    @Test("a convolution equals the direct sum, including batch normalisation and activation")
     func reference() throws {
         var builder = GraphBuilder()
         let image = builder.input(.image(channels: 3, height: 5, width: 4))
@@ -68,7 +68,7 @@ import Training
         return builder.build(outputs: ["out": x, "stem": stem, "branch": branch])
     }
 
-    @Test("sums are right whether or not they can be fused", arguments: [true, false], [true, false])
+    @Test("residual sums are correct whether or not they are fused", arguments: [true, false], [true, false])
     func residuals(readsBranchLater: Bool, activatesBranch: Bool) throws {
         var graph = Self.residual(readsBranchLater: readsBranchLater, activatesBranch: activatesBranch)
         let output = try Self.run(graph)
@@ -85,7 +85,7 @@ import Training
         }
     }
 
-    @Test("what can be fused is: a residual block is three steps") func fusion() throws {
+    @Test("operations are fused if possible: a residual block has three steps") func fusion() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let lowering = try Lowering(graph, output: graph.outputs["out"]!)
         #expect(lowering.steps.count == 3)
@@ -94,7 +94,7 @@ import Training
         #expect(try Lowering(unfused, output: unfused.outputs["out"]!).steps.count == 6)
     }
 
-    @Test("a part of a batch gives what the whole gives, and the rest of the batch does not leak into it")
+    @Test("a partial batch gives the same as a full one, and unused rows do not affect it")
     func partialBatch() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let whole = try Self.run(graph, batch: 3, pictures: 3)
@@ -103,7 +103,7 @@ import Training
         #expect(part.values == Array(whole.values[0..<part.count]))
     }
 
-    @Test("pooling: largest, means that count padding or not, over everything") func pooling() throws {
+    @Test("max, average (padding counted or not) and global pooling are correct") func pooling() throws {
         var builder = GraphBuilder()
         let image = builder.input(.image(channels: 3, height: 4, width: 4))
         let window = Window(kernel: Extent(3), stride: Extent(2), padding: Extent(1))
@@ -137,7 +137,7 @@ import Training
         #expect(bytes > 0)
     }
 
-    @Test("an unknown output and a head's node are named errors") func errors() throws {
+    @Test("an unknown output and an output inside the head are errors that name it") func errors() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
         let weights = PackedWeights(RandomParameters())
         #expect(throws: PlanError.unknownOutput("pooled", available: ["branch", "out", "stem"])) {
@@ -150,7 +150,7 @@ import Training
         #expect(throws: PlanError.self) { try TrainingPlan(graph: graph, output: "out") }
     }
 
-    @Test("buffers that live together never overlap; others share memory") func memoryPlanner() {
+    @Test("buffers with overlapping lifetimes never share memory; others do") func memoryPlanner() {
         var requests: [MemoryPlanner.Request] = []
         for index in 0..<40 {
             requests.append(.init(bytes: 100 + index * 37 % 400, lifetime: index...(index + index % 5)))
@@ -167,7 +167,7 @@ import Training
 }
 
 @Suite struct SimultaneousPlansTests {
-    /// Convolutions that no other test has, so that oneDNN has not planned them before.
+    /// Convolutions that no other test uses, so that oneDNN has no cached primitives for them.
     private static func graph(_ index: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.image(channels: 3, height: 9, width: 9))
@@ -197,7 +197,7 @@ import Training
         return try plan.run(pixels: pixels, normalization: normalization)
     }
 
-    @Test("plans of several precisions that threads make at the same time compute what they should")
+    @Test("plans of several precisions that threads build concurrently compute correct results")
     func simultaneous() throws {
         let precisions = [Precision.f32, .bf16, .int8].filter(\.isNative)
         let graphs = (0..<40).map(Self.graph)

@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test(
-        "whatever kernels and memory formats are fastest, the features are the same",
+        "features do not depend on the selected kernels and memory formats",
         arguments: [Activation.relu, .silu, .gelu])
     func choices(activation: Activation) throws {
         let graph = Self.graph(activation)
@@ -43,7 +43,7 @@ import Testing
         _ = try Self.run(tuning, weights: weights, graph: graph)
         let measured = tuning.withMeasured { $0 }
         #expect(measured.kernels.count == 4)
-        // Make each choice the fastest in turn, layer by layer, so that formats meet in every way.
+        // Makes each choice the fastest in turn, layer by layer, so that formats are combined in every way.
         for choice in 0..<16 {
             tuning.withMeasured { measured in
                 for (place, signature) in measured.kernels.keys.sorted().enumerated() {
@@ -59,7 +59,7 @@ import Testing
             }
             let (output, plan) = try Self.run(tuning, weights: weights, graph: graph)
             #expect(relativeError(output.values, expected.values) < 1e-5)
-            // Winograd's kernels end with no other function than ReLU; GELU may follow any.
+            // Winograd kernels fuse no activation except ReLU; GELU may follow any.
             let after = Set(plan.kernels.map(\.name).filter { $0.hasSuffix(".activation") })
             let winograd = plan.kernels.filter { $0.kernel.contains("wino") && $0.name != "last" }
             switch activation {
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test("an algorithm that changes the features too much is not used") func gate() throws {
+    @Test("an algorithm that changes the features too much is rejected") func gate() throws {
         let tuning = KernelTuning(path: nil)
         let weights = PackedWeights(RandomParameters(), identity: "known")
         let (_, first) = try Self.run(tuning, weights: weights)
@@ -84,7 +84,7 @@ import Testing
         #expect(!second.kernels.contains { $0.kernel.contains("wino") })
     }
 
-    @Test("for a few pictures nothing is measured or checked, for many everything is") func pays() throws {
+    @Test("nothing is tuned or checked for a few images, and everything for many") func pays() throws {
         let weights = PackedWeights(RandomParameters(), identity: "known")
         let (expected, _) = try Self.run(nil, weights: weights)
         let tuning = KernelTuning(path: nil)
@@ -97,7 +97,9 @@ import Testing
         #expect(tuning.withMeasured { $0.kernels.count } == 4)
     }
 
-    @Test("what is known of some pictures is known of other numbers of them, not of one") func otherBatches() throws {
+    @Test("tuning results of one batch size are reused for others, except for a batch of one") func otherBatches()
+        throws
+    {
         let weights = PackedWeights(RandomParameters(), identity: "known")
         let tuning = KernelTuning(path: nil)
         for (batch, known) in [(2, 4), (3, 4), (7, 4)] {
@@ -109,18 +111,18 @@ import Testing
         #expect(tuning.withMeasured { $0.kernels.count } == 8)
     }
 
-    @Test("what is found before a measuring ends is not lost") func interrupted() throws {
+    @Test("results found before auto-tuning stops are kept") func interrupted() throws {
         let folder = ScratchFolder()
         let path = folder.path + "/kernels.json"
         let tuning = KernelTuning(path: path)
-        // A core has answered one question, each of the others at most one, when nothing is left to spend.
+        // One core has finished one benchmark, each of the others at most one, when the budget is spent.
         _ = try Self.run(tuning, weights: PackedWeights(RandomParameters(), identity: "known"), pictures: 2)
         let some = tuning.withMeasured { $0.kernels }
         #expect((1...4).contains(some.count))
         #expect(KernelTuning(path: path).withMeasured { $0.kernels } == some)
     }
 
-    @Test("what was measured is remembered; a broken file is measured anew") func remembered() throws {
+    @Test("tuning results are stored; a broken file is measured again") func remembered() throws {
         let folder = ScratchFolder()
         let path = folder.path + "/deep/kernels.json"
         let weights = PackedWeights(RandomParameters(), identity: "known")
@@ -132,7 +134,7 @@ import Testing
         try Data("{".utf8).write(to: URL(fileURLWithPath: path))
         _ = try Self.run(KernelTuning(path: path), weights: weights)
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)).count > 100)
-        // A folder that cannot be made is no error.
+        // A folder that cannot be created is no error.
         _ = try Self.run(KernelTuning(path: path + "/below/a/file"), weights: weights)
     }
 }

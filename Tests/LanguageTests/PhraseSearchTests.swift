@@ -7,7 +7,7 @@ import Testing
 
 @testable import Language
 
-/// Features in which a direction belongs to known stretches of known clips.
+/// Features in which known segments of known clips have a given direction.
 @Suite struct PhraseSearchTests {
     private let scratch: ScratchFolder
     private let cache: CacheFile
@@ -15,7 +15,7 @@ import Testing
     private static let size = 16
     private static let planted: [(clip: Int, rows: ClosedRange<Int>)] = [(3, 10...14), (7, 0...3), (7, 30...39)]
 
-    /// Ten clips of forty frames, half a second apart: noise, and in three stretches the first direction.
+    /// Ten clips of forty frames, half a second apart: noise, with the first direction in three segments.
     init() throws {
         scratch = ScratchFolder()
         cache = try CacheFile(path: scratch.path + "/c.sqlite")
@@ -31,7 +31,7 @@ import Testing
             for (place, rows) in Self.planted where place == clip {
                 for row in rows { features[row * Self.size] += 6 - Float(abs(row - rows.lowerBound)) / 10 }
             }
-            // Lengths of features say nothing.
+            // Norms of features have no effect.
             features = features.map { $0 * Float(clip + 1) }
             let video = VideoRecord(digest: "v\(clip)", path: "\(clip).mp4")
             try cache.store(
@@ -55,7 +55,7 @@ import Testing
         (0..<size).map { $0 == place ? sign : 0 }
     }
 
-    @Test("planted stretches are found with their first and last frame, and nothing else") func moments() throws {
+    @Test("planted segments are found with their first and last frame, and nothing else is") func moments() throws {
         let found = try search.moments(Question(wanted: [Self.direction(0)]), count: 20)
         let expected = Self.planted.map {
             ("\($0.clip).mp4", Double($0.rows.lowerBound) / 2, Double($0.rows.upperBound) / 2)
@@ -68,7 +68,7 @@ import Testing
         #expect(found.map(\.score) == found.map(\.score).sorted(by: >))
     }
 
-    @Test("clips are ranked as by hand, with their best moments") func clips() throws {
+    @Test("clips are ranked as computed by hand, with their best moments") func clips() throws {
         let found = try search.clips(Question(wanted: [Self.direction(0)]), count: 3)
         #expect(Set(found.prefix(2).map(\.path)) == ["3.mp4", "7.mp4"])
         var best: [(String, Float)] = []
@@ -86,13 +86,13 @@ import Testing
         #expect(zip(found, exact).allSatisfy { abs($0.score - $1.1) < 1e-5 })
     }
 
-    @Test("the middle of numbers is that of their order", arguments: [1, 2, 7, 100, 1001]) func median(_ count: Int) {
+    @Test("the median equals that of the sorted values", arguments: [1, 2, 7, 100, 1001]) func median(_ count: Int) {
         let values = RandomParameters().uniform("median", count: count).map { ($0 - 0.5) * 3 } + [0, -0.0, -1e-30]
         #expect(OrderStatistic.median(values) == values.sorted()[values.count / 2])
         #expect(OrderStatistic.median([]) == 0 && OrderStatistic.median([-2, -2, 5]) == -2)
     }
 
-    @Test("what is not meant counts against, and gives probabilities; several phrases mean their middle")
+    @Test("negative phrases lower the score and give probabilities; several phrases are averaged")
     func negatives() throws {
         let plain = try search.clips(Question(wanted: [Self.direction(0)]), count: 10)
         #expect(plain.allSatisfy { $0.probability == nil })
@@ -109,7 +109,7 @@ import Testing
         #expect(abs((match.probability ?? 0) - 1 / (1 + exp(5 - 10 * match.score))) < 1e-6)
     }
 
-    @Test("a condition in SQL narrows the search; what is no SQL is refused in words") func conditions() throws {
+    @Test("an SQL condition filters the search; invalid SQL is an error that says so") func conditions() throws {
         let question = Question(wanted: [Self.direction(0)])
         let odd = try search.clips(question, where: "label = 'odd' AND path <> '7.mp4'", count: 10)
         #expect(odd.count == 4 && odd[0].path == "3.mp4" && odd.allSatisfy { $0.label == "odd" })
@@ -125,7 +125,7 @@ import Testing
         return String(text[start.lowerBound..<end.upperBound].dropLast())
     }
 
-    @Test("the guide's SQL answers a question as `search` does") func readme() throws {
+    @Test("the guide's SQL gives the same results as `search`") func readme() throws {
         let path = scratch.path + "/float32.sqlite"
         let cache = try CacheFile(path: path)
         let record = ExtractionRecord(
@@ -145,7 +145,7 @@ import Testing
         try cache.store(phrases: [("a person falls off a bicycle", Self.direction(0))], extraction: id)
         var configuration = Configuration()
         configuration.prepareDatabase { database in
-            // As sqlite-vec's, which need not be installed for this.
+            // Like sqlite-vec's, which need not be installed for this test.
             database.add(
                 function: DatabaseFunction("vec_distance_cosine", argumentCount: 2, pure: true) { values in
                     func vector(_ value: DatabaseValue) -> [Float] {
@@ -169,7 +169,7 @@ import Testing
         #expect(rows[0]["path"] as String == best[0].path && rows[0]["time"] as Double == best[0].time)
     }
 
-    @Test("mapped features give the same, whatever is asked, and are made anew when the cache changes")
+    @Test("memory-mapped features give the same results, and are rebuilt when the cache changes")
     func mapped() throws {
         let folder = scratch.path + "/mapped"
         #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) == nil)
@@ -198,7 +198,7 @@ import Testing
         #expect(throws: CacheError.self) { try MappedFeatures.make(cache, extraction: extraction, in: "/proc/none") }
     }
 
-    @Test("a damaged file of mapped features is none, or has the clips that it should") func damagedMap() throws {
+    @Test("a damaged file of mapped features is rejected, or has the expected clips") func damagedMap() throws {
         let folder = scratch.path + "/mapped"
         let whole = try #require(try MappedFeatures.make(cache, extraction: extraction, in: folder))
         let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
@@ -217,7 +217,7 @@ import Testing
         #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) == nil)
     }
 
-    @Test("phrases are kept beside the features, where SQL finds them") func phrases() throws {
+    @Test("text features of phrases are stored in the cache, where SQL finds them") func phrases() throws {
         try cache.store(phrases: [("up", Self.direction(0)), ("up", Self.direction(1))], extraction: extraction.id)
         let stored = try DatabaseQueue(path: cache.path).read {
             try Row.fetchAll($0, sql: "SELECT phrase, length(feature) / 4 AS numbers FROM phrase")

@@ -10,7 +10,7 @@ import Tokenizers
 @Suite struct TextTowerTests {
     struct Goldens: Decodable {
         let texts: [String]
-        /// Every fourth number of vectors of length 1.
+        /// Every fourth element of vectors of length 1.
         let clip, siglip: [[Float]]
         let vocabulary: [Int]
     }
@@ -26,7 +26,7 @@ import Tokenizers
         return try TextEncoder(tower, weights: RandomParameters(), vocabularySize: vocabulary, tokenizer: tokenizer)
     }
 
-    @Test("features of phrases equal transformers' and open_clip's for the same parameters") func features() throws {
+    @Test("text features equal transformers' and open_clip's for the same parameters") func features() throws {
         let goldens = Self.goldens
         for (backbone, numerics, wanted, vocabulary) in [
             ("clip_vitb32", Numerics.openai, goldens.clip, goldens.vocabulary[0]),
@@ -40,7 +40,9 @@ import Tokenizers
         }
     }
 
-    @Test("a text tower in a file of its own has its publisher's activation, whatever the image tower's file is for")
+    @Test(
+        "a text tower in a separate file has its publisher's activation, whatever the convention of the image tower's file is"
+    )
     func activation() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/text.safetensors"
@@ -53,14 +55,14 @@ import Tokenizers
         }
         let text = "text_model.embeddings.token_embedding.weight"
         #expect(try numerics([text], "siglip_b16") == .transformers)
-        // CLIP's tensor names do not tell.
+        // CLIP's tensor names do not determine it.
         #expect(try numerics([text], "clip_vitb32") == nil)
         #expect(try numerics(["text.token_embedding.weight"], "siglip_b16") == .timm)
         let image = "vision_model.embeddings.patch_embedding.weight"
         #expect(try numerics([text, image], "siglip_b16") == .transformers)
     }
 
-    @Test("phrases give the same alone and among others; empty ones are refused") func alone() throws {
+    @Test("phrases give the same features alone and in a batch; empty ones are rejected") func alone() throws {
         let encoder = try Self.encoder("clip_vitb32", .openai, Self.goldens.vocabulary[0])
         let together = try encoder.encode(Self.goldens.texts)
         for (text, vector) in zip(Self.goldens.texts, together) {
@@ -74,7 +76,7 @@ import Tokenizers
 
 @Suite struct ClassPromptsTests {
     @Test(
-        "labels are read as words",
+        "labels are split into words",
         arguments: [
             ("ApplyEyeMakeup", "apply eye makeup"), ("jump_rope", "jump rope"), ("brush-teeth", "brush teeth"),
             ("TaiChi", "tai chi"), ("run", "run"), ("YoYo", "yo yo"), ("playing the piano", "playing the piano"),
@@ -82,7 +84,8 @@ import Tokenizers
         ])
     func words(_ label: String, _ expected: String) { #expect(ClassPrompts.words(label) == expected) }
 
-    @Test("a vocabulary named after the weights comes before one that only lies beside them") func vocabulary() throws {
+    @Test("a vocabulary named after the weights takes precedence over one in the same folder") func vocabulary() throws
+    {
         let scratch = ScratchFolder()
         let fixture = try #require(Bundle.module.url(forResource: "Fixtures/merges", withExtension: "txt"))
         try scratch.file("merges.txt", Data("no vocabulary".utf8))
@@ -92,7 +95,7 @@ import Tokenizers
         #expect(try Vocabulary.open(nil, beside: weights, isCausal: true).vocabularySize > 512)
     }
 
-    @Test("a class is its name in each template, or its own prompts, in templates where there are any")
+    @Test("a class uses its name in each template, or its own prompts, in templates if there are any")
     func sentences() {
         #expect(ClassPrompts().sentences("jump_rope") == ["a photo of jump rope."])
         let own = ClassPrompts(prompts: ["run": ["somebody runs", "a race"]])

@@ -15,7 +15,7 @@ import Testing
         try #require(Bundle.module.url(forResource: "Fixtures/" + name, withExtension: ending)).path
     }
 
-    @Test("byte pairs equal transformers', in several scripts, with emoji and control characters")
+    @Test("BPE tokens equal transformers', in several scripts, with emoji and control characters")
     func bytePairs() throws {
         let tokenizer = try BytePairTokenizer(file: Self.path("merges", "txt"))
         for (text, expected) in zip(Self.goldens.texts, Self.goldens.clip) {
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test("tokens of the second SigLIP equal transformers', with the end in the last of 64 places")
+    @Test("SigLIP 2 tokens equal transformers', with the end token at the last of 64 positions")
     func secondSigLIP() throws {
         let tokenizer = try SigLIPTokenizer(file: Self.path("siglip2", "model"))
         #expect(tokenizer.padding == 0)
@@ -32,7 +32,9 @@ import Testing
         }
     }
 
-    @Test("pieces equal SentencePiece's, unigram and byte pairs that fall back to bytes") func pieces() throws {
+    @Test("SentencePiece tokens equal the original's, for unigram models and BPE with byte fallback") func pieces()
+        throws
+    {
         for (name, wanted) in [("unigram", Self.goldens.unigram), ("bpe", Self.goldens.bpe)] {
             let tokenizer = try SentencePieceTokenizer(file: Self.path(name, "model"))
             for (text, expected) in zip(Self.goldens.texts, wanted) {
@@ -47,7 +49,7 @@ import Testing
     let folder = ScratchFolder()
 
     @Test(
-        "a named pipe given as a vocabulary is refused at once",
+        "a named pipe given as a vocabulary is rejected immediately",
         arguments: ["merges.txt", "tokenizer.json", "spiece.model"])
     func pipes(name: String) throws {
         let path = folder.path + "/" + name
@@ -58,14 +60,14 @@ import Testing
         #expect(refusal { _ = try BytePairTokenizer(file: "/dev/zero") }.contains("a device"))
     }
 
-    @Test("JSON that is nested deeply, or has too many values, is refused before it is parsed") func json() throws {
+    @Test("deeply nested JSON, or JSON with too many values, is rejected before it is parsed") func json() throws {
         let deep = try folder.file("deep.json", "{\"model\":" + String(repeating: "[", count: 500_000))
         #expect(refusal { _ = try BytePairTokenizer(file: deep) }.contains("nested more than 64 levels deep"))
         let path = try folder.file("many.json", "[" + String(repeating: "[],", count: 2_100_000) + "[]]")
         #expect(refusal { _ = try BytePairTokenizer(file: path) }.contains("values"))
     }
 
-    @Test("pieces that are empty, and tokens that are none, end nothing and hang nothing") func pieces() throws {
+    @Test("empty pieces and invalid tokens cause no crash and no endless loop") func pieces() throws {
         func piece(_ text: String, kind: UInt8 = 1) -> Data {
             let bytes = Data(text.utf8)
             let inner = Data([0x0A, UInt8(bytes.count)]) + bytes + Data([0x18, kind])
@@ -82,7 +84,7 @@ import Testing
             let tokenizer = try SentencePieceTokenizer(file: path)
             #expect(!tokenizer.pieces(of: "ab ba").isEmpty)
             #expect(ContinuousClock.now - start < soon)
-            // No piece but an empty one.
+            // Only an empty piece.
             let none = try folder.file(
                 "none.model", piece("<unk>", kind: 2) + piece("") + piece("", kind: 4) + trainer(model: model, end: [2])
             )

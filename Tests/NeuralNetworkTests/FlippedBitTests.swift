@@ -3,9 +3,9 @@ import TestSupport
 import Testing
 @testable import NeuralNetwork
 
-/// Single bits that flip in weight files: which formats notice, as docs/weights.md says.
+/// Bit flips in weight files: which formats detect them, as docs/weights.md states.
 @Suite struct FlippedBitTests {
-    /// The tensors, or nil if the file is refused.
+    /// The tensors, or nil if the file is rejected.
     private static func tensors(_ path: String) throws -> [String: Tensor]? {
         do {
             let file = try openCheckpoint(path: path)
@@ -13,8 +13,8 @@ import Testing
         } catch is WeightsError { return nil }
     }
 
-    /// Flips a bit of every byte of a file, one after the other. Returns how many changed files were refused, and which
-    /// bytes changed a tensor without a word.
+    /// Flips a bit of every byte of a file in turn. Returns how many changed files were rejected, and which
+    /// bytes changed a tensor silently.
     private static func flip(_ path: String, bit: Int) throws -> (refused: Int, unnoticed: [Int]) {
         let scratch = ScratchFolder()
         let whole = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -32,13 +32,13 @@ import Testing
         return (refused, unnoticed)
     }
 
-    @Test("a flipped bit of a .pth or a wheel never changes a tensor without a word", arguments: ["zip", "wheel"])
+    @Test("a flipped bit of a .pth or a wheel never changes a tensor silently", arguments: ["zip", "wheel"])
     func archives(name: String) throws {
         let (refused, unnoticed) = try Self.flip(PyTorchFileTests.fixture(name), bit: 3)
         #expect(refused > 500 && unnoticed == [], "\(unnoticed)")
     }
 
-    @Test("a flipped bit of a .safetensors that this program wrote is always noticed where it matters")
+    @Test("a flipped bit of a .safetensors file that this program wrote is always detected if it matters")
     func ownFiles() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/own.safetensors"
@@ -59,13 +59,14 @@ import Testing
         #expect(try SafeTensorsFile(path: path).metadata == ["epoch": "7", "text": "jump"])
     }
 
-    @Test("entries that PyTorch wrote without checksums are read, and the format says so") func unchecked() throws {
+    @Test("entries that PyTorch wrote without checksums are read, and the format's description says so")
+    func unchecked() throws {
         let path = try PyTorchFileTests.fixture("unchecked")
         #expect(try openCheckpoint(path: path).format == "PyTorch (zip, without checksums)")
         #expect(try Self.tensors(path) == Self.tensors(PyTorchFileTests.fixture("zip")))
     }
 
-    @Test("a chunk of HDF5 with Fletcher's checksum is refused if a bit of it flipped") func hdf5() throws {
+    @Test("an HDF5 chunk with a Fletcher-32 checksum is rejected if a bit flipped") func hdf5() throws {
         let url = Bundle.module.url(forResource: "Fixtures/hdf5/checked", withExtension: "h5")
         let path = try #require(url).path
         let variable = try #require(KerasFile(path: path).layers["packed"]?.first)
@@ -77,12 +78,12 @@ import Testing
         #expect(!refusal { _ = try KerasFile(path: scratch.file("flipped.h5", data)) }.isEmpty)
     }
 
-    @Test("a weight that no trained network has is refused in every format") func implausible() throws {
+    @Test("an implausible weight is rejected in every format") func implausible() throws {
         func reason(_ values: [Float]) -> String? { Tensor(shape: [values.count], values: values).implausible }
         #expect(reason([]) == nil && reason([0, -3e4, 1e-30, 1e17]) == nil)
         #expect(reason([1, .nan]) == "holds NaN or infinity" && reason([-.infinity]) == "holds NaN or infinity")
         #expect(reason([0.1, -8e36]) == "holds values up to 8e+36, which are implausible for trained weights")
-        // 0.01 with the upper bit of its exponent flipped, in a file without any checksum.
+        // 0.01 with the highest exponent bit flipped, in a file without any checksum.
         let flipped = Float(bitPattern: Float(0.01).bitPattern ^ 1 << 30)
         let scratch = ScratchFolder()
         let header = "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}"

@@ -9,7 +9,7 @@ import Testing
     }
 
     @Test(
-        "torch.save's files give their tensors, whatever their type, stride or wrapper",
+        "files of torch.save are read, with any dtype, stride or wrapper",
         arguments: [
             ("zip", "PyTorch (zip)"), ("legacy", "PyTorch (before 1.6)"), ("wrapped", "PyTorch (zip)"),
         ])
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test(
-        "a pickle that wants to run something, is nested without end or unpacks to more than it says is refused",
+        "a pickle that calls functions, is nested endlessly or decompresses to more than it declares is rejected",
         arguments: [("evil", "os.system"), ("deep", "no dictionary of tensors"), ("bomb", "claims 50000000 bytes")])
     func hostile(name: String, words: String) throws {
         let path = try Self.fixture(name)
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(
-        "a file cut off anywhere, or with any byte changed, is an error or gives its tensors; it never crashes",
+        "a file that is truncated anywhere, or has any byte changed, is an error or gives its tensors; it never crashes",
         arguments: ["zip", "legacy", "kinds4"])
     func damaged(name: String) throws {
         let scratch = ScratchFolder()
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("a tensor larger than its storage is refused") func lyingTensor() {
+    @Test("a tensor larger than its storage is rejected") func lyingTensor() {
         // ((storage 'FloatStorage' '0' 'cpu' 4), offset 2, shape (3,), strides (1,)) through the pickle's own opcodes.
         func pickle(offset: UInt8, length: UInt32, stride: UInt8) -> Data {
             var data = Data([0x80, 2]) + Data("ctorch._utils\n_rebuild_tensor_v2\n((".utf8)
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test(
-        "everything that torch.load accepts beside tensors is passed over, in every protocol",
+        "other objects that torch.load accepts are ignored, in every pickle protocol",
         arguments: ["kinds2", "kinds3", "kinds4", "kinds5", "kinds_legacy"])
     func kinds(name: String) throws {
         let file = try openCheckpoint(path: Self.fixture(name))
@@ -113,11 +113,11 @@ import Testing
         #expect(try values("expanded") == [3, 3, 3, 3])
         #expect(file.shapes["complex tensor"] == nil)
         #expect(file.notes == ["its complex tensors (complex tensor) are skipped"])
-        // The dictionary is in a list too: it is the same one.
+        // The dictionary is also in a list: it is the same object.
         #expect(file.shapes["list.0.fc.weight"] == nil)
     }
 
-    @Test("objects of other classes are never built: they are named in a note, and tensors around them are read")
+    @Test("objects of other classes are never constructed: a note names them, and tensors around them are read")
     func objects() throws {
         let file = try openCheckpoint(path: Self.fixture("objects"))
         #expect(try file.tensor(named: "state_dict.fc.weight")?.values == around("fc.weight", [2, 3]).values)
@@ -126,7 +126,7 @@ import Testing
         #expect(!note.contains("Registry"), "a dictionary of a class of its own is read")
     }
 
-    @Test("sparse, quantised and meta tensors are named in notes with what to save instead; alone they are an error")
+    @Test("notes name sparse, quantised and meta tensors and what to save instead; alone they are an error")
     func special() throws {
         let file = try openCheckpoint(path: Self.fixture("special"))
         #expect(Array(file.shapes.keys) == ["plain"])
@@ -142,7 +142,7 @@ import Testing
     }
 
     @Test(
-        "a pickled module and a TorchScript archive are named, with the line of Python that makes a usable file",
+        "errors for a pickled module and a TorchScript archive contain the line of Python that makes a usable file",
         arguments: [
             (
                 "module", "a pickled module (torch.nn.modules.linear.Linear)",
@@ -155,7 +155,7 @@ import Testing
         #expect(text.contains(found) && text.contains(remedy) && text.contains("python3 -c 'import torch; "), "\(text)")
     }
 
-    @Test("tensors that are views of one storage are read from it, in any order, once and again") func views() throws {
+    @Test("tensors that are views of one storage are read from it, in any order and repeatedly") func views() throws {
         let file = try openCheckpoint(path: Self.fixture("views"))
         let expected: [String: [Float]] = [
             "a": (0..<6).map(Float.init), "b": (6..<24).map(Float.init), "c": (0..<12).map { Float(2 * $0) },

@@ -11,11 +11,11 @@ import Testing
 
     static func read(_ data: Data) throws -> SafeTensorsFile {
         let scratch = ScratchFolder()
-        // The open file outlives its name.
+        // The open file remains readable after its name is removed.
         return try SafeTensorsFile(path: scratch.file("test.safetensors", data))
     }
 
-    @Test("what is written is read back to the bit") func roundTrip() throws {
+    @Test("tensors that are written and read back are bit-identical") func roundTrip() throws {
         let tensors = [
             "b.weight": Tensor(shape: [2, 3], values: [1, -2, .pi, 1e-30, 0, .infinity]),
             "a": Tensor(shape: [], values: [7]), "empty": Tensor(shape: [0, 4], values: []),
@@ -30,7 +30,7 @@ import Testing
         #expect(try file.tensor(named: "c") == nil)
     }
 
-    @Test("half, bfloat16, double and integer tensors become floats") func conversions() throws {
+    @Test("half, bfloat16, double and integer tensors are converted to float32") func conversions() throws {
         func bytes<Value: FixedWidthInteger>(_ values: [Value]) -> Data {
             values.reduce(into: Data()) { data, value in
                 withUnsafeBytes(of: value.littleEndian) { data.append(contentsOf: $0) }
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test(
-        "a header that lies is refused",
+        "a header with wrong offsets or shapes is rejected",
         arguments: [
             ("{\"x\":{\"dtype\":\"F32\",\"shape\":[100],\"data_offsets\":[0,400]}}", "claims bytes 0 to 400"),
             ("{\"x\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,12]}}", "of 16 bytes claims"),
@@ -79,14 +79,14 @@ import Testing
         #expect(error?.localizedDescription.contains("test.safetensors") == true)
     }
 
-    @Test("a file too short, too long a header and a missing file are errors") func truncated() {
+    @Test("a truncated file, a header that is too long and a missing file are errors") func truncated() {
         #expect(throws: WeightsError.self) { try Self.read(Data([1, 2, 3])) }
         #expect(throws: WeightsError.self) { try Self.read(Self.file("{}", length: 1 << 40)) }
         #expect(throws: WeightsError.self) { try Self.read(Self.file("{}", length: .max)) }
         #expect(throws: WeightsError.self) { try SafeTensorsFile(path: "/no/such/file.safetensors") }
     }
 
-    @Test("weights that do not fit list what is missing, unexpected and with another shape, the first few")
+    @Test("weights that do not fit are an error that lists the first missing, unexpected and misshapen tensors")
     func mismatch() throws {
         var builder = GraphBuilder()
         let logits = builder.linear("fc", builder.input(.vector(4)), out: 2)
@@ -102,10 +102,10 @@ import Testing
 }
 
 @Suite struct MemoryLimitTests {
-    @Test("weights larger than the memory are refused before anything is taken, by whoever reads them")
+    @Test("weights larger than memory are rejected by every reader before allocation")
     func tooLarge() throws {
         let scratch = ScratchFolder()
-        // A sparse file of 8 TB, whose header is true.
+        // A sparse file of 8 TB with a correct header.
         let count = 1 << 41
         let header = #"{"w":{"dtype":"F32","shape":[\#(count)],"data_offsets":[0,\#(4 * count)]}}"#
         var data = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
@@ -124,7 +124,7 @@ import Testing
         #expect(throws: WeightsError.self) { try SafeTensorsWriter.convert(file, to: scratch.path + "/out.bin") }
         #expect(!FileManager.default.fileExists(atPath: scratch.path + "/out.bin"))
         #expect(expected.localizedDescription.contains("MB of memory"))
-        // What does not fit the network is not read at all.
+        // Tensors that do not fit the backbone are not read at all.
         #expect(throws: WeightsError.self) {
             try file.tensor(
                 for: Graph.Parameter(name: "w", shape: [4], initializer: .init(spread: 1), isTrainable: true))
@@ -133,7 +133,8 @@ import Testing
 }
 
 @Suite struct UserCacheTests {
-    @Test("files of the user's cache are written into a folder that nobody else enters") func permissions() throws {
+    @Test("files of the user's cache are written into a folder that no other user can enter") func permissions() throws
+    {
         let scratch = ScratchFolder()
         let path = scratch.path + "/zoetrope/ranges/a.json"
         UserCache.write(Data("x".utf8), to: path)
@@ -143,7 +144,7 @@ import Testing
         #expect(status.st_mode & 0o777 == 0o700)
     }
 
-    @Test("files that another user wrote, or may write, are not read, nor are special ones") func owners() throws {
+    @Test("files that another user wrote, or may write, and special files are not read") func owners() throws {
         let scratch = ScratchFolder()
         let shared = try scratch.file("shared.json", "x")
         chmod(shared, 0o666)
@@ -151,7 +152,7 @@ import Testing
         let pipe = scratch.path + "/pipe.json"
         try #require(mkfifo(pipe, 0o600) == 0)
         #expect(UserCache.contents(pipe) == nil)
-        // Only root can give a file away.
+        // Only root can change the owner of a file.
         guard geteuid() == 0 else { return }
         let other = try scratch.file("other.json", "x")
         chown(other, 65534, 65534)

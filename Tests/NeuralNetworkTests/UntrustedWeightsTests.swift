@@ -3,14 +3,14 @@ import TestSupport
 import Testing
 @testable import NeuralNetwork
 
-/// Files that somebody made to end the program, to hang it or to take all memory: each is an error in words, soon.
+/// Files crafted to crash the program, to hang it or to exhaust memory: each is an error with a message, soon.
 @Suite struct UntrustedWeightsTests {
     let folder = ScratchFolder()
 
     // MARK: - Special files
 
     @Test(
-        "a named pipe, or a link to one, given as weights is refused at once",
+        "a named pipe, or a link to one, given as weights is rejected immediately",
         arguments: ["w.pth", "w.safetensors", "w.whl", "model.safetensors.index.json"])
     func pipes(name: String) throws {
         let pipe = folder.path + "/" + name
@@ -27,7 +27,7 @@ import Testing
         #expect(refusal { _ = try openCheckpoint(path: "/dev/zero") }.contains("it is a device"))
     }
 
-    @Test("a named pipe beside an index, or a part that is one, is refused at once") func pipesInShards() throws {
+    @Test("a named pipe beside an index, or in place of a shard, is rejected immediately") func pipesInShards() throws {
         try #require(mkfifo(folder.path + "/model.safetensors.index.json", 0o600) == 0)
         let part = try folder.file("model-00001-of-00002.safetensors", Data(count: 8))
         #expect(refusal { _ = try openCheckpoint(path: part) }.contains("a named pipe"))
@@ -36,7 +36,7 @@ import Testing
         #expect(refusal { _ = try openCheckpoint(path: index) }.contains("a named pipe"))
     }
 
-    @Test("an index leads to nothing but parts beside it, whatever combining characters its names have")
+    @Test("an index refers only to shards in its own folder, whatever combining characters its names have")
     func pathsInIndex() throws {
         try folder.file("x.safetensors", Data(count: 8))
         for name in [
@@ -51,7 +51,7 @@ import Testing
 
     // MARK: - safetensors
 
-    @Test("a header of very many tensors or values is refused before objects are made of it")
+    @Test("a header with too many tensors or values is rejected before objects are created")
     func manyTensors() throws {
         var header = "{"
         for index in 0...SafeTensorsFile.maximumTensors + 1 {
@@ -64,7 +64,7 @@ import Testing
         #expect(refusal { _ = try SafeTensorsFile(path: path) }.contains("more than 100000 tensors"))
     }
 
-    @Test("nested JSON, JSON in UTF-16 and shapes whose products overflow are refused") func headers() throws {
+    @Test("nested JSON, UTF-16 JSON and shapes whose products overflow are rejected") func headers() throws {
         let deep = String(repeating: "[", count: 200_000)
         let path = try folder.file("deep", SafeTensorsTests.file("{\"a\":" + deep))
         #expect(refusal { _ = try SafeTensorsFile(path: path) }.contains("nested more than 64 levels deep"))
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test(
-        "lists and dictionaries that grow one by one, or contain each other many times, take time in proportion to the file"
+        "lists and dictionaries that grow item by item, or contain each other many times, take time linear in the file"
     ) func growingLists() throws {
         // ] N a N a …
         let list =
@@ -118,7 +118,7 @@ import Testing
         #expect(ContinuousClock.now - start < soon)
     }
 
-    @Test("a tensor of very many dimensions is refused") func dimensions() {
+    @Test("a tensor with too many dimensions is rejected") func dimensions() {
         var data = Data([0x80, 2]) + Data("ctorch._utils\n_rebuild_tensor_v2\n((".utf8)
         data += Data([0x8C, 7]) + Data("storage".utf8) + Data("ctorch\nFloatStorage\n".utf8)
         data += Data([0x8C, 1]) + Data("0".utf8) + Data([0x8C, 3]) + Data("cpu".utf8) + Data("K".utf8) + Data([4])
@@ -133,7 +133,7 @@ import Testing
         try #require(Bundle.module.url(forResource: "Fixtures/hdf5/" + name, withExtension: "h5")).path
     }
 
-    @Test("HDF5 files that keep to themselves are read, deflated or with soft links inside")
+    @Test("self-contained HDF5 files are read, deflated or with soft links inside")
     func innocentHDF5() throws {
         let fine = try KerasFile(path: hdf5("fine"))
         let kernel = try #require(fine.layers["dense"]?.first)
@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test(
-        "HDF5 files that lead to other files, or to code of a plugin, are refused",
+        "HDF5 files that refer to other files, or to code of a plugin, are rejected",
         arguments: [
             ("external-storage", "refers to other files"), ("virtual", "refers to other files"),
             ("external-link", "refers to other files"), ("soft-to-external", "refers to other files"),
@@ -156,7 +156,7 @@ import Testing
         #expect(refusal { _ = try KerasFile(path: path) }.contains(words))
     }
 
-    @Test("shapes are limited whatever order their lengths have") func shapeLimits() {
+    @Test("sizes of shapes are limited, whatever the order of dimensions") func shapeLimits() {
         #expect(ShapeLimits.elements(of: [2, 3, 4]) == 24)
         #expect(ShapeLimits.elements(of: []) == 1)
         #expect(ShapeLimits.elements(of: [0, 5]) == 0)

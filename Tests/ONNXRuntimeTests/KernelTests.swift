@@ -2,14 +2,14 @@ import CKernels
 import TestSupport
 import Testing
 
-/// The program's own kernels, as the GPU's compiler is given them, beside their plain twins.
-@Suite("kernels of the program's own, on a stand-in for a GPU") struct KernelTests {
+/// The program's own kernels, as passed to the GPU's compiler, compared with plain reference implementations.
+@Suite("the program's own kernels, on a simulated GPU") struct KernelTests {
     struct Case: CustomTestStringConvertible {
         let element: Element
         let isWide: Bool
 
         var testDescription: String { "\(element)\(isWide ? "" : ", one at a time")" }
-        /// Numbers that are moved at once.
+        /// Elements that are loaded at once.
         var width: Int { !isWide ? 1 : element == .f32 ? 4 : 8 }
 
         static let all = Element.allCases.flatMap {
@@ -43,7 +43,7 @@ import Testing
         pass_on_cpu(&twin)
     }
 
-    @Test("bias, residual and each activation", arguments: Case.all) func epilogues(_ it: Case) throws {
+    @Test("bias, residual and each activation are correct", arguments: Case.all) func epilogues(_ it: Case) throws {
         let channels = it.isWide ? 3 * it.width : 7
         let x = DeviceNumbers(it.element, "x", count: Self.rows * channels, spread: 5)
         let bias = DeviceNumbers(it.element, "bias", count: channels)
@@ -60,8 +60,10 @@ import Testing
         }
     }
 
-    /// Channels for which rows lie in the registers of 8, 16 or 32 lanes, in one to sixteen parts.
-    @Test("normalisation over few and many channels", arguments: Case.all) func normalisations(_ it: Case) throws {
+    /// Numbers of channels for which rows are in the registers of 8, 16 or 32 lanes, in one to sixteen parts.
+    @Test("normalisation is correct over few and many channels", arguments: Case.all) func normalisations(_ it: Case)
+        throws
+    {
         for parts in [5, 7, 11, 15, 23, 31, 50, 95, 101, 250, 511] {
             let channels = parts * it.width
             let x = DeviceNumbers(it.element, "x", count: Self.rows * channels, spread: 4)
@@ -82,14 +84,14 @@ import Testing
         }
     }
 
-    @Test("more channels than a row's lanes hold are refused") func tooManyChannels() throws {
+    @Test("more channels than the lanes of a row are rejected") func tooManyChannels() throws {
         let x = DeviceNumbers(.f32, "x", count: Self.rows * 2052)
         #expect(throws: StandInGPU.Failure.self) {
             try Self.run(.f32, x: x, [x, x, x], y: DeviceNumbers(.f32, count: x.count)) { $0.kind = PASS_NORMALIZE }
         }
     }
 
-    @Test("factors of a channel, for each image's own", arguments: Case.all) func scales(_ it: Case) throws {
+    @Test("channel scales are applied per image", arguments: Case.all) func scales(_ it: Case) throws {
         let channels = it.isWide ? 2 * it.width : 5
         let x = DeviceNumbers(it.element, "x", count: Self.rows * channels)
         let factors = DeviceNumbers(it.element, "factors", count: (Self.rows + 3) / 4 * channels)
@@ -101,7 +103,7 @@ import Testing
         #expect(y.agree())
     }
 
-    @Test("bytes of pixels become numbers, in either order of colours", arguments: Element.allCases)
+    @Test("pixel bytes are converted to floats, as RGB or BGR", arguments: Element.allCases)
     func pixels(_ element: Element) throws {
         try StandInGPU.enter()
         let bytes = (0..<3 * Self.rows).map { UInt8(truncatingIfNeeded: $0 &* 73) }

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The stand-in for a GPU, which this process speaks to from then on.
+/// The simulated GPU, which this process uses from then on.
 enum StandInGPU {
     private static let folder = FileManager.default.temporaryDirectory.appending(path: "fake-gpu-\(getpid())")
 
@@ -12,7 +12,7 @@ enum StandInGPU {
         atexit { try? FileManager.default.removeItem(at: StandInGPU.folder) }
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         try? FileManager.default.copyItem(at: sources.appending(path: "Lanes.h"), to: folder.appending(path: "Lanes.h"))
-        // Whoever asks for a library of that name gets the one that is loaded already.
+        // A later dlopen with that name returns the library that is already loaded.
         for name in ["libcuda.so.1", "libnvrtc.so.13"] {
             let library = folder.appending(path: name).path
             let built = try ChildProcess.run(
@@ -27,13 +27,13 @@ enum StandInGPU {
         try succeed(gpu_enter())
     }
 
-    /// Starts it, once.
+    /// Starts it once.
     static func enter() throws {
         try start.get()
         try succeed(gpu_enter())
     }
 
-    /// Fails where a text says what went wrong.
+    /// Fails if the text contains an error.
     static func succeed(_ failure: UnsafeMutablePointer<CChar>?) throws {
         defer { free(failure) }
         if let failure { throw Failure(text: String(cString: failure)) }
@@ -74,13 +74,13 @@ enum Element: Int, CaseIterable {
     }
 }
 
-/// Numbers in a GPU's memory, and the same ones in `f32`.
+/// Elements in GPU memory, and the same ones in `f32`.
 final class DeviceNumbers {
     let element: Element
     let count: Int
-    /// As the GPU has them, and behind them what nobody may write to.
+    /// As stored on the GPU, followed by guard values that must not be overwritten.
     let memory: UnsafeMutableRawPointer
-    /// As the plain twins read and write them.
+    /// As the reference implementations read and write them.
     let numbers: UnsafeMutablePointer<Float>
 
     private static let guardBytes = 64
@@ -95,7 +95,7 @@ final class DeviceNumbers {
         numbers.initialize(repeating: 0, count: count)
     }
 
-    /// Numbers spread evenly from -`spread` to `spread`, as exact as the element is.
+    /// Evenly spaced values from -`spread` to `spread`, in the precision of the element.
     convenience init(_ element: Element, _ name: String, count: Int, spread: Float = 1) {
         self.init(element, count: count)
         for (i, value) in around(name, [count], spread: spread).values.enumerated() {
@@ -109,7 +109,7 @@ final class DeviceNumbers {
         numbers.deallocate()
     }
 
-    /// Whether the GPU's numbers are the twin's, but for how they are rounded, and nothing was written behind them.
+    /// Whether the GPU's values equal the reference's within rounding, and no guard value was overwritten.
     func agree(tolerance: Float = 1) -> Bool {
         let end = memory + count * element.bytes
         guard (0..<Self.guardBytes).allSatisfy({ end.load(fromByteOffset: $0, as: UInt8.self) == Self.guardByte })

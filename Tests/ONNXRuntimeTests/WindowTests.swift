@@ -2,12 +2,12 @@ import CKernels
 import TestSupport
 import Testing
 
-/// The program's own kernels of windows that slide over images, beside their plain twins.
-@Suite("windows of the program's own, on a stand-in for a GPU") struct WindowTests {
+/// The program's own sliding-window kernels, compared with plain reference implementations.
+@Suite("the program's own window operators, on a simulated GPU") struct WindowTests {
     /// Height and width of images that no tile divides, one of them narrower than a tile.
     private static let sizes: [(Int64, Int64)] = [(7, 21), (9, 5)]
 
-    @Test("filters of one channel each", arguments: Element.allCases) func depthwise(_ element: Element) throws {
+    @Test("depthwise convolutions are correct", arguments: Element.allCases) func depthwise(_ element: Element) throws {
         for (size, stride) in [(3, 1), (3, 2), (5, 1), (5, 2), (7, 1), (7, 2)] as [(Int64, Int64)] {
             for image in Self.sizes {
                 for hasResidual in [false, true] {
@@ -16,7 +16,7 @@ import Testing
                     (own.layer.images, own.layer.size, own.layer.channels) = (2, image, 12)
                     (own.layer.filters, own.layer.kernel, own.layer.groups) = (12, (size, size), 12)
                     (own.layer.stride, own.layer.dilation) = ((stride, stride), (1, 1))
-                    // As TensorFlow pads at a stride of two: less in front than behind.
+                    // Like TensorFlow's padding at a stride of two: less before than after.
                     let leading = (size - stride) / 2
                     (own.layer.leading, own.layer.trailing) = ((leading, leading), (size / 2, size / 2))
                     own.layer.result = (
@@ -58,7 +58,7 @@ import Testing
         return y.agree(tolerance: 2)
     }
 
-    @Test("the largest of each window, and their mean", arguments: Element.allCases)
+    @Test("max and average pooling are correct", arguments: Element.allCases)
     func poolings(_ element: Element) throws {
         try StandInGPU.enter()
         let windows: [(kernel: (Int64, Int64), stride: (Int64, Int64), leading: (Int64, Int64))] = [

@@ -41,14 +41,14 @@ import Testing
             ? zip(values, expected).reduce(0) { max($0, abs($1.0 - $1.1)) } / largest : .infinity
     }
 
-    @Test("networks as PyTorch's exporters write them give onnxruntime's features", arguments: goldens.networks)
+    @Test("models from PyTorch's exporters give onnxruntime's features", arguments: goldens.networks)
     func features(network: Goldens.Network) throws {
         let values = try Self.features(Self.fixtures + network.file + ".onnx")
         #expect(Self.error(values, network.features) <= 1e-5)
     }
 
     @Test(
-        "sums, activations and normalisations become part of the layers before them", arguments: ["script", "dynamo"])
+        "sums, activations and normalisations are fused into the preceding layers", arguments: ["script", "dynamo"])
     func fused(kind: String) throws {
         func operations(_ name: String) throws -> [NeuralNetwork.Operation] {
             let network = try ImportedNetwork(path: Self.fixtures + "\(name)-\(kind).onnx")
@@ -59,7 +59,7 @@ import Testing
         #expect(tokens.count { if case .selfAttention = $0 { true } else { false } } == 2)
         #expect(tokens.count { if case .layerNormalization = $0 { true } else { false } } == 5)
         #expect(tokens.count { $0 == .activation(.gelu) } == 2)
-        // Of layer scale; those of sums with a bias went into the products.
+        // From layer scale; sums with a bias were fused into the products.
         #expect(tokens.count { if case .batchNormalization = $0 { true } else { false } } == 2)
         let convolutions = try operations("convolutions")
         for activation in [Activation.silu, .hardSwish, .relu6, .gelu, .geluTanh, .hardSigmoid] {
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test("an exported network read again gives the features it began with", arguments: ["f32", "f16"])
+    @Test("an exported and imported model gives the same features", arguments: ["f32", "f16"])
     func roundTrip(format: String) throws {
         let folder = ScratchFolder()
         let path = folder.path + "/again.onnx"
@@ -81,7 +81,7 @@ import Testing
         try model.write(name: "again", version: "1", metadata: [:])
         let again = try ImportedNetwork(path: path)
         #expect(again.files == [path, path + ".data"])
-        // Pixels come as they are, and the file says what becomes of them.
+        // Raw pixels are the input, and the file normalises them.
         let (scale, offset) = try #require(again.normalization)
         let plan = try InferencePlan(
             graph: again.graph(imageSize: 32), output: "features", batch: 1, weights: PackedWeights(again))
@@ -92,7 +92,7 @@ import Testing
         #expect(Self.error(values, expected) <= (format == "f32" ? 1e-5 : 2e-2))
     }
 
-    @Test("inner values can be taken, and what cannot be computed is named with the nodes that need it")
+    @Test("intermediate values can be tapped, and errors for unsupported ones name the nodes that need it")
     func taps() throws {
         let network = try ImportedNetwork(path: Self.fixtures + "pixels-script.onnx")
         let graph = try network.graph(imageSize: 32)
@@ -104,7 +104,7 @@ import Testing
 
     // MARK: - Files by hand
 
-    /// A model of these nodes on pictures of 8 pixels.
+    /// A model of these nodes on images of 8 pixels.
     static func write(
         _ nodes: [(String, [String], [String])], tensors: [(String, [Int], [Float])] = [], output: String = "y",
         to path: String, _ change: (inout ModelProto) -> Void = { _ in }
@@ -149,7 +149,7 @@ import Testing
         } catch { return error.localizedDescription }
     }
 
-    @Test("operators without a counterpart are refused by name; what stands before them is still to be had")
+    @Test("unsupported operators are errors that name them; preceding values can still be tapped")
     func refusals() throws {
         let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
@@ -159,7 +159,8 @@ import Testing
         #expect(message(path, output: "a") == "")
     }
 
-    @Test("values that broadcast or join across axes are refused, not mistaken for channels") func acrossAxes() throws {
+    @Test("values that broadcast or concatenate across unsupported axes are rejected, not mistaken for channels")
+    func acrossAxes() throws {
         let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         let ones = [Float](repeating: 1, count: 3)
@@ -180,13 +181,13 @@ import Testing
         #expect(message(path) == "")
     }
 
-    @Test("a damaged structure is refused in words") func malformed() throws {
+    @Test("a damaged structure is an error that says what is wrong") func malformed() throws {
         let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         #expect(message(path).contains("it does not exist"))
         try folder.file("m.onnx", Data("no model".utf8))
         #expect(message(path).contains("cut off or damaged") || message(path).contains("no graph"))
-        // A circle: each reads what the other makes.
+        // A cycle: each node reads the other's output.
         try Self.write([("Add", ["x", "b"], ["a"]), ("Relu", ["a"], ["b"]), ("Relu", ["b"], ["y"])], to: path)
         #expect(message(path).contains("reads b, which no earlier node computes"))
         try Self.write([("Relu", ["x"], ["y"]), ("Relu", ["x"], ["y"])], to: path)
@@ -207,7 +208,7 @@ import Testing
     }
 
     @Test(
-        "weights in other files stay inside the folder",
+        "external weights must be inside the model's folder",
         arguments: ["../secret", "/etc/passwd", "link/secret", "a/../../secret", ""])
     func outside(location: String) throws {
         let folder = ScratchFolder()
@@ -225,7 +226,7 @@ import Testing
         #expect(message(path).contains("is stored outside of the model's folder"), "\(message(path))")
     }
 
-    @Test("sizes are checked before anything is made") func sizes() throws {
+    @Test("sizes are checked before allocation") func sizes() throws {
         let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [1 << 30, 1 << 30, 3, 3], [1])], to: path)
@@ -236,7 +237,7 @@ import Testing
         #expect(message(path).contains("its output is a constant of [1000000, 1000000]"), "\(message(path))")
     }
 
-    @Test("functions of numbers are known by what they do", arguments: ScalarFunctionCase.all)
+    @Test("activation functions are detected from what they compute", arguments: ScalarFunctionCase.all)
     func functions(function: ScalarFunctionCase) throws {
         let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
@@ -250,7 +251,7 @@ import Testing
     }
 }
 
-/// An activation as exporters spell it out.
+/// An activation as exporters decompose it.
 struct ScalarFunctionCase: CustomTestStringConvertible, Sendable {
     let activation: Activation
     let nodes: [(String, [String], [String])]

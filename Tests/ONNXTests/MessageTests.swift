@@ -3,7 +3,7 @@ import ONNXMessages
 import Testing
 
 @Suite struct MessageTests {
-    /// With every kind of field.
+    /// A message with every kind of field.
     static var model: ModelProto {
         var model = ModelProto()
         (model.irVersion, model.producerName, model.producerVersion) = (8, "zoetrope", "1 ½")
@@ -33,7 +33,7 @@ import Testing
         return model
     }
 
-    @Test("what is written is read again") func roundTrip() throws {
+    @Test("written messages are read back unchanged") func roundTrip() throws {
         let data = Self.model.serializedData()
         let model = try ModelProto(serializedBytes: data)
         #expect(model.serializedData() == data)
@@ -46,24 +46,24 @@ import Testing
         #expect(model.producerVersion == "1 ½" && model.opsetImport[0].version == 17)
     }
 
-    @Test("bytes are those that the format's own tools write") func bytes() throws {
+    @Test("encoded bytes equal those of ONNX's own tools") func bytes() throws {
         var tensor = TensorProto()
         (tensor.dims, tensor.dataType, tensor.name) = ([300], 1, "w")
         tensor.floatData = [1]
         // As `onnx.helper` serialises it.
         let expected: [UInt8] = [0x0a, 2, 0xac, 2, 0x10, 1, 0x22, 4, 0, 0, 0x80, 0x3f, 0x42, 1, 0x77]
         #expect(Array(tensor.serializedData()) == expected)
-        // A list may come number by number, and fields in any order.
+        // A list may be encoded element by element, and fields in any order.
         let plain: [UInt8] = [0x42, 1, 0x77, 0x08, 2, 0x25, 0, 0, 0x80, 0x3f, 0x08, 3, 0x25, 0, 0, 0, 0x40]
         let read = try TensorProto(serializedBytes: Data(plain))
         #expect(read.dims == [2, 3] && read.floatData == [1, 2] && read.name == "w")
-        // What is not known is passed over.
+        // Unknown fields are skipped.
         let unknown: [UInt8] = [0xf8, 0x7f, 5, 0xf9, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0, 0xfa, 0x7f, 1, 9, 0x10, 1]
         #expect(try TensorProto(serializedBytes: Data(unknown)).dataType == 1)
     }
 
     @Test(
-        "damaged messages are refused",
+        "damaged messages are rejected",
         arguments: [
             [0x0a], [0x0a, 5, 1], [0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], [0x00, 1],
             [0x0b, 1], [0x22, 3, 1, 2, 3], [0x42, 1, 0xff], [0x15, 1, 2],
@@ -72,7 +72,7 @@ import Testing
         #expect(throws: ProtobufError.self) { try TensorProto(serializedBytes: Data(bytes)) }
     }
 
-    @Test("graphs within graphs are read to a depth, and not beyond") func depth() throws {
+    @Test("nested graphs are read up to a maximum depth") func depth() throws {
         var graph = GraphProto()
         func nest() {
             for _ in 0..<20 {

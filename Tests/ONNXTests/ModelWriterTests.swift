@@ -25,7 +25,7 @@ import Testing
         try model.write(name: "test", version: "1", metadata: [:])
     }
 
-    @Test("weights above the limit stand in a file of their own, at pages' beginnings") func external() throws {
+    @Test("weights above the limit are stored in a separate file, aligned to pages") func external() throws {
         let folder = ScratchFolder()
         let path = folder.path + "/m.onnx"
         try Self.write(to: path, inlineLimit: 1000)
@@ -43,7 +43,7 @@ import Testing
             #expect(entries["length"] == "\(expected.count * 4)")
             #expect(data[offset..<offset + expected.count * 4] == expected.withUnsafeBytes { Data($0) })
         }
-        // Written anew with all inside, the second file is gone.
+        // After writing again with inline weights, the second file is deleted.
         try Self.write(to: path, inlineLimit: 100_000)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["m.onnx"])
     }
@@ -68,10 +68,10 @@ import Testing
     }
 
     @Test(
-        "for a GPU layers are as many of the program's own operators as are asked for",
+        "models for a GPU use the program's own operators for the requested layers",
         arguments: [
             (.passes, ["Conv": 3, "MaxPool": 1, "MultiHeadAttention": 1, "Product_float16": 0, "Pool_float16": 0]),
-            // Query, key, value and what they are mixed into; a window that begins and ends differently stays.
+            // The projections of query, key, value and output; asymmetric padding stays.
             (.products, ["Conv": 1, "MaxPool": 0, "MultiHeadAttention": 1, "Product_float16": 6, "Pool_float16": 1]),
             (.attention, ["Conv": 1, "MultiHeadAttention": 0, "Product_float16": 4, "Attention_float16": 1]),
         ] as [(ModelWriter.OwnOperators, [String: Int])])
@@ -84,7 +84,7 @@ import Testing
         let model = try ModelProto(serializedBytes: try Data(contentsOf: URL(fileURLWithPath: writer.path)))
         let counts = Dictionary(grouping: model.graph.node, by: \.opType).mapValues(\.count)
         for (type, count) in expected { #expect(counts[type, default: 0] == count, "\(type) \(counts)") }
-        // Filters lie with channels last, and those of channels that do not mix with these behind rows and columns.
+        // Filters are stored channels-last, and depthwise ones with rows and columns first.
         let shapes = Dictionary(uniqueKeysWithValues: model.graph.initializer.map { ($0.name, $0.dims) })
         if operators >= .products {
             #expect(shapes["backbone.stem.filters"] == [16, 3, 3, 8])
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test("what was there stays where writing fails") func failure() throws {
+    @Test("an existing file is kept if writing fails") func failure() throws {
         let folder = ScratchFolder()
         try folder.file("m.onnx", Data("before".utf8))
         #expect(throws: ExportError.self) {

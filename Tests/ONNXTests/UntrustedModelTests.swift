@@ -5,7 +5,7 @@ import ONNXMessages
 import TestSupport
 import Testing
 
-/// Models that somebody made to end the program, to hang it or to take all memory: each is an error in words, soon.
+/// Models crafted to crash the program, to hang it or to exhaust memory: each is an error with a message, soon.
 @Suite struct UntrustedModelTests {
     let folder: ScratchFolder
     let path: String
@@ -58,7 +58,7 @@ import Testing
 
     // MARK: - Files
 
-    @Test("a named pipe given as a model, or as its external data, is refused at once") func pipes() throws {
+    @Test("a named pipe given as a model, or as its external data, is rejected immediately") func pipes() throws {
         try #require(mkfifo(path, 0o600) == 0)
         #expect(try message().contains("it is a named pipe, not a regular file"))
         unlink(path)
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("external data lies inside its folder by its bytes, and inside its file by checked arithmetic")
+    @Test("external data must be inside its folder, compared by bytes, and inside its file, checked for overflow")
     func external() throws {
         try folder.file("secret", Data(count: 48))
         try folder.file("data", Data(count: 48))
@@ -101,7 +101,7 @@ import Testing
         }
     }
 
-    @Test("numbers in the wrong field, and shapes whose products overflow, are refused") func wrongFields() throws {
+    @Test("values in the wrong field, and shapes whose products overflow, are rejected") func wrongFields() throws {
         for (type, change) in [
             (1, { $0.int32Data = [1, 2, 3, 4] }), (7, { $0.floatData = [1, 2, 3, 4] }),
             (6, { $0.int64Data = [1, 2, 3, 4] }), (11, { $0.floatData = [1, 2, 3, 4] }),
@@ -122,14 +122,14 @@ import Testing
 
     // MARK: - Functions and depth
 
-    @Test("sums of a value with itself, chained, take no exponential time") func doubledFunctions() throws {
+    @Test("chained sums of a value with itself take no exponential time") func doubledFunctions() throws {
         var nodes: Nodes = [("Relu", ["x"], ["r0"])]
         for index in 0..<40 { nodes.append(("Pow", ["r\(index)", "r\(index)"], ["r\(index + 1)"])) }
         nodes.append(("Det", ["r40"], ["y"]))
         #expect(try refusal(nodes).contains("chains more than 256 element-wise functions"))
     }
 
-    @Test("chains of very many functions, affines, transpositions and layers end in an error or a network")
+    @Test("very long chains of functions, affine layers, transpositions and layers end in an error or a model")
     func longChains() throws {
         func chain(_ type: String, _ count: Int, _ more: [String] = []) -> Nodes {
             (0..<count).map { index in
@@ -147,7 +147,7 @@ import Testing
                 "transposes a constant too often"))
     }
 
-    @Test("pixels that are scaled very many times are refused") func scaledPixels() throws {
+    @Test("images that are rescaled very many times are rejected") func scaledPixels() throws {
         let nodes: Nodes = (0..<5000).map { index in
             ("Mul", [index == 0 ? "x" : "r\(index)", "c"], [index == 4999 ? "y" : "r\(index + 1)"])
         }
@@ -159,7 +159,7 @@ import Testing
 
     // MARK: - Memory
 
-    @Test("constants that a small file computes share one budget of memory") func constants() throws {
+    @Test("constants that a small file computes share one memory budget") func constants() throws {
         for type in ["ConstantOfShape", "Expand", "Range"] {
             var nodes: Nodes = (0..<40).map { index in
                 switch type {
@@ -183,7 +183,7 @@ import Testing
         }
     }
 
-    @Test("concatenations that double, of constants or of pictures, are refused") func doubling() throws {
+    @Test("concatenations that repeatedly double constants or images are rejected") func doubling() throws {
         var nodes: Nodes = (0..<60).map { ("Concat", ["c\($0)", "c\($0)"], ["c\($0 + 1)"]) }
         nodes.append(("Add", ["x", "c60"], ["y"]))
         let constants = try refusal(nodes, tensors: [("c0", [1], [1])])
@@ -197,7 +197,7 @@ import Testing
         #expect(words.contains("its output has"), "\(words)")
     }
 
-    @Test("empty messages, which take a hundred times their bytes in memory, are limited") func emptyMessages() throws {
+    @Test("empty messages, which take a hundred times their size in memory, are limited") func emptyMessages() throws {
         // A node, an initializer or a string of two bytes each.
         for tag in [0x0A, 0x2A, 0x62] as [UInt8] {
             var inner = Data()
@@ -219,7 +219,7 @@ import Testing
     // MARK: - Arithmetic
 
     /// A node that reads `x` or the constants of shape and number, with any integers for its attributes.
-    @Test("integers at the ends of their range trap nowhere") func extremes() throws {
+    @Test("extreme integers cause no overflow trap") func extremes() throws {
         let extremes: [Int64] = [.min, .max, -1, 0, 1 << 62, -(1 << 62), 1 << 32]
         let names = [
             "axis", "axes", "split", "perm", "start", "end", "starts", "ends", "pads", "kernel_shape", "strides",
@@ -268,7 +268,7 @@ import Testing
         }
     }
 
-    @Test("parts whose lengths wrap around, and lists that are missing, are refused") func splits() throws {
+    @Test("splits whose lengths overflow, and missing lists, are rejected") func splits() throws {
         for first in ["x", "c"] {
             let words = try refusal([("Split", [first, "s"], ["a", "b", "d", "e"]), ("Concat", ["a", "b"], ["y"])]) {
                 model in
@@ -281,14 +281,14 @@ import Testing
         var bare: Nodes = [("Split", ["x"], ["y"])]
         bare.append(("Split", ["x"], ["none"]))
         _ = try refusal(bare) { $0.graph.node[1].output = [] }
-        // A root without an input, which a pattern of normalisations looks at.
+        // A square root without an input, which pattern matching of normalisations reads.
         let nodes: Nodes = [
             ("ReduceMean", ["x"], ["m"]), ("Sub", ["x", "m"], ["d"]), ("Sqrt", [], ["r"]), ("Div", ["d", "r"], ["y"]),
         ]
         #expect(try !refusal(nodes).isEmpty)
     }
 
-    @Test("learned tokens and weights that fit nothing are refused before they are read") func misfits() throws {
+    @Test("learned tokens and weights with mismatched shapes are rejected before they are read") func misfits() throws {
         let nodes: Nodes = [
             ("Reshape", ["x", "s"], ["r"]), ("Transpose", ["r"], ["t"]), ("Concat", ["c", "t"], ["y"]),
         ]

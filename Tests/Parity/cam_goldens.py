@@ -1,4 +1,5 @@
-"""Grad-CAM of PyTorch through head and last maps, for generated parameters and pictures → PipelinesTests/Fixtures/cam.json.
+"""Grad-CAM of PyTorch through the head and last feature maps, for generated parameters and images →
+PipelinesTests/Fixtures/cam.json.
 
     python cam_goldens.py               # torch, torchvision, timm, numpy
 """
@@ -21,7 +22,7 @@ FRAMES, CLASSES, HIDDEN = 4, 3, 5
 
 
 class Head(nn.Module):
-    """Reads [frame, feature] (convlstm: [frame, height, width, channel]); gives one score a class, `frame` one a frame."""
+    """Reads [frame, feature] (convlstm: [frame, height, width, channel]); returns one score per class, `frame` one per frame."""
 
     def __init__(self, kind, shape):
         super().__init__()
@@ -52,7 +53,7 @@ class Head(nn.Module):
         return self.fc(x)
 
 
-# Networks of timm's: name, what its gradients are taken at, the input's mean and deviation.
+# timm's models: name, target layer of the gradients, the input's mean and standard deviation.
 NEWER = {
     "vit_tiny_16": ("vit_tiny_patch16_224", "blocks.11.norm1", ([0.5] * 3, [0.5] * 3)),
     "dinov2_vits14_reg": ("vit_small_patch14_reg4_dinov2", "blocks.11.norm1", ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])),
@@ -62,7 +63,7 @@ NEWER = {
 
 
 def newer(backbone, tap, kind, size, label):
-    """As pytorch-grad-cam does for transformers: at what the last block attends to, without the tokens before the patches."""
+    """Like pytorch-grad-cam for transformers: at the input of the last block's attention, without the prefix tokens."""
     name, place, convention = NEWER[backbone]
     model = timm.create_model(name, pretrained=False, **({"dynamic_img_size": True} if name.startswith("vit") else {}))
     encoders.load(model, encoders.timm_names, encoders.shapes_of_timm(model))
@@ -91,7 +92,8 @@ def newer(backbone, tap, kind, size, label):
 
 
 def overlapping(backbone, kind, size, label, length=3):
-    """Of a network of windows that begin at each frame: a map for each moment, the mean of the windows that show a frame."""
+    """For a video encoder with windows that begin at each frame: one map per time,
+    the mean over the windows that contain a frame."""
     model = clip_goldens.filled(backbone)
     mean, deviation = clip_goldens.KINETICS
     pictures = [((pixels(i, size, size).astype("f") / 255 - mean) / deviation).transpose(2, 0, 1) for i in range(FRAMES)]

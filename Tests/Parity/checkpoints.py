@@ -1,10 +1,10 @@
-"""Weight files as people's scripts write them, and whether Zoetrope reads them as PyTorch does.
+"""Writes weight files like typical training scripts, and checks that Zoetrope reads them as PyTorch does.
 
     python checkpoints.py FOLDER                             # torch, torchvision, timm: writes files, features of an image
     python checkpoints.py FOLDER --keras                     # keras: the same for its files
     python checkpoints.py FOLDER --check path/to/zoetrope    # numpy, torch: extracts with each, prints a table
 
-Each file either gives features within 1e-4 of its peer's or is refused with a remedy, which is then followed.
+Each file either gives features within 1e-4 of its peer's or is rejected with a remedy, which is then applied.
 """
 
 import argparse
@@ -199,7 +199,7 @@ def write_keras(folder):
     keras.utils.set_random_seed(3)
     base = keras.applications.EfficientNetB0(weights=None, include_top=False, pooling="avg", input_shape=(SIZE, SIZE, 3))
     random = np.random.default_rng(3)
-    # Fresh weights give features near 0: stronger kernels, and statistics that are not 0 and 1.
+    # Initial weights give features near 0: use larger kernels, and statistics other than 0 and 1.
     values = [
         random.uniform(0.5, 1.5, weight.shape) if weight.name == "moving_variance"
         else random.uniform(-0.1, 0.1, weight.shape) if weight.name in ("beta", "moving_mean")
@@ -267,7 +267,7 @@ sequence: {{model: {{kind: average}}, optimizer: {{kind: adam, learning_rate: 1e
 
 
 def remedied(folder, text, entry):
-    """Follows the remedy of an error message, and returns the new file."""
+    """Applies the remedy of an error message, and returns the new file."""
     work = folder / "remedy"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()

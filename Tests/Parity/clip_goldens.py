@@ -1,9 +1,9 @@
-"""Features and scores of networks that see several frames → BackbonesTests/Fixtures/clips.json.
+"""Features and logits of video encoders → BackbonesTests/Fixtures/clips.json.
 
     python clip_goldens.py       # torch, torchvision, numpy
 
-torchvision has four of them. I3D is written down here as its authors describe it, with the parameter names of the PyTorch
-conversion that its Kinetics weights are published for.
+torchvision has four of them. I3D is implemented here as its authors describe it, with the parameter names of the PyTorch
+port for which Kinetics weights are published.
 """
 
 import json
@@ -22,7 +22,7 @@ SYMMETRIC = (np.array([0.5] * 3, "f"), np.array([0.5] * 3, "f"))
 
 
 def same(x, kernel, stride):
-    """TensorFlow's padding: as much as gives size / stride, more of it behind; zeros for pooling too."""
+    """TensorFlow's SAME padding: the output has size / stride, with more padding after; zeros for pooling too."""
     pads = []
     for size, k, s in zip(x.shape[2:], kernel, stride):
         total = max(k - (s if size % s == 0 else size % s), 0)

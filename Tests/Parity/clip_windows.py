@@ -1,9 +1,9 @@
-"""Window features of a cache against a PyTorch loop over the same videos.
+"""Compares window features of a cache with a PyTorch loop over the same videos.
 
     python clip_windows.py CACHE ROOT [FRAMES]     # torch, torchvision, numpy, pillow; ffmpeg and ffprobe
 
-The cache was extracted from the folder ROOT with random weights; frames are decoded by ffmpeg, cut out and resized by Pillow.
-Where the store FRAMES of a fine-tuning with the same sampling and size is named, features of its frames are compared too.
+The cache was extracted from the folder ROOT with random weights; frames are decoded by ffmpeg, cropped and resized by Pillow.
+If the frame store FRAMES of a fine-tuning with the same sampling and size is given, features of its frames are compared too.
 """
 
 import json
@@ -19,7 +19,7 @@ from clip_goldens import KINETICS, SYMMETRIC, filled, outputs
 
 
 def decoded(path):
-    """Times in seconds and pictures [frame, row, column, 3] of all frames, in the order in which they are shown."""
+    """Times in seconds and images [frame, row, column, 3] of all frames, in display order."""
     probe = json.loads(subprocess.run(
         ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries",
          "stream=width,height,time_base,r_frame_rate:frame=best_effort_timestamp", "-of", "json", path],
@@ -28,19 +28,19 @@ def decoded(path):
     base, unit = map(int, probe["streams"][0]["time_base"].split("/"))
     if all("best_effort_timestamp" in f for f in probe["frames"]):
         times = sorted(f["best_effort_timestamp"] * base / unit for f in probe["frames"])
-    else:  # an AVI whose frames have numbers, not times
+    else:  # an AVI whose frames have indices instead of times
         rate, unit = map(int, probe["streams"][0]["r_frame_rate"].split("/"))
         times = [i * unit / rate for i in range(len(probe["frames"]))]
     raw = subprocess.run(
         ["ffmpeg", "-v", "error", "-i", path, "-vsync", "0", "-f", "rawvideo", "-pix_fmt", "rgb48le",
          "-sws_flags", "bicubic+accurate_rnd+full_chroma_int", "-"], capture_output=True, check=True).stdout
-    # Sixteen bits, so that more than eight in the video are rounded, not cut off.
+    # 16 bits, so that samples of more than 8 bits are rounded, not truncated.
     wide = np.frombuffer(raw, "<u2").reshape(-1, height, width, 3)
     return times, np.stack([(picture.astype("f") / 257 + 0.5).astype(np.uint8) for picture in wide])
 
 
 def ticks(times, rate):
-    """The frame on show at each tick of the clock."""
+    """The frame displayed at each tick of the clock."""
     end = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 0)
     result, index = [], 0
     while (wanted := times[0] + len(result) / rate + 1e-6) < end:
@@ -70,7 +70,7 @@ def cosine(ours, theirs):
 
 
 def stored(frames, digest, shape):
-    """The windows [window, frame, row, column, 3] that a fine-tuning keeps of a video."""
+    """The windows [window, frame, row, column, 3] of a video in the frame store of a fine-tuning."""
     if not frames:
         return None
     for count, pixels in sqlite3.connect(frames).execute(
@@ -103,10 +103,10 @@ def main(cache, root, frames=None):
         same = [cosine(row, feature(window)) for row, window in zip(ours, [] if shown is None else shown)]
         decoder = [cosine(row, feature(np.stack([prepared(pictures[i], size) for i in window])))
                    for window, row in zip(own, ours)]
-        print(f"{path}: {len(own)} windows, least cosine {min(decoder):.6f}; "
+        print(f"{path}: {len(own)} windows, minimum cosine {min(decoder):.6f}; "
               f"of the same frames {min(same, default=float('nan')):.6f}", flush=True)
         worst = min(worst, *(same or decoder))
-    print(f"least cosine of all {worst:.6f}")
+    print(f"minimum cosine of all {worst:.6f}")
     assert worst >= 0.9999
 
 

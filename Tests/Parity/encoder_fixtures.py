@@ -1,5 +1,5 @@
-"""Names that publishers give the newer encoders' tensors → BackbonesTests/Fixtures/names.json, and small files that they
-wrote → BackbonesTests/Fixtures/peers/, with the tensors that are to be read from them in peers/ours.bin.
+"""Publishers' tensor names of the newer encoders → BackbonesTests/Fixtures/names.json, and small files written by
+their libraries → BackbonesTests/Fixtures/peers/, with the expected tensors in peers/ours.bin.
 
     python encoder_fixtures.py              # timm, torch, torchvision, transformers, open_clip_torch, safetensors, numpy
 """
@@ -29,7 +29,7 @@ TARGET = pathlib.Path(__file__).parents[1] / "BackbonesTests" / "Fixtures"
 
 
 def saved(model):
-    """The tensors of a file of transformers'; its models in memory have other names."""
+    """The tensors of a transformers weight file; its models in memory have other names."""
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
         return safetensors.torch.load_file(f"{folder}/model.safetensors")
@@ -40,7 +40,7 @@ def base(depth=12, **more):
 
 
 def names():
-    """Whole networks, by backbone and publisher."""
+    """Complete models, by backbone and publisher."""
     text = dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, vocab_size=9, bos_token_id=0, eos_token_id=1)
     small = dict(hidden_size=384, num_hidden_layers=12, num_attention_heads=6, patch_size=14, image_size=518)
     yield "vit_base_32", torchvision.models.vit_b_32(weights=None).state_dict()
@@ -59,7 +59,7 @@ def names():
     yield "dinov2_vits14", saved(dino)
     yield "dinov2_vits14", dino.state_dict()
     yield "dinov2_vits14_reg", saved(transformers.Dinov2WithRegistersModel(transformers.Dinov2WithRegistersConfig(**small, num_register_tokens=4)))
-    # Meta's own files: timm's names, a mask token, registers and positions of its own.
+    # Meta's files: timm's names, a mask token, register tokens and different position embeddings.
     meta = dict(timm.create_model("vit_small_patch14_dinov2", pretrained=False).state_dict(), mask_token=torch.zeros(1, 384))
     yield "dinov2_vits14", meta
     yield "dinov2_vits14_reg", dict(meta, register_tokens=torch.zeros(1, 4, 384))
@@ -90,7 +90,7 @@ def peers(folder):
     model.save_pretrained(folder / "sharded", max_shard_size="3KB")
     siglip = tiny(class_token=False, global_pool="map")
     model = of("siglip", siglip, transformers.SiglipVisionModel(transformers.SiglipVisionConfig(**small)), encoders.transformers_tower)
-    # As hubs keep many: in half precision.
+    # In half precision, like many files on hubs.
     safetensors.torch.save_file({k: v.half() for k, v in saved(model).items()}, folder / "siglip.bin")
     result["siglip"] = {k: v.half().float() for k, v in result["siglip"].items()}
     registers = tiny(reg_tokens=4, no_embed_class=True, init_values=1)
@@ -111,7 +111,7 @@ def peers(folder):
     blocks = timm.models._efficientnet_builder.decode_arch_def(arch)
     twin = timm.models.efficientnet.EfficientNet(blocks, num_classes=3, num_features=8, stem_size=8, act_layer=torch.nn.SiLU)
     torch.save(of("torchvision_efficientnetv2", twin, model, encoders.torchvision_efficientnetv2).state_dict(), folder / "torchvision_efficientnetv2.bin")
-    # A wheel with a file of the old format inside.
+    # A wheel that contains a file of the old format.
     with tempfile.TemporaryDirectory() as scratch:
         torch.save({"fc.weight": torch.arange(6.0).reshape(2, 3)}, f"{scratch}/m.pth", _use_new_zipfile_serialization=False)
         with zipfile.ZipFile(folder / "wheel.bin", "w", zipfile.ZIP_DEFLATED) as wheel:

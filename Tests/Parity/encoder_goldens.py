@@ -3,7 +3,7 @@ publishers → BackbonesTests/Fixtures/names.json, peers/*.bin.
 
     python encoder_goldens.py [PATTERN]     # timm, torch, torchvision, transformers, open_clip_torch, safetensors, numpy
 
-With a pattern, only matching backbones are made anew.
+With a pattern, only matching backbones are recomputed.
 """
 
 import json
@@ -42,7 +42,7 @@ def last(images):  # [n, c, h, w] → [n, h, w, c]
 
 
 def of_timm(name, projects=False, **options):
-    """A network of timm's: how it is made, and its outputs by tap."""
+    """A timm model: how to create it, and its outputs by tap."""
     def run(size):
         if name.startswith("vit_"):
             options.setdefault("dynamic_img_size", True)
@@ -138,7 +138,7 @@ def of_transformers(kind, size, patch, side, twin, projects=False):
 
 
 def cases():
-    """backbone, numerics, input convention, side, publisher, network, taps."""
+    """backbone, numerics, input convention, image size, publisher, model, taps."""
     both = ["pooled", "logits"]
     yield "efficientnet_lite0", "timm", IMAGENET, 224, "timm", of_timm("efficientnet_lite0"), both
     yield "efficientnet_lite0", "keras", HALF, 97, "timm", of_timm("tf_efficientnet_lite0"), ["pooled", "spatial"]
@@ -190,7 +190,7 @@ def record(backbone, numerics, size, publisher, tap, x):
     flat = x.reshape(2, -1).numpy()
     spread = spread_of(flat)
     print(f"{publisher} {backbone} {numerics} {size} {tap}: {spread}", flush=True)
-    # An odd step, so that all channels of a map are met.
+    # An odd stride, so that all channels of a map are sampled.
     stride = max(1, flat.shape[1] // 48) | 1
     return {
         "backbone": backbone, "numerics": numerics, "imageSize": size, "tap": tap, "publisher": publisher,
@@ -200,7 +200,7 @@ def record(backbone, numerics, size, publisher, tap, x):
 
 
 def goldens(pattern):
-    """All of them, or those of matching backbones; what is there already is kept."""
+    """All of them, or those of matching backbones; the others are kept."""
     path = TARGET / "encoders.json"
     result = json.loads(path.read_text())["goldens"] if path.exists() else []
     versions = {"timm": timm.__version__, "torchvision": torchvision.__version__, "transformers": transformers.__version__, "open_clip": open_clip.__version__}

@@ -1,6 +1,6 @@
 """The newer encoders with generated parameters, as their publishers build them. Names of parameters are timm's.
 
-`fill` gives values as the initialisers in `Backbones` do; `PEERS` says how each publisher names the same tensors.
+`fill` generates values like the initialisers in `Backbones`; `PEERS` maps tensor names to each publisher's.
 """
 
 import re
@@ -62,7 +62,7 @@ def block_scale(module, shapes):
     return 0.2 if inputs == outputs else 1.5 if has("se.conv_reduce") else 1
 
 
-# Each function: a publisher's state dict → how its tensors are made of ours.
+# Each function: a publisher's state dict → how its tensors are built from ours.
 
 
 def timm_names(own):
@@ -179,7 +179,7 @@ def transformers_dino(own):
     has_registers = "embeddings.register_tokens" in own
     result = {}
     for name in own:
-        # Files have the former names, models in memory the latter.
+        # Files use the former names, models in memory the latter.
         qkv = re.fullmatch(r"encoder\.layer\.(\d+)\.attention\.(?:attention\.(?:query|key|value)|[qkv]_proj)\.(\w+)", name)
         if qkv:
             part = name.removesuffix("." + qkv[2]).split(".")[-1][0]
@@ -194,7 +194,7 @@ def transformers_dino(own):
 
 
 def load(model, names, ours):
-    """Puts our values into a publisher's model. `ours`: shapes of our tensors."""
+    """Loads our values into a publisher's model. `ours`: shapes of our tensors."""
     import torch
 
     values = fill(ours)
@@ -213,7 +213,7 @@ def load(model, names, ours):
             value = values[source]
         if how == "transposed":
             value = value.T
-        elif how == "class first":  # positions here, none for the class token
+        elif how == "class first":  # position embeddings here, none for the class token
             value = np.concatenate([np.zeros_like(value[:, :1]), value], 1)
         elif isinstance(how, int):
             value = np.split(value, 3)[how]

@@ -1,9 +1,10 @@
-"""What the flags of the ffmpeg command change in its -pix_fmt rgb24 pixels: the figures of README.md.
+"""Measures how flags of the ffmpeg command change its -pix_fmt rgb24 pixels: the results quoted in README.md.
 
     python ffmpeg_flags.py CLIPS       # ffmpeg, ffprobe, numpy; CLIPS is the folder of sample clips
 
-Prints for each clip and each set of -sws_flags how far the first 30 frames are from those of bilinear+accurate_rnd+full_chroma_int, which are
-Zoetrope's (VideoTests/FFmpegCommandTests): mean and largest difference in levels, and the share of equal values.
+Prints, for each clip and each set of -sws_flags, the difference of the first 30 frames from those with
+bilinear+accurate_rnd+full_chroma_int, which equal Zoetrope's (VideoTests/FFmpegCommandTests): mean and largest difference
+in levels, and the share of equal values.
 """
 
 import pathlib

@@ -1,7 +1,7 @@
-"""H.264 and MPEG-2 of field pictures, which no encoder of ffmpeg writes: every frame is two pictures (PAFF).
+"""Writes H.264 and MPEG-2 with field pictures, which no encoder of ffmpeg supports: every frame is two field pictures (PAFF).
 
-Macroblocks are I_PCM, or intra blocks of a DC coefficient each, so that the bit streams need no more than this page. Each field is a packet of its
-own in the transport stream, with its own timestamp half a frame after the one before.
+Macroblocks are I_PCM, or intra blocks with a single DC coefficient, which keeps the bit streams simple. Each field is a separate
+packet in the transport stream, with a timestamp half a frame after the previous one.
 """
 
 import fractions
@@ -38,12 +38,12 @@ class Bits:
 
 
 def level(frame, field, x, y):
-    """Brightness of a macroblock: another one for each frame, field and place."""
+    """Brightness of a macroblock, different for each frame, field and position."""
     return 30 + (frame * 17 + field * 5 + x * 23 + y * 31) % 190
 
 
 def nal(header, bits):
-    """A NAL unit with its start code; no three bytes of it look like one."""
+    """A NAL unit with its start code; its payload contains no start code."""
     bits.u(1, 1)
     out, zeros = bytearray(), 0
     for byte in bits.bytes():
@@ -56,14 +56,14 @@ def nal(header, bits):
 
 
 def h264():
-    """Packets of an H.264 stream, each a field: (bytes, field, is keyframe)."""
+    """Packets of an H.264 stream, one per field: (bytes, field, is keyframe)."""
     across, down = WIDTH // 16, HEIGHT // 32
     sps = Bits().u(8, 77).u(8, 0).u(8, 30).ue(0).ue(4).ue(2).ue(1).u(1, 0)
     sps.ue(across - 1).ue(down - 1).u(1, 0).u(1, 0).u(1, 1).u(1, 0).u(1, 0)
     pps = Bits().ue(0).ue(0).u(1, 0).u(1, 0).ue(0).ue(0).ue(0).u(1, 0).u(2, 0).se(0).se(0).se(0).u(1, 0).u(1, 0).u(1, 0)
     for frame in range(FRAMES):
         for field in range(2):
-            # The second field of an IDR picture is an I picture of its own.
+            # The second field of an IDR picture is a separate I picture.
             isIDR = frame % 6 == 0 and field == 0
             slice = Bits().ue(0).ue(7).ue(0).u(8, frame % 6).u(1, 1).u(1, field)
             if isIDR:
@@ -98,7 +98,7 @@ def code(bits, text):
 
 
 def mpeg2():
-    """Packets of an MPEG-2 stream, each a frame of two field pictures."""
+    """Packets of an MPEG-2 stream, one per frame of two field pictures."""
     across, down = WIDTH // 16, HEIGHT // 32
     for frame in range(FRAMES):
         out = b""

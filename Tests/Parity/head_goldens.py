@@ -1,9 +1,9 @@
-"""What PyTorch makes of every head, optimiser, schedule and loss → SequenceModelsTests/Fixtures/heads.json.
+"""PyTorch's results for every head, optimiser, schedule and loss → SequenceModelsTests/Fixtures/heads.json.
 
     python head_goldens.py              # torch, numpy
 
-A golden of a head is its logits on a padded, masked batch, and the gradient of every parameter. The convolutional LSTM,
-which PyTorch lacks, is written out with `conv2d`.
+The golden values of a head are its logits on a padded, masked batch, and the gradient of every parameter. The convolutional
+LSTM, which PyTorch lacks, is implemented with `conv2d`.
 """
 
 import json
@@ -50,7 +50,7 @@ class Max(Average):
 
 
 class Probe(Average):
-    """What zero-shot heads of CLIP do: the mean direction of all frames."""
+    """CLIP's zero-shot head: the mean direction of all frames."""
 
     def pool(self, x):
         return F.normalize(pooled_mean(F.normalize(x, dim=-1)), dim=-1)
@@ -154,7 +154,7 @@ def optimizer_golden(kind, **options):
 
 
 def schedule_golden(kind, warm_up=0, **options):
-    """The rate of each of fifty epochs, with a loss that falls, stalls and falls."""
+    """The learning rate of each of fifty epochs, with a loss that decreases, plateaus and decreases."""
     from torch.optim import lr_scheduler as s
 
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)

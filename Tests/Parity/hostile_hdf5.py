@@ -3,7 +3,7 @@
     pip install h5py numpy
     python Tests/Parity/hostile_hdf5.py
 
-`KerasFile` must refuse each of them, and read `fine.h5` and `soft.h5`.
+`KerasFile` must reject each of them, and read `fine.h5` and `soft.h5`.
 """
 import os
 import h5py
@@ -21,7 +21,7 @@ def write(name, fill):
 
 
 def external_storage(file):
-    # What /etc/passwd begins with would become numbers of the network.
+    # The first bytes of /etc/passwd would become weights of the model.
     file.create_dataset("secret/secret/kernel:0", shape=(16,), dtype="u1", external=[("/etc/passwd", 0, 16)])
 
 
@@ -36,13 +36,13 @@ def external_link(file):
 
 
 def soft_to_external(file):
-    # The soft link itself stays inside the file; what it names does not.
+    # The soft link itself is inside the file; its target is not.
     file["zlink"] = h5py.ExternalLink("/tmp/other.h5", "/")
     file["asoft"] = h5py.SoftLink("/zlink/data")
 
 
 def unknown_filter(file):
-    # 32008, bitshuffle: as a mandatory filter of a chunked dataset, whose chunk is written as it is.
+    # 32008, bitshuffle: as a mandatory filter of a chunked dataset, whose chunk is written directly.
     space = h5py.h5s.create_simple((2, 3))
     properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     properties.set_chunk((2, 3))
@@ -65,7 +65,7 @@ write("virtual", virtual)
 write("external-link", external_link)
 write("soft-to-external", soft_to_external)
 write("unknown-filter", unknown_filter)
-# libhdf5 writes no filter that it does not know: the number of deflate (1) becomes 32008 in the filter message.
+# libhdf5 writes no unknown filter: the identifier of deflate (1) is replaced by 32008 in the filter message.
 path = os.path.join(FOLDER, "unknown-filter.h5")
 with open(path, "rb") as file:
     content = file.read()

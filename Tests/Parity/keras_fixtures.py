@@ -2,7 +2,7 @@
 
     python keras_fixtures.py            # tensorflow, numpy
 
-The layers are named as EfficientNet's first ones are; values come from the generator under torchvision's names.
+The layers are named like EfficientNet's first ones; values come from the generator under torchvision's names.
 """
 
 import os
@@ -41,7 +41,7 @@ if __name__ == "__main__":
         legacy_h5_format.save_weights_to_hdf5_group(file, m)
     m.save_weights(TARGET / "keras3.weights.h5")
     os.rename(TARGET / "keras3.weights.h5", TARGET / "keras3.h5")
-    # Inside another model, with what its optimiser keeps of the same layers.
+    # Inside another model, with the optimiser's state of the same layers.
     outer = keras.Sequential([keras.Input((8, 8, 3)), m, keras.layers.Flatten(), keras.layers.Dense(2)])
     values = m.get_weights()
     outer.compile("adam", "mse")

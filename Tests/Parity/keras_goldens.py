@@ -1,9 +1,9 @@
-"""Features of keras.applications' networks for generated parameters and pictures → BackbonesTests/Fixtures/keras.json.
+"""Features of keras.applications' models for generated parameters and images → BackbonesTests/Fixtures/keras.json.
 
     python keras_goldens.py             # tensorflow, numpy (no torch)
 
-Parameters are named and shaped as torchvision's and put into Keras' layers by the order in which both publishers
-build them. Networks get ImageNet's mean and deviation where they normalise inside.
+Parameters have torchvision's names and shapes and are loaded into Keras' layers in the order in which both publishers
+build them. Models that normalise their input get ImageNet's mean and standard deviation.
 """
 
 import json
@@ -69,7 +69,7 @@ def inception_names():
 
 def inceptionv3(size):
     model = keras.applications.InceptionV3(include_top=False, pooling=None, weights=None, input_shape=(size, size, 3))
-    # Keras names layers by the order in which it made them; model.layers is sorted by depth.
+    # Keras numbers layers in creation order; model.layers is sorted by depth.
     number = lambda layer: int((re.search(r"_(\d+)$", layer.name) or [0, 0])[1])
     convolutions = sorted(layers_of(model, keras.layers.Conv2D), key=number)
     normalisations = sorted(layers_of(model, keras.layers.BatchNormalization), key=number)

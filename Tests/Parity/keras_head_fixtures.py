@@ -1,5 +1,5 @@
-"""Heads that Keras made, saved as Keras 2 and Keras 3 do → SequenceModelsTests/Fixtures/{gru,bilstm}{2,3}.h5, and what they
-predict for a masked batch → keras_heads.json.
+"""Heads created by Keras and saved in the formats of Keras 2 and Keras 3 → SequenceModelsTests/Fixtures/{gru,bilstm}{2,3}.h5,
+and their predictions for a masked batch → keras_heads.json.
 
     python keras_head_fixtures.py       # tensorflow, numpy
 """

@@ -1,10 +1,10 @@
-"""Compares a cache with the features that the Keras recipe gives for the same clips, and prints the cosines.
+"""Compares a cache with features of the published Keras recipe for the same clips, and prints cosine similarities.
 
     zoetrope extract keras-recipe.yaml --cache recipe.sqlite   # inceptionv3, numerics: keras, weights: random,
                                                                # image_size: 224, resize: bilinear, first 20 frames
     python keras_recipe.py recipe.sqlite CLIPS                 # tensorflow, opencv-python-headless, numpy
 
-Frames are read, cropped and resized by OpenCV as in the published recipe, one frame a call.
+OpenCV reads, crops and resizes frames as in the published recipe, one frame per call.
 """
 
 import pathlib
@@ -50,6 +50,6 @@ if __name__ == "__main__":
     mean = np.concatenate(theirs).mean(0)
     for path, a, b in zip(names, ours, theirs):
         plain, centred = [cosine(x, y) for x, y in zip(a, b)], [cosine(x - mean, y - mean) for x, y in zip(a, b)]
-        print(f"{path}: {len(a)} frames, cosine {min(plain):.6f} at least, of features less their mean {min(centred):.6f}")
+        print(f"{path}: {len(a)} frames, minimum cosine {min(plain):.6f}, of centred features {min(centred):.6f}")
     spread = [cosine(x, y) for x in np.concatenate(theirs) for y in np.concatenate(theirs)]
-    print(f"two frames of theirs: cosine {min(spread):.4f} at least")
+    print(f"two frames of the recipe: minimum cosine {min(spread):.4f}")

@@ -1,6 +1,6 @@
-"""Whether exported runs say in onnxruntime and OpenVINO what `zoetrope predict` says.
+"""Compares exported runs in onnxruntime and OpenVINO with `zoetrope predict`.
 
-Trains each head for an epoch on random features of each backbone, exports the runs, feeds the same pictures to all three,
+Trains each head for an epoch on random features of each backbone, exports the runs, feeds the same images to all three,
 padded and unpadded, and prints the largest difference of a probability. Needs onnx, onnxruntime, openvino, opencv.
 
     python onnx_export.py [--binary .build/release/zoetrope] [--clips FOLDER] [--backbones NAME …] [--heads NAME …]
@@ -30,7 +30,7 @@ FRAMES = 8
 
 
 def pictures(number, count, size):
-    """Frames of a drawn clip, different from clip to clip."""
+    """Frames of a generated clip, different for each clip."""
     random = numpy.random.default_rng(number)
     ground = random.integers(0, 256, (size, size, 3)).astype("u1")
     frames = []
@@ -112,7 +112,7 @@ def compare(trial, run, clips, parts):
     longest = max(len(frames) for _, frames in clips)
     batch = numpy.zeros((len(clips), longest, *clips[0][1][0].shape), "u1")
     mask = numpy.zeros((len(clips), longest), bool)
-    # What stands in padded places must not matter.
+    # Values in padded rows must not matter.
     batch[:] = numpy.random.default_rng(1).integers(0, 256, batch.shape)
     for index, (_, frames) in enumerate(clips):
         batch[index, : len(frames)] = frames

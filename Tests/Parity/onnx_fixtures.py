@@ -1,4 +1,4 @@
-"""Writes Tests/ONNXTests/Fixtures: small networks as PyTorch's exporters write them, and what onnxruntime makes of a picture.
+"""Writes Tests/ONNXTests/Fixtures: small models from PyTorch's exporters, and onnxruntime's output for an image.
 
     python onnx_fixtures.py
 """
@@ -20,7 +20,7 @@ SIZE = 32
 
 
 class Convolutions(nn.Module):
-    """Windows of all kinds, normalisation before activation, excitation, shuffled channels."""
+    """All kinds of convolution windows, normalisation before activation, squeeze-and-excitation, channel shuffle."""
 
     def __init__(self):
         super().__init__()
@@ -76,7 +76,8 @@ class Attention(nn.Module):
 
 
 class Tokens(nn.Module):
-    """A small vision transformer: learned tokens in front, positions, layer scale; the class token and the mean of patches."""
+    """A small vision transformer: learned prefix tokens, position embeddings, layer scale;
+    the class token and the mean of patch tokens."""
 
     def __init__(self):
         super().__init__()
@@ -103,7 +104,7 @@ class Tokens(nn.Module):
 
 
 class Pixels(nn.Module):
-    """Channels last inside, as ConvNeXt computes, and a classifier on the flattened map, as VGG has it."""
+    """Channels-last operations, like ConvNeXt's, and a classifier on the flattened map, like VGG's."""
 
     def __init__(self):
         super().__init__()
@@ -123,7 +124,7 @@ class Pixels(nn.Module):
 
 
 class Functions(nn.Module):
-    """Rarer functions of numbers, quotients, and positions for another grid."""
+    """Rarer element-wise functions, quotients, and position embeddings for another grid."""
 
     def __init__(self):
         super().__init__()
@@ -146,7 +147,7 @@ def main():
     mean, deviation = numpy.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], "f")
     x = ((pixels.astype("f") / 255 - mean) / deviation).transpose(2, 0, 1)[None]
     goldens = {"size": SIZE, "pixels": base64.b64encode(pixels.tobytes()).decode(), "networks": []}
-    # Opset 14 has no layer normalisation of its own.
+    # Opset 14 has no LayerNormalization operator.
     kinds = [("script", False, 14), ("dynamo", True, 18)]
     for network in (Convolutions, Tokens, Pixels, Functions):
         for kind, dynamo, version in kinds:
@@ -169,7 +170,7 @@ def main():
                     dynamo=dynamo, opset_version=version, **options)
             stored = onnx.load(path)
             for node in stored.graph.node:
-                # Where in the machine's folders the network was written is nobody's business.
+                # Removes local paths of the machine that wrote the model.
                 node.ClearField("doc_string")
                 del node.metadata_props[:]
             for value in list(stored.graph.value_info) + list(stored.graph.initializer) + list(stored.graph.input) + list(stored.graph.output):

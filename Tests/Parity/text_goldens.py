@@ -1,9 +1,9 @@
 """Tokens and text features of transformers, open_clip and SentencePiece → LanguageTests/Fixtures.
 
-    python text_goldens.py --full BENCHMARKS     # 10,000 sentences and the published merges, compared now
+    python text_goldens.py --full BENCHMARKS     # compare 10,000 sentences with the published merges
     python text_goldens.py                       # torch, transformers, open_clip, sentencepiece, tokenizers, numpy
 
-Vocabularies are trained here on generated sentences, so that nothing of the publishers' is committed.
+Vocabularies are trained here on generated sentences, so that no publisher's file is committed.
 """
 
 import io
@@ -54,7 +54,7 @@ def sentences(count, seed=1):
 
 
 def clip_tokenizer(merges):
-    """As transformers' fast tokenizer of CLIP is put together, with these merges."""
+    """Built like transformers' fast CLIP tokenizer, with these merges."""
     from transformers import CLIPTokenizerFast
 
     letters = byte_letters()
@@ -74,7 +74,7 @@ def byte_letters():
 
 
 def trained_merges(count=400):
-    """Pairs of a byte-pair encoding of generated sentences, with CLIP's ends of words."""
+    """BPE merges of generated sentences, with CLIP's end-of-word symbols."""
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
@@ -87,7 +87,7 @@ def trained_merges(count=400):
 
 
 def siglip2_pieces():
-    """Byte pairs as Gemma's model has them: the filling, end, beginning and the unknown first."""
+    """A BPE model like Gemma's: padding, end, beginning and unknown tokens first."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(s.replace("\0", "").replace("\n", " ").lower() for s in sentences(3000, 7)), model_writer=model,
@@ -97,7 +97,7 @@ def siglip2_pieces():
 
 
 def siglip2_tokenizer(data):
-    """transformers' tokenizer of SigLIP 2 with the pieces of a SentencePiece model, filled up as it is published."""
+    """transformers' tokenizer of SigLIP 2 with the pieces of a SentencePiece model, padded as published."""
     from transformers import Siglip2Tokenizer
     from transformers.tokenization_utils_base import generate_merges
 
@@ -112,7 +112,7 @@ def siglip2_tokenizer(data):
 
 
 def pieces(kind):
-    """A trained model: unigram as SigLIP's is, or byte pairs that fall back to bytes as the second SigLIP's."""
+    """A trained model: unigram like SigLIP's, or BPE with byte fallback like SigLIP 2's."""
     model = io.BytesIO()
     options = {"model_type": "unigram", "normalization_rule_name": "nmt_nfkc", "vocab_size": 260} if kind == "unigram" else {
         "model_type": "bpe", "normalization_rule_name": "identity", "vocab_size": 600, "byte_fallback": True,
@@ -141,7 +141,7 @@ PHRASES = ["a person rides a horse", "two dogs", "the ball falls", "ΟΔΟΣ п�
 
 
 def value(name, shape, fan):
-    """As the initialisers of `TextTower` make them."""
+    """Like the initialisers of `TextTower`."""
     leaf = name.rsplit(".", 1)[1]
     if "norm" in name:
         return torch.from_numpy(around(name, shape, 1 if leaf == "weight" else 0, 0.2 if leaf == "weight" else 0.1))
@@ -195,7 +195,7 @@ def siglip_model(vocabulary):
 
 
 def open_clip_features(model, ids, vocabulary):
-    """The same parameters in open_clip's network, through our reading of its names."""
+    """The same parameters in open_clip's model, through our mapping of its names."""
     import open_clip
 
     network = open_clip.CLIP(
@@ -249,7 +249,7 @@ def features(known):
 
 
 def full(binary, count=10_000):
-    """Tokens of many sentences by the published merges, which open_clip carries, and by models trained here."""
+    """Tokens of many sentences with the published merges, which open_clip contains, and with models trained here."""
     import gzip
     import os
     import subprocess
@@ -270,30 +270,30 @@ def full(binary, count=10_000):
         clip = clip_tokenizer([tuple(line.split(" ")) for line in lines[1:]])
         theirs = [clip(t, truncation=True, max_length=77)["input_ids"] for t in texts]
         own = ours("clip", "merges.txt")
-        print(f"transformers: {sum(a == b for a, b in zip(own, theirs))} of {len(texts)} alike")
+        print(f"transformers: {sum(a == b for a, b in zip(own, theirs))} of {len(texts)} equal")
         peer = open_clip.SimpleTokenizer()
         rows = peer(texts)
         import ftfy
 
-        # open_clip mends texts by ftfy first, as the command does not, and knows the sigma at a word's end, as transformers does not.
+        # open_clip first fixes texts with ftfy, unlike the command, and lowercases a final sigma, unlike transformers.
         mended = [ftfy.fix_text(t) for t in texts]
         pathlib.Path(folder, "texts.json").write_text(json.dumps(mended))
         alike = [row[: len(mine)].tolist() == mine and not row[len(mine):].any() for row, mine in zip(rows, ours("clip", "merges.txt"))]
         pathlib.Path(folder, "texts.json").write_text(json.dumps(texts))
         kept = [a for a, t in zip(alike, mended) if t.lower() == "".join(map(str.lower, t))]
-        print(f"open_clip: {sum(alike)} of {len(texts)} once mended by ftfy; {sum(kept)} of the {len(kept)} without a sigma that ends a word")
+        print(f"open_clip: {sum(alike)} of {len(texts)} after ftfy; {sum(kept)} of the {len(kept)} without a final sigma")
         for kind in ("unigram", "bpe"):
             data = pieces(kind)
             pathlib.Path(folder, kind).write_bytes(data)
             model = sentencepiece.SentencePieceProcessor(model_proto=data)
             kept = [i for i, t in enumerate(texts) if "\0" not in t]
             own = ours("pieces", kind)
-            print(f"SentencePiece {kind}: {sum(own[i] == model.encode(texts[i]) for i in kept)} of {len(kept)} alike")
+            print(f"SentencePiece {kind}: {sum(own[i] == model.encode(texts[i]) for i in kept)} of {len(kept)} equal")
         data = siglip2_pieces()
         pathlib.Path(folder, "siglip2").write_bytes(data)
         peer, own = siglip2_tokenizer(data), ours("siglip", "siglip2")
         unlike = [(t, a, peer(t)) for t, a in zip(texts, own) if a != peer(t)]
-        print(f"SigLIP 2: {len(texts) - len(unlike)} of {len(texts)} alike", *unlike[:3], sep="\n" if unlike else "")
+        print(f"SigLIP 2: {len(texts) - len(unlike)} of {len(texts)} equal", *unlike[:3], sep="\n" if unlike else "")
 
 
 if __name__ == "__main__" and "--full" in sys.argv:

@@ -1,4 +1,4 @@
-"""What timm says its published weights are for, of the architectures that have a backbone here: input and arithmetic.
+"""timm's metadata of published weights for architectures that have a backbone here: input and arithmetic.
 
     python Tests/Parity/timm_conventions.py Tests/BackbonesTests/Fixtures/timm_conventions.json
 """
@@ -11,7 +11,7 @@ from timm.models import get_pretrained_cfg, list_pretrained
 
 
 def backbone(architecture: str) -> str | None:
-    """The backbone that has this architecture's tensors; other image sizes of transformers have other positions."""
+    """The backbone with this architecture's tensors; other image sizes of transformers have other position embeddings."""
     rules = [
         (r"(?:tf_)?efficientnet_(b[0-7]|lite[0-4])", "efficientnet_{0}"),
         (r"(?:tf_)?efficientnetv2_([sml])", "efficientnetv2_{0}"),
@@ -34,7 +34,7 @@ def backbone(architecture: str) -> str | None:
 
 
 def numerics(architecture: str, tag: str, notes: tuple) -> str | None:
-    """Whose arithmetic, of networks that have several."""
+    """The publisher's arithmetic, for backbones with several."""
     if architecture.startswith("tf_"):
         return "keras"
     if architecture.startswith(("efficientnet", "mobilenet")) or "siglip" in architecture:
@@ -51,7 +51,7 @@ def main() -> None:
     for name in list_pretrained():
         architecture, _, tag = name.partition(".")
         own = backbone(architecture)
-        # Weights for other sizes are named so at the end.
+        # Names of weights for other sizes end with the size.
         if own is None or own == "clip_vitl16" or re.search(r"_(320|384)$", tag) and architecture.startswith("vit"):
             continue
         configuration = get_pretrained_cfg(name)

@@ -2,8 +2,8 @@
 
     python timm_goldens.py              # timm, torch, safetensors, numpy
 
-Parameters are generated under torchvision's names. The small file is a whole network of timm's with few channels,
-saved as timm's published files are.
+Parameters are generated under torchvision's names. The small file is a complete timm model with few channels,
+saved like timm's published files.
 """
 
 import json

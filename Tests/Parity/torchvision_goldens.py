@@ -1,4 +1,4 @@
-"""Features of torchvision's networks for generated parameters and pictures → BackbonesTests/Fixtures/torchvision.json.
+"""Features of torchvision's models for generated parameters and images → BackbonesTests/Fixtures/torchvision.json.
 
     python torchvision_goldens.py       # torch, torchvision, numpy
 """
@@ -17,7 +17,7 @@ SYMMETRIC = (np.array([0.5] * 3, "f"), np.array([0.5] * 3, "f"))
 
 
 class SmallCNN(torch.nn.Module):
-    """The published recipe's network, as its table of layers says."""
+    """The published recipe's model, from its table of layers."""
 
     def __init__(self):
         super().__init__()

@@ -125,7 +125,7 @@ class ConvNeXt(nn.Module):
 
 
 class Transformer(nn.Module):
-    """One block of timm's over 6×5 patches whose positions were learned on 4×4."""
+    """One timm block over 6×5 patches whose position embeddings were learned on 4×4."""
 
     def __init__(self, registers, activation, pooling, width=12):
         super().__init__()
@@ -221,12 +221,12 @@ def golden(name, model, frozen=()):
                 parameter.requires_grad_(False)
             module.eval()
     x = torch.from_numpy(around("input", (BATCH, HEIGHT, WIDTH, 3), 0, 1)).permute(0, 3, 1, 2)
-    if isinstance(model, Clip):  # the same numbers, as channels of frames
+    if isinstance(model, Clip):  # the same values, as channels of frames
         x = torch.from_numpy(around("input", (BATCH, 4, 12, 10, 3), 0, 1)).permute(0, 4, 1, 2, 3)
     logits = model(x)
     F.cross_entropy(logits, TARGETS).backward()
     print(name, logits[0].tolist())
-    digits = lambda tensor: [float(f"{v:.9g}") for v in tensor.flatten().tolist()]  # all that float32 has
+    digits = lambda tensor: [float(f"{v:.9g}") for v in tensor.flatten().tolist()]  # full float32 precision
     return {
         "name": name, "frozen": list(frozen), "logits": digits(logits),
         "gradients": {n: digits(p.grad) for n, p in model.named_parameters() if p.requires_grad},

@@ -1,8 +1,8 @@
-"""What the ffmpeg command shows of the sample clips → VideoTests/Fixtures/clips.json.
+"""Frames of the sample clips decoded by the ffmpeg command → VideoTests/Fixtures/clips.json.
 
     python video_goldens.py CLIPS       # ffmpeg, ffprobe, numpy; CLIPS is the folder of sample clips
 
-For each clip: the frames ffmpeg gives (count, times), and of a few frames every 677th pixel as -pix_fmt rgb24.
+For each clip: count and times of ffmpeg's frames, and every 677th pixel of a few frames as -pix_fmt rgb24.
 """
 
 import json

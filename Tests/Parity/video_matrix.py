@@ -1,10 +1,11 @@
-"""Containers × codecs, and what PyAV makes of them → VideoTests/Fixtures/matrix.
+"""Containers × codecs, and PyAV's frames of them → VideoTests/Fixtures/matrix.
 
     python video_matrix.py [FOLDER]     # ffmpeg with its usual encoders, av, numpy
 
-Writes one small video for each combination into FOLDER (a temporary one by default) with `matrix.json`: count and times of the
-frames as PyAV gives them. Videos of at most SMALL bytes and their entries go into
-the fixtures. `ZOETROPE_MATRIX=FOLDER swift test --filter VideoMatrixTests` compares all of them and prints the table.
+Writes one small video for each combination into FOLDER (a temporary one by default) with `matrix.json`: count and times of PyAV's
+frames. Videos of at most SMALL bytes and their entries become fixtures.
+
+`ZOETROPE_MATRIX=FOLDER swift test --filter VideoMatrixTests` compares all of them and prints the table.
 """
 
 import json
@@ -25,13 +26,14 @@ FRAMES = 30
 
 H264 = "-c:v libx264 -preset fast -crf 28 -g 10 -pix_fmt yuv420p"
 HEVC = "-s 64x64 -c:v libx265 -preset fast -crf 30 -pix_fmt yuv420p -x265-params log-level=0:keyint=10:min-keyint=10"
-# Codec → encoder options, and the endings of the containers that can hold it.
+# Codec → encoder options, and the extensions of containers that support it.
 CODECS = {
     "h264": (H264, "mp4 mov mkv ts m2ts flv avi nut mxf 3gp asf h264"),
     "h264-plain": (H264 + " -bf 0", "mp4 avi ts flv h264"),
     "h264-open": (H264 + " -x264-params open-gop=1:bframes=3:b-pyramid=normal", "mp4 mkv ts"),
     "h264-refresh": ("-c:v libx264 -preset fast -crf 28 -g 10 -pix_fmt yuv420p -x264-params intra-refresh=1:bframes=0", "mp4 ts"),
-    # Without subsampling, turning chroma before or after its conversion is the same. ffmpeg turns only frames that say so, keyframes.
+    # Without subsampling, rotating chroma before or after conversion is equal.
+    # ffmpeg rotates only keyframes, which carry the flag.
     "h264-turned": (H264.replace("yuv420p", "yuv444p").replace("-g 10", "-frames:v 1") + " -bsf:v h264_metadata=display_orientation=insert:rotate=90", "mp4 ts"),
     "h264-interlaced": (H264 + " -flags +ildct+ilme -x264-params tff=1", "mp4 ts"),
     "hevc": (HEVC, "mp4 mkv ts mov hevc"),
@@ -96,7 +98,7 @@ CODECS = {
     "speedhq": ("-c:v speedhq -strict -2 -pix_fmt yuv422p", "avi"),
     "tiff": ("-c:v tiff -frames:v 10", "mov mkv"),
 }
-# Files whose packets are not frames with times of their own, made of those above: name → (source, options).
+# Files whose packets are not frames with separate times, derived from those above: name → (source, options).
 ODD = {
     "times-of-decoding.mp4": ("h264.mp4", "-c copy -bsf:v setts=pts=DTS"),
     "times-of-decoding.mkv": ("h264.mp4", "-c copy -bsf:v setts=pts=DTS"),
@@ -108,9 +110,9 @@ ODD = {
     "unpacked.avi": ("xvid.avi", "-c copy -bsf:v mpeg4_unpack_bframes"),
     "turn-of-clock.ts": ("h264.mp4", "-c copy -output_ts_offset 95443"),
 }
-# Joined by `cat`: the clock starts again.
+# Concatenated with `cat`: timestamps restart.
 JOINED = {"joined.ts": ("h264-plain.ts", "h264.ts"), "joined.mpg": ("mpeg2.mpg", "mpeg2.mpg"), "joined.m2v": ("mpeg2.m2v", "mpeg2.m2v")}
-# Made from the pattern: one time written twice, and frames left out in AVI.
+# Encoded from the pattern: a duplicate timestamp, and skipped frames in AVI.
 SHIFTED = {
     "twice-one-time.mp4": H264 + " -vf setpts='if(lt(N,10),N/25,30+N/25)/TB'",
     "gap.avi": "-c:v mpeg4 -q:v 8 -g 10 -bf 2 -vf settb=1/25,setpts='if(lt(N,10),N,N+20)'",
@@ -136,7 +138,7 @@ def encode(path, options, extra=""):
 
 
 def odd(folder):
-    """Writes the files of ODD, JOINED and SHIFTED, and a stream that begins in the middle of a group of pictures."""
+    """Writes the files of ODD, JOINED and SHIFTED, and a stream that begins within a group of pictures."""
     for name, (source, options) in ODD.items():
         start = ["-ss", "0.5"] if name.startswith("cut") else []
         run("ffmpeg", "-nostdin", "-v", "error", "-y", *start, "-i", str(folder / source), *options.split(), "-fflags", "+bitexact", str(folder / name))
@@ -148,10 +150,10 @@ def odd(folder):
 
 
 def truth(path):
-    """Count and times of the frames in order of presentation, as PyAV gives them.
+    """Count and times of PyAV's frames in presentation order.
 
-    Frames that are not presented in the order of their times have them in ascending order; those of AVI, which states no times
-    of presentation, the packets' decoding times; those without any follow each other 25 times a second.
+    If times do not ascend in presentation order, they are sorted. AVI has no presentation times: the packets' decoding times are
+    used. Frames without times get 25 per second.
     """
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -173,7 +175,7 @@ def truth(path):
 
 
 def count(path):
-    """Frames that the ffmpeg command decodes."""
+    """Number of frames that the ffmpeg command decodes."""
     out = run("ffmpeg", "-nostdin", "-v", "error", "-i", str(path), "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framecrc", "-")
     return sum(1 for line in out.decode().splitlines() if line and line[0] != "#")
 
@@ -200,11 +202,11 @@ def main():
             tick, times = truth(path)
             frames = count(path)
         except Exception as error:
-            print("no truth for", path.name, error)
+            print("no reference for", path.name, error)
             continue
         if frames != len(times):
-            # PyAV brings its own libavcodec, which is another version.
-            print("no agreement on", path.name, "ffmpeg", frames, "PyAV", len(times))
+            # PyAV bundles another version of libavcodec.
+            print("different frame counts for", path.name, "ffmpeg", frames, "PyAV", len(times))
             continue
         entries.append({"name": path.name, "tick": tick, "times": times})
     (folder / "matrix.json").write_text(json.dumps(entries))
@@ -216,7 +218,7 @@ def main():
         shutil.copy(folder / entry["name"], FIXTURES)
         entry["times"] = [round(time, 7) for time in entry["times"]]
     (FIXTURES / "matrix.json").write_text(json.dumps(small, indent=0))
-    print(len(entries), "videos,", len(small), "of them fixtures")
+    print(len(entries), "videos,", len(small), "of which are fixtures")
 
 
 if __name__ == "__main__":

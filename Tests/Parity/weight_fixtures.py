@@ -1,4 +1,4 @@
-"""Small weight files as torch.save writes them, and hostile ones → NeuralNetworkTests/Fixtures/weights/.
+"""Small weight files written by torch.save, and hostile ones → NeuralNetworkTests/Fixtures/weights/.
 
     python weight_fixtures.py           # torch, numpy
 """
@@ -38,7 +38,7 @@ class Registry(collections.OrderedDict):
 
 
 def write_kinds():
-    """Files with more in them than tensors, in all protocols, and files of other kinds."""
+    """Files with other objects besides tensors, in all pickle protocols, and files of other kinds."""
     weights = {"fc.weight": torch.from_numpy(around("fc.weight", (2, 3), 0, 1)), "fc.bias": torch.zeros(2)}
     kinds = {
         "device": torch.device("cpu"), "dtype": torch.float16, "set": {1, 2}, "counter": collections.Counter("abca"),
@@ -63,7 +63,7 @@ def write_kinds():
     torch.jit.script(torch.nn.Linear(2, 2)).save(str(TARGET / "script.bin"))
     flat = torch.arange(24.0)
     torch.save({"a": flat[:6].view(2, 3), "b": flat[6:].view(3, 6), "c": flat[::2], "d": flat[20:]}, TARGET / "views.bin")
-    # Protocol 0, as Python 2 wrote it, in a zip of today.
+    # Protocol 0, as written by Python 2, in a current zip.
     with zipfile.ZipFile(TARGET / "views.bin") as views, zipfile.ZipFile(TARGET / "text.bin", "w") as archive:
         for name in views.namelist():
             content = views.read(name)

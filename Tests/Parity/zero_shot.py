@@ -1,9 +1,10 @@
-"""Zero-shot heads beside a loop in PyTorch: the same CLIP of transformers, its features of the same frames, its own texts.
+"""Compares zero-shot heads with a PyTorch loop: the same CLIP model of transformers, features of the same frames,
+and its text features.
 
     python zero_shot.py --binary .build/release/zoetrope --clips FOLDER      # torch, transformers, onnxruntime, numpy
 
-Prints the largest difference of any probability: of the run, and of its head as ONNX; and whether `search` ranks clips as
-NumPy does.
+Prints the largest difference of any probability, for the run and for its head as ONNX, and whether `search` ranks clips like
+NumPy.
 """
 
 import argparse
@@ -108,7 +109,7 @@ def main():
             "search", "features.sqlite", "somebody throws a ball", "--not", "a bicycle", "--by", "clip", "--json"))
         ranked = sorted(scores, key=scores.get, reverse=True)
         error = max(abs(match["score"] - scores[match["path"]]) for match in found)
-        print(f"search ranks as NumPy: {[match['path'] for match in found] == ranked}; scores differ by {error:.1e}")
+        print(f"search ranks like NumPy: {[match['path'] for match in found] == ranked}; scores differ by {error:.1e}")
         run("evaluate", "runs/words")
         run("compare", "runs/words", "runs/words")
         clip = next(pathlib.Path(options.clips).glob("*.mp4")).resolve()

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 @testable import Reports
 
-/// Opens reports in Chromium, where it is installed.
+/// Opens reports in Chromium, if it is installed.
 @Suite struct BrowserTests {
     static let browser = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
         .first(where: FileManager.default.isExecutableFile)
@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test(
-        "a report opens without an error on desks and phones", .enabled(if: browser != nil, "needs Chromium"),
+        "a report opens without errors in desktop and mobile browsers", .enabled(if: browser != nil, "needs Chromium"),
         arguments: [1440, 390])
     func opens(width: Int) throws {
         let place = try ReportPlace(ReportTests.hostile, perClass: ReportTests.splits, files: 20)
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(
-        "no page asks a server for anything or has an element of a label's",
+        "no page sends a request or contains an element from a label",
         .enabled(if: browser != nil, "needs Chromium"))
     func isSealed() throws {
         let server = try LocalServer()
@@ -49,7 +49,7 @@ import Testing
         }
         #expect(!server.wasAsked)
         for (own, expected) in zip(pages[0], pages[1]) {
-            // Lines of a chart may differ: its labels are of another length.
+            // Lines of a chart may differ: its labels have another length.
             let drawn: Set = [
                 "path", "/path", "g", "/g", "text", "/text", "svg", "/svg", "use", "/use", "tspan", "/tspan",
             ]
@@ -71,7 +71,7 @@ private final class LocalServer {
 
     deinit { close(descriptor) }
 
-    /// Labels that would ask it, if they were markup.
+    /// Labels that would send a request if they were interpreted as markup.
     var requests: [String] {
         let address = "http://127.0.0.1:\(port)/x"
         return [
@@ -82,7 +82,7 @@ private final class LocalServer {
         ].enumerated().map { "\(60 + $0) \($1)" }
     }
 
-    /// Whether anybody connected.
+    /// Whether a client connected.
     var wasAsked: Bool {
         var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&waiting, 1, 0) != 0

@@ -7,12 +7,12 @@ import Testing
 import TestSupport
 @testable import Reports
 
-/// Labels and names whose special characters are fused with others into one grapheme cluster.
+/// Labels and names whose special characters are combined with others into one grapheme cluster.
 @Suite struct HostileTextTests {
     static let special = ["'", "\"", "<", ">", "&", ",", "%", "\\", "`", "]]>", "\n", "\u{1B}"]
 
-    /// Labels that try to run a command, to add an element and to end a script, each special character fused with what
-    /// stands before and after it. `marker` is the file that a command would make.
+    /// Labels that try to run a command, to add an element and to end a script, each special character combined with
+    /// the characters before and after it. `marker` is the file that a command would create.
     static func labels(marker: String) -> [String] {
         let attacks = [
             "'`touch \(marker)`'", "\"`touch \(marker)`\"", "'; system('touch \(marker)'); print '",
@@ -21,7 +21,7 @@ import TestSupport
             "\nEOD\nsystem 'touch \(marker)'\n", "@x $(touch \(marker))",
         ]
         return attacks.enumerated().map { number, text in
-            // The number keeps the order of labels, whatever follows.
+            // The number preserves the order of labels, whatever follows.
             let fused = special.reduce(text) { $0.replacingBytes($1, with: "\u{600}" + $1 + "\u{301}") }
             return "\(10 + number) \(number % 2 == 0 ? fused : text)"
         }
@@ -61,7 +61,7 @@ import TestSupport
         ]
     }
 
-    @Test("gnuplot runs nothing of a label, and every chart is well-formed") func charts() throws {
+    @Test("gnuplot executes no part of a label, and every chart is well-formed") func charts() throws {
         guard ReportTests.hasGnuplot else { return }
         let scratch = ScratchFolder()
         let marker = scratch.path + "/marker"
@@ -75,7 +75,7 @@ import TestSupport
         #expect(!FileManager.default.fileExists(atPath: marker))
     }
 
-    @Test("a page has the same elements whatever its labels are") func pages() throws {
+    @Test("a page has the same HTML elements whatever its labels are") func pages() throws {
         let hostile = Self.labels(marker: "x")
         let plain = hostile.indices.map { "\(10 + $0) plain" }
         let pages = try [hostile, plain].map { names in
@@ -88,7 +88,7 @@ import TestSupport
         }
     }
 
-    @Test("the data of a page is read back as it was, and nothing in it ends its element") func data() throws {
+    @Test("the data of a page is read back unchanged, and none of it closes its element") func data() throws {
         let names = Self.labels(marker: "x")
         let place = try ReportPlace(names, perClass: ["test": 1])
         let page = try Self.reports(place, names)[3].html(drawn: [])
@@ -101,7 +101,7 @@ import TestSupport
         #expect(labels.map { Array($0.utf8) } == names.sorted().map { Array($0.utf8) })
     }
 
-    @Test("tables for the terminal have a line a row, and no controls") func tables() {
+    @Test("tables for the terminal have one line per row and no control characters") func tables() {
         var table = TextTable([("a\u{1B}", .left), ("b", .right)])
         table.append(["x\nerror: forged\r", "\u{202E}y\u{9B}"])
         let lines = table.text.byteLines()
@@ -110,12 +110,12 @@ import TestSupport
         #expect(table.text.containsBytes(#"x\u{a}error: forged\u{d}"#))
     }
 
-    @Test("a chart's text is bounded, whatever a label is made of") func bounded() {
+    @Test("the length of a chart's text is limited for any label") func bounded() {
         #expect(Chart.short("e" + String(repeating: "\u{301}", count: 10_000)).unicodeScalars.count <= 110)
         #expect(Chart.short(String(repeating: "x", count: 40)).count == 26)
     }
 
-    @Test("gnuplot that does not end is ended, and one on no absolute path is not taken") func limits() throws {
+    @Test("gnuplot is terminated after a time limit, and ignored if its path is not absolute") func limits() throws {
         let scratch = ScratchFolder()
         let program = try scratch.program("gnuplot", "exec sleep 60\n")
         var gnuplot = Gnuplot(executable: program)
@@ -125,7 +125,7 @@ import TestSupport
         #expect(ContinuousClock.now - begin < .seconds(20))
     }
 
-    @Test("gnuplot gets no variable of the user's environment, and an empty folder to work in") func environment()
+    @Test("gnuplot runs without the user's environment variables, in an empty working folder") func environment()
         throws
     {
         let scratch = ScratchFolder()
@@ -139,7 +139,7 @@ import TestSupport
             guard case .failed(_, let message) = error else { throw Unexpected(found: error) }
             let lines = message.byteLines().map(String.init)
             #expect(lines.contains("LC_ALL=C.UTF-8") && !lines.contains { $0.contains("secret") })
-            // Of `ls` nothing: every line is a variable.
+            // The output contains nothing of `ls`: every line is a variable.
             #expect(lines.allSatisfy { $0.contains("=") })
         }
     }

@@ -15,7 +15,7 @@ final class ReportPlace {
     private var clips: [(id: Int64, label: String, split: String)] = []
     private let recipe: ExtractionRecipe
 
-    /// `perClass`: clips of each class in train, validation and test. `files`: how many of the clips are there as
+    /// `perClass`: clips of each class in train, validation and test. `files`: how many of the clips exist as
     /// files.
     init(_ labels: [String], perClass: [String: Int], files: Int = 0) throws {
         scratch = ScratchFolder()
@@ -46,7 +46,7 @@ final class ReportPlace {
         }
         try cache.registerSamples(samples)
         for (number, (video, sample)) in samples.enumerated() {
-            // Rows are numbered in the order in which samples come.
+            // Rows are numbered in the order of the samples.
             clips.append((Int64(number + 1), sample.label, sample.split))
             guard number < 40 else { continue }
             try cache.store(
@@ -57,7 +57,7 @@ final class ReportPlace {
         }
     }
 
-    /// - Parameter wrong: which clips are taken for the next class.
+    /// - Parameter wrong: which clips are predicted as the next class.
     func run(
         _ name: String, kind: HeadConfiguration.Kind = .average, validated: Bool = true, epochs: Int = 5,
         wrong: (Int) -> Bool

@@ -23,7 +23,7 @@ import Video
         }
     }
 
-    @Test("the page holds figures, tables, charts and the frames of mistakes, and asks nothing of the network")
+    @Test("the page contains metrics, tables, charts and frames of errors, and makes no requests")
     func page() throws {
         let place = try ReportPlace(["jump", "run", "sit"], perClass: Self.splits, files: 40)
         let directory = try place.run("one", kind: .attention) { $0 % 3 == 0 }
@@ -49,7 +49,7 @@ import Video
         #expect(!html.contains("{{") && !html.contains(">nil<"))
     }
 
-    @Test("labels are escaped everywhere, and nothing in them is run") func hostileLabels() throws {
+    @Test("labels are escaped everywhere, and never executed") func hostileLabels() throws {
         let place = try ReportPlace(Self.hostile, perClass: Self.splits)
         let runs = try [
             place.run("o<b>ne", kind: .attention) { $0 % 2 == 0 }, place.run("two'\"", kind: .gru) { $0 % 5 == 0 },
@@ -75,7 +75,7 @@ import Video
         #expect(!files.fileExists(atPath: "pwned") && !files.fileExists(atPath: place.path + "/pwned"))
     }
 
-    @Test("without gnuplot the page holds tables instead of charts") func tablesOnly() throws {
+    @Test("without gnuplot the page contains tables instead of charts") func tablesOnly() throws {
         let place = try ReportPlace(["jump", "run"], perClass: Self.splits)
         let html = try RunReport(try place.run("one") { $0 % 2 == 0 }).html(drawn: [])
         #expect(!html.contains("<svg"))
@@ -85,7 +85,7 @@ import Video
         #expect(GnuplotError.missing.localizedDescription.contains("apt-get install gnuplot-nox"))
     }
 
-    @Test("a run without validation, without mistakes, or with one class in the split has its report too")
+    @Test("a run without validation, without errors, or with a single class in the split has a report too")
     func unusual() throws {
         let place = try ReportPlace(["jump", "run"], perClass: ["train": 4, "test": 3])
         let plain = try RunReport(try place.run("plain", validated: false) { _ in false })
@@ -104,7 +104,9 @@ import Video
         #expect(try one.html(drawn: one.hasGnuplot ? Gnuplot().draw(one.charts, as: .svg) : []).contains("100.0 %"))
     }
 
-    @Test("a missing video, or another under its name, is said in place of its frames") func missingVideos() throws {
+    @Test("the report states that a video is missing or was replaced, instead of showing frames") func missingVideos()
+        throws
+    {
         let place = try ReportPlace(["jump", "run"], perClass: ["test": 2], files: 2)
         try Data("other".utf8).write(to: URL(fileURLWithPath: place.path + "/clips/1.y4m"))
         let directory = try place.run("one") { _ in true }
@@ -116,7 +118,8 @@ import Video
         #expect(elsewhere.mistakes.allSatisfy { $0.problem?.contains("nowhere") == true })
     }
 
-    @Test("charts can be had as files", .enabled(if: hasGnuplot, "needs gnuplot"), arguments: Gnuplot.Format.allCases)
+    @Test(
+        "charts can be written as files", .enabled(if: hasGnuplot, "needs gnuplot"), arguments: Gnuplot.Format.allCases)
     func files(format: Gnuplot.Format) throws {
         let place = try ReportPlace(["jump", "run"], perClass: Self.splits)
         let report = try RunReport(try place.run("one") { $0 % 2 == 0 })
@@ -131,7 +134,9 @@ import Video
         #expect(throws: ReportError.self) { try report.write(html: place.path + "/no folder/r.html") }
     }
 
-    @Test("a sweep's heat map averages seeds, and has a panel for each value of further keys") func heatMap() throws {
+    @Test("a sweep's heat map averages over seeds, and has a panel for each value of further keys") func heatMap()
+        throws
+    {
         let keys = ["sequence.lr", "sequence.batch", "sequence.decay", "sequence.seed"]
         var points: [SweepReport.Point] = []
         for lr in ["1e-2", "1e-3", "1e-4"] {
@@ -149,7 +154,7 @@ import Video
         let charts = HeatMap.charts(keys: keys, points: points)
         #expect(charts.map(\.title) == ["Validation accuracy, %; decay 0", "Validation accuracy, %; decay 1e-3"])
         #expect(charts[0].script.contains("62.5"))
-        // Numbers in their order.
+        // Numbers in order.
         let tics = ["1e-4", "1e-3", "1e-2"].map(Chart.quoted)
         #expect(charts[0].script.contains("\(tics[0]) 0.0, \(tics[1]) 1.0, \(tics[2]) 2.0"))
         #expect(HeatMap.charts(keys: ["sequence.seed"], points: [points[0]]).isEmpty)
@@ -170,7 +175,7 @@ import Video
 extension RunReport { var hasGnuplot: Bool { ReportTests.hasGnuplot } }
 
 @Suite struct TextTests {
-    @Test("columns are aligned and lines carry no trailing blanks") func table() {
+    @Test("columns are aligned and lines have no trailing blanks") func table() {
         var table = TextTable([("name", .left), ("clips", .right), ("note", .left)])
         table.append(["a", "7", ""])
         table.append(["läufer", "1,234", "x"])
@@ -182,7 +187,7 @@ extension RunReport { var hasGnuplot: Bool { ReportTests.hasGnuplot } }
                 """)
     }
 
-    @Test("numbers are grouped and rounded") func numbers() {
+    @Test("numbers are printed with digit groups and rounded") func numbers() {
         #expect([0, 999, 1000, 60_192_808, -1234].map(grouped) == ["0", "999", "1,000", "60,192,808", "-1,234"])
         #expect(grouped(.min) == "-9,223,372,036,854,775,808")
         #expect(decimal(11.4567, 1) == "11.5")
@@ -193,7 +198,7 @@ extension RunReport { var hasGnuplot: Bool { ReportTests.hasGnuplot } }
         #expect(percent(0.98765) == "98.8 %")
     }
 
-    @Test("times and stretches of frames that a file may state end nothing") func hostileNumbers() {
+    @Test("extreme times and activation values in files cause no crash") func hostileNumbers() {
         #expect(Timeline.clock(62.345) == "1:02.35")
         for seconds in [Double.nan, .infinity, -.infinity, 1e300] { #expect(!Timeline.clock(seconds).isEmpty) }
         #expect(Band.bands([], row: 0).isEmpty)

@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct ComparisonTests {
     @Test(
-        "McNemar's exact test gives SciPy's binomial test",
+        "McNemar's exact test equals SciPy's binomial test",
         arguments: [
             (9, 16, 0.22952), (0, 5, 0.0625), (30, 10, 0.0022214), (200, 260, 0.0058839), (3, 3, 1), (0, 0, 1),
         ])
@@ -16,7 +16,7 @@ import Testing
         #expect(abs(Statistics.mcNemar(onlyFirst: second, onlySecond: first) - expected) < 1e-5)
     }
 
-    @Test("deviations are those of a sample") func deviations() {
+    @Test("standard deviations are sample standard deviations") func deviations() {
         let (mean, deviation) = Statistics.meanAndDeviation([0.5, 0.6, 0.8])
         #expect(abs(mean - 19.0 / 30) < 1e-12 && abs((deviation ?? 0) - 0.15275252) < 1e-7)
         #expect(Statistics.meanAndDeviation([0.5]).deviation == nil)
@@ -37,7 +37,7 @@ import Testing
             predictions: Dictionary(uniqueKeysWithValues: predictions.map { ($0.videoID, $0) }))
     }
 
-    @Test("clips that all runs know are compared: accuracies, pairs, classes, seeds") func compares() {
+    @Test("runs are compared on common clips: accuracies, pairs, classes, seeds") func compares() {
         let weak = Self.run("weak", family: "average", right: { $0 % 2 == 0 }, videos: 0..<100)
         let first = Self.run("first", family: "gru", right: { $0 % 10 != 1 }, videos: 0..<100)
         let second = Self.run("second", family: "gru", right: { $0 % 5 != 1 }, videos: 0..<110)
@@ -64,17 +64,20 @@ import Testing
 }
 
 @Suite struct ShareIntervalTests {
-    @Test("an interval over many independent clips is Wilson's, and wider where clips come in groups") func wilson() {
+    @Test("an interval over many independent clips is Wilson's, and wider if clips are grouped by source") func wilson()
+    {
         let values = (0..<400).map { $0 % 4 != 0 }
         let single = ClusteredShare(values, places: Array(0..<400)).interval
         // statsmodels' proportion_confint(300, 400, method="wilson").
         #expect(abs(single.lower - 0.70535) < 0.001 && abs(single.upper - 0.78995) < 0.001)
-        // The same clips in 40 groups that are right or wrong as a whole.
+        // The same clips in 40 groups that are all correct or all wrong.
         let grouped = ClusteredShare((0..<400).map { $0 / 10 % 4 != 0 }, places: (0..<400).map { $0 / 10 }).interval
         #expect(grouped.upper - grouped.lower > 2.5 * (single.upper - single.lower))
     }
 
-    @Test("what did not happen is no certainty", arguments: [true, false]) func edges(isRight: Bool) {
+    @Test("intervals of 0 % and 100 % accuracy have a positive width", arguments: [true, false]) func edges(
+        isRight: Bool
+    ) {
         let single = ClusteredShare(Array(repeating: isRight, count: 96), places: Array(0..<96)).interval
         #expect(isRight ? single.upper == 1 : single.lower == 0)
         let other = isRight ? 1 - single.lower : single.upper
@@ -85,7 +88,8 @@ import Testing
         #expect(lone == .init(lower: 0, upper: 1))
     }
 
-    @Test("the gain of one over another is Newcombe's, and no certainty where both are always right") func gain() {
+    @Test("the interval of a difference is Newcombe's, and has a positive width if both runs are always correct")
+    func gain() {
         // Newcombe 1998, table III: 36, 12, 2, 0 of 50 pairs; 0.0569 to 0.3404.
         let first = (0..<50).map { $0 < 36 || $0 >= 48 }
         let second = (0..<50).map { $0 < 48 }
@@ -98,7 +102,7 @@ import Testing
     }
 
     @Test(
-        "intervals hold the true share in about 95 of 100 cases, near the edges and where clips of a source are alike",
+        "intervals cover the true share in about 95 % of cases, near 0 and 1 and with correlated clips of a source",
         arguments: [0.02, 0.5, 0.98], [0.0, 0.5])
     func coverage(share: Double, likeness: Double) {
         var generator = SplitMix64(seed: 3)
@@ -106,7 +110,7 @@ import Testing
         let held = (0..<cases).count { _ in
             var (values, places): ([Bool], [Int]) = ([], [])
             for source in 0..<40 {
-                // Each clip does as its source does, or by itself.
+                // Each clip has the outcome of its source, or an independent one.
                 let common = Double.random(in: 0..<1, using: &generator) < share
                 for _ in 0..<Int.random(in: 1...6, using: &generator) {
                     let follows = Double.random(in: 0..<1, using: &generator) < likeness.squareRoot()
@@ -121,7 +125,7 @@ import Testing
     }
 
     @Test(
-        "Student's quantiles are SciPy's",
+        "Student's t quantiles equal SciPy's",
         arguments: [(1, 12.7062), (2, 4.30265), (3, 3.18245), (5, 2.57058), (10, 2.22814), (100, 1.98397)])
     func quantile(freedom: Double, expected: Double) {
         #expect(abs(ClusteredShare.quantile(freedom: freedom) / expected - 1) < 0.006)
@@ -136,7 +140,7 @@ import Testing
     }
 
     @Test(
-        "a score that is no number is never right, in no top k, in no column, and counts",
+        "a non-finite score is never correct, not in any top k nor in the confusion matrix, and counts as a clip",
         arguments: [Float.nan, .infinity, -.infinity])
     func notFinite(score: Float) {
         let rows: [[Float]] = [[score, 0], [0, score], [score, score], [2, 1]]
@@ -149,7 +153,7 @@ import Testing
     }
 
     @Test(
-        "clips of classes that the head does not know are wrong, as scikit-learn counts labels that are never predicted"
+        "clips of classes unknown to the head count as wrong, as scikit-learn counts labels that are never predicted"
     ) func unknownClasses() {
         // sklearn.metrics on y_true = [a, a, b, c, c, d], y_pred = [a, b, b, a, b, a]: accuracy 2/6, balanced accuracy
         // (1/2 + 1 + 0 + 0) / 4, macro F1 (2/5 + 1/2 + 0 + 0) / 4.
@@ -159,7 +163,7 @@ import Testing
         #expect(metrics.macroF1.isNear(0.225))
         #expect(metrics.unknown.count == 3 && metrics.unknown.labels == ["c", "d"])
         #expect(metrics.accuracy(top: 4).isNear(0.5))
-        // The loss is that of the three clips whose class has a score.
+        // The loss is the mean over the three clips whose class has a score.
         #expect(metrics.loss.isNear(Self.metrics(Array(rows[..<3]), [0, 0, 1], ["a", "b"]).loss))
         let known = metrics.ofKnownClasses
         #expect(known.count == 3 && known.accuracy.isNear(2.0 / 3) && known.labels == ["a", "b"])
@@ -176,12 +180,12 @@ import Testing
         #expect(metrics.count == 3 && metrics.accuracy.isNear(1.0 / 3) && !metrics.isFinite)
         #expect(metrics.labels == ["a", "b", "z"])
         let scores = ScoreMetrics(predictions, labels: ["a", "b"])
-        // A class without a score is never found.
+        // A class without a score is never predicted.
         #expect(scores.averagePrecision == [1, nil, 0] && scores.roc == nil)
         #expect(Metrics.known(predictions, labels: ["a", "b"]).map(\.videoID) == [1, 2])
     }
 
-    @Test("a loss of more than ten times that of guessing is absurd, one below is not") func absurdLoss() {
+    @Test("a loss of more than ten times that of a uniform guess is absurd, a smaller one is not") func absurdLoss() {
         #expect(Self.metrics([[0, 7]], [0], ["a", "b"]).isLossAbsurd)
         #expect(!Self.metrics([[0, 6]], [0], ["a", "b"]).isLossAbsurd)
         #expect(!Self.metrics([[.nan, 6]], [0], ["a", "b"]).isLossAbsurd)

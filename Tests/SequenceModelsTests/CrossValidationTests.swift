@@ -14,7 +14,9 @@ import Testing
         try (0..<validation.count).compactMap { try validation.fit($0) }
     }
 
-    @Test("every clip outside the test part is held out once a repeat, and never together with its source")
+    @Test(
+        "every clip outside the test split is held out once per repeat, in the same fold as the other clips of its source"
+    )
     func holdsOut() throws {
         let examples = Self.features.examples.enumerated().map { index, example in
             example.with(group: "\(example.label) \(index / 6)", views: example.views)
@@ -43,7 +45,7 @@ import Testing
         #expect(result.summary.accuracies.map(\.count) == [3, 3])
     }
 
-    @Test("the same seed gives the same folds and figures, whatever the number of threads; repeats differ")
+    @Test("the same seed gives the same folds and metrics, whatever the number of threads; repeats differ")
     func isDeterministic() throws {
         let training = OrderProblem.training(.average, epochs: 2)
         func result(threads: Int) throws -> CrossValidationResult {
@@ -56,7 +58,7 @@ import Testing
         #expect(try result(threads: 1).predictions == result(threads: 2).predictions)
     }
 
-    @Test("a class of which validation leaves nothing to train on is named, instead of models that know other classes")
+    @Test("a class that validation leaves without training clips is an error, instead of models with different classes")
     func lost() throws {
         let examples = (0..<12).map { index in
             FeatureSet.Example(
@@ -70,7 +72,7 @@ import Testing
         #expect(throws: FoldError.lost(labels: ["b", "c"])) { try validation.fit(0) }
     }
 
-    @Test("a class with fewer sources than folds is named") func tooFew() throws {
+    @Test("a class with fewer sources than folds is an error that names it") func tooFew() throws {
         let examples = (0..<8).map { (label: $0 < 6 ? "many" : "few", group: String?.none, name: "\($0)") }
         let error = FoldError.tooFew(label: "few", sources: 2, isGrouped: false, folds: 3)
         #expect(throws: error) { try Folds.assign(3, examples: examples, seed: 1) }
@@ -81,7 +83,7 @@ import Testing
         }
     }
 
-    @Test("the temperature is that of single models, whatever their average over repeats would need")
+    @Test("the temperature is fitted to single models, not to their average over repeats")
     func temperature() throws {
         let place = try RunPlace()
         var training = OrderProblem.training(.average, epochs: 3)
@@ -98,7 +100,7 @@ import Testing
         #expect(single != TemperatureScaling.fit(result.predictions, labels: result.labels))
     }
 
-    @Test("a cross-validated run keeps held-out predictions, all models, and one trained on everything")
+    @Test("a cross-validated run keeps held-out predictions, all fold models, and one model trained on all clips")
     func run() throws {
         let place = try RunPlace()
         var training = OrderProblem.training(.gru, epochs: 8)
@@ -127,10 +129,10 @@ import Testing
 }
 
 @Suite struct TemperatureScalingTests {
-    @Test("the temperature that made probabilities too sure is found, and is in the head's weights")
+    @Test("the temperature of overconfident probabilities is recovered, and stored in the head's weights")
     func finds() throws {
         var generator = SplitMix64(seed: 5)
-        // Right as often as softmax([2, 0]) says, but claimed by softmax([6, 0]).
+        // The accuracy is that of softmax([2, 0]), the confidence that of softmax([6, 0]).
         let predictions = (0..<4000).map { index in
             let isRight = Double.random(in: 0..<1, using: &generator) < 1 / (1 + exp(-2))
             let p = 1 / (1 + exp(-6.0))
@@ -142,7 +144,7 @@ import Testing
     }
 
     @Test(
-        "a calibrated run has no higher loss on validation, and names the same classes",
+        "a calibrated run has no higher validation loss, and predicts the same classes",
         arguments: [HeadConfiguration.Kind.gru, .frame])
     func run(kind: HeadConfiguration.Kind) throws {
         let place = try RunPlace()

@@ -42,7 +42,8 @@ import Training
         }
     }
 
-    @Test("the best epoch's weights are kept, and checkpoints are written at the beginning, the interval and the end")
+    @Test(
+        "the best epoch's weights are kept, and checkpoints are written at the start, at each interval and at the end")
     func finished() throws {
         var course = Course(losses: [3, 1, 2])
         let (state, ending) = try course.run()
@@ -51,7 +52,7 @@ import Training
         #expect(course.reported == [1, 2, 3] && course.saved == [0, 2, 3])
     }
 
-    @Test("an epoch that is cancelled in the middle changes nothing")
+    @Test("an epoch that is cancelled midway changes nothing")
     func cancelled() throws {
         var course = Course(losses: [3, 1, 2], cancelled: 3)
         let (state, ending) = try course.run()
@@ -76,7 +77,7 @@ import Training
         #expect(throws: SequenceError.diverged(epoch: 1)) { try first.run() }
     }
 
-    @Test("a resumed training goes on after its last epoch, without a checkpoint at the beginning")
+    @Test("resumed training continues after its last epoch, without a checkpoint at the start")
     func resumes() throws {
         var course = Course(losses: [3, 1, 2])
         let (state, _) = try course.run { start in

@@ -97,7 +97,7 @@ import Training
         #expect(Set(tensors.keys) == Set(golden.gradients.keys))
         for (name, expected) in golden.gradients {
             let ours = try #require(tensors[name]).values
-            // Gradients that are zero but for rounding, such as that of a score's bias, cannot be compared.
+            // Gradients that are zero except for rounding, such as that of a score's bias, cannot be compared.
             guard expected.contains(where: { abs($0) > 1e-7 }) else {
                 #expect(ours.allSatisfy { abs($0) < 1e-6 }, "\(name)")
                 continue
@@ -112,7 +112,7 @@ import Training
         #expect(relativeError(rows.flatMap(\.values), expected) < 1e-4)
     }
 
-    @Test("padding changes nothing by a bit, nor does the number of threads", arguments: goldens.heads)
+    @Test("results are bit-identical for any padding and any number of threads", arguments: goldens.heads)
     func paddingAndThreads(golden: HeadGolden) throws {
         let setup = Self.goldens
         var garbage = Self.input
@@ -136,7 +136,7 @@ import Training
     @Test("fifty optimiser steps equal PyTorch's", arguments: goldens.optimizers)
     func optimizers(golden: OptimizerGolden) { #expect(golden.error(steps: 50) < 1e-5) }
 
-    @Test("the learning rate of fifty epochs equals PyTorch's", arguments: goldens.schedules)
+    @Test("the learning rates of fifty epochs equal PyTorch's", arguments: goldens.schedules)
     func schedules(golden: ScheduleGolden) {
         let schedule = Schedule(
             kind: golden.kind, every: golden.every ?? 1, factor: golden.factor ?? 0.1, patience: golden.patience ?? 10,
@@ -159,7 +159,9 @@ import Training
         #expect(relativeError(gradient.values, golden.gradient) < 1e-5)
     }
 
-    @Test("the gradient's length is PyTorch's, and clipping scales as it does", arguments: goldens.clips.indices)
+    @Test(
+        "the gradient's norm is PyTorch's, and clipping scales gradients in the same way",
+        arguments: goldens.clips.indices)
     func clipping(index: Int) {
         let golden = Self.goldens.clips[index]
         var builder = GraphBuilder()
@@ -172,7 +174,8 @@ import Training
     }
 
     @Test(
-        "weights that Keras trained and saved predict the same here", arguments: ["gru2", "gru3", "bilstm2", "bilstm3"])
+        "weights trained and saved by Keras give the same predictions",
+        arguments: ["gru2", "gru3", "bilstm2", "bilstm3"])
     func kerasWeights(name: String) throws {
         let setup = Self.keras
         let path = try #require(Bundle.module.url(forResource: "Fixtures/" + name, withExtension: "h5")).path

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 @testable import SequenceModels
 
-/// Against scikit-learn; `Tests/Parity/protocol_goldens.py` made the file.
+/// Compared with scikit-learn; `Tests/Parity/protocol_goldens.py` made the file.
 @Suite struct ProtocolParityTests {
     struct Goldens: Decodable {
         let scores: [Scores]
@@ -49,7 +49,8 @@ import Testing
 
     static let goldens: Goldens = fixture("protocols", in: .module)
 
-    @Test("metrics are scikit-learn's, ties and all", arguments: goldens.scores) func metrics(golden: Scores) throws {
+    @Test("metrics equal scikit-learn's, including ties", arguments: goldens.scores) func metrics(golden: Scores) throws
+    {
         let metrics = Metrics(golden.predictions, labels: golden.labels)
         let scores = ScoreMetrics(golden.predictions, labels: golden.labels)
         #expect(abs(metrics.balancedAccuracy - golden.balancedAccuracy) < 1e-12)
@@ -73,7 +74,7 @@ import Testing
         }
     }
 
-    @Test("folds tear no group and are as even as those of StratifiedGroupKFold", arguments: goldens.folds)
+    @Test("folds are group-aware and as balanced as those of StratifiedGroupKFold", arguments: goldens.folds)
     func folds(golden: Cut) throws {
         let examples = golden.labels.indices.map {
             (label: "\(golden.labels[$0])", group: Optional("\(golden.groups[$0])"), name: "\($0)")

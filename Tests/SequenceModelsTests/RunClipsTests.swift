@@ -19,7 +19,7 @@ import Testing
         return RunDirectory(path: try place.train(place.run(name, training)).directory)
     }
 
-    @Test("the cache and the run's folder record the part that each clip plays") func recorded() throws {
+    @Test("the cache and the run's folder record the split of each clip") func recorded() throws {
         let directory = try trained()
         let partition = Partition(place.features, validation: 0.25, seed: SequenceRunTests.training().seed)
         let run = try #require(try place.cache.run(named: "run"))
@@ -36,7 +36,7 @@ import Testing
         #expect(text.split(whereSeparator: \.isNewline).first == "path,digest,label,role")
     }
 
-    @Test("a clip that was trained on is no test clip, whatever the data set says later") func splitsStay() throws {
+    @Test("a clip used for training is never a test clip, whatever the data set says later") func splitsStay() throws {
         let directory = try trained()
         let before = try RunEvaluation(directory, role: .test)
         let all = try Dictionary(
@@ -52,7 +52,7 @@ import Testing
         #expect(try RunEvaluation(directory).role == .test && RunEvaluation(directory).metrics == before.metrics)
     }
 
-    @Test("a run without a test part has none later, and says what it has") func noTest() throws {
+    @Test("a run without a test split has none later, and the error lists its splits") func noTest() throws {
         try place.register(split: { _ in "train" })
         let directory = try trained()
         try place.register(split: { $0.videoID % 5 == 0 ? "test" : "train" })
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    @Test("without the folder's list the cache tells, and without both nothing is guessed")
+    @Test("without the list in the run's folder the cache is used, and without both there is an error")
     func eitherIsEnough() throws {
         let directory = try trained()
         let expected = try RunEvaluation(directory, role: .validation).predictions
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test("another run of the same name in another cache lends no predictions") func sameName() throws {
+    @Test("predictions of a run with the same name in another cache are not used") func sameName() throws {
         let directory = try trained()
         let other = try RunPlace()
         var training = SequenceRunTests.training()
@@ -93,7 +93,7 @@ import Testing
         #expect(throws: error) { try Comparison([directory], cache: other.cache.path) }
     }
 
-    @Test("clips added later are left out and counted; clips that lost their features too") func changedData() throws {
+    @Test("clips that were added later, or lost their features, are left out and counted") func changedData() throws {
         let directory = try trained()
         let clips = try RunEvaluation(directory, role: .test).metrics.count
         try place.register("new", "up", "test")
@@ -112,7 +112,7 @@ import Testing
         #expect(fewer.notes.contains { $0.contains("1 test clip of the run has no features") }, "\(fewer.notes)")
     }
 
-    @Test("a run that goes on keeps its clips, whatever the data set says by now") func resumes() throws {
+    @Test("a resumed run keeps its clips, whatever the data set says by then") func resumes() throws {
         let whole = try trained("whole")
         var training = SequenceRunTests.training()
         training.validation = 0.25
@@ -125,7 +125,7 @@ import Testing
                 == whole.recordedClips())
     }
 
-    @Test("clips of a cross-validated run are held out and trained on; each fold's model has its own list")
+    @Test("clips of a cross-validated run are both held out and used for training; each fold's model has its own list")
     func folds() throws {
         var training = OrderProblem.training(.gru, epochs: 3)
         training.folds = 3
@@ -149,7 +149,7 @@ import Testing
             .filter { $0.repeat == 1 && $0.fold == 1 }
         #expect(Set(fold.predictions.map(\.videoID)) == Set(stored.map(\.videoID)))
         #expect(throws: SequenceError.self) { try place.cache.run(of: folds[0], folds[0].load().configuration) }
-        // As version 1.0 left a fold's model: without a list, under the name of the whole run.
+        // As version 1.0 stored a fold's model: without a list, under the name of the complete run.
         let config = folds[0].path + "/config.json"
         let text = try String(contentsOfFile: config, encoding: .utf8).replacing("folded/folds/1-1", with: "folded")
         try text.write(toFile: config, atomically: true, encoding: .utf8)
@@ -158,7 +158,7 @@ import Testing
         #expect(throws: SequenceError.self) { try place.cache.run(of: folds[0], folds[0].load().configuration) }
     }
 
-    @Test("seeds are summed up only of runs that learn from the same clips and are tested on the same")
+    @Test("seeds are aggregated only over runs with the same training and test clips")
     func families() throws {
         let runs = try [1, 2].map { seed in try trained("seed\(seed)") { $0.seed = seed } }
         let same = try trained("same") { $0.seed = 1 }
@@ -166,14 +166,14 @@ import Testing
         let other = try trained("other") { ($0.seed, $0.batchSize) = (3, 4) }
         #expect(try Comparison(runs).families.map(\.runs) == [["seed1", "seed2"]])
         #expect(try Comparison(runs + [other]).families.map(\.runs.count).sorted() == [1, 2])
-        // Another tenth of the clips is for testing: the same settings, another training part.
+        // Another tenth of the clips is the test split: the same settings, another training split.
         try place.register(split: { $0.videoID % 7 == 0 ? "test" : "train" })
         let moved = try trained("moved") { $0.seed = 4 }
         #expect(try Comparison(runs + [moved]).families.map(\.runs.count).sorted() == [1, 2])
         #expect(try Comparison([runs[0], moved]).families.isEmpty)
     }
 
-    @Test("a run keeps the labels that it was trained with, says so, and does not go on with others")
+    @Test("a run keeps the labels of its training, reports changed ones, and does not resume with them")
     func labels() throws {
         let directory = try trained()
         let before = try RunEvaluation(directory, role: .test)
@@ -186,12 +186,12 @@ import Testing
         #expect(throws: SequenceError.otherClips(run: directory.path, count: place.features.examples.count)) {
             try place.train(place.run("run", training, resumes: true))
         }
-        // Clips of another truth are not compared.
+        // Clips with different labels are not compared.
         let other = try trained("other")
         #expect(throws: SequenceError.noCommonClips("test")) { try Comparison([directory, other]) }
     }
 
-    @Test("a copy of a training clip is in no other part") func copies() throws {
+    @Test("a copy of a training clip is in no other split") func copies() throws {
         let features = place.features
         let partition = Partition(features, validation: 0, seed: 1)
         let twin = try #require(partition.test.first), original = try #require(partition.train.first)

@@ -12,7 +12,7 @@ import Training
     private let scratch = ScratchFolder()
     private var folder: String { scratch.path + "/run" }
 
-    /// Trains a head for a moment, and keeps it.
+    /// Trains a head briefly and saves it.
     private static func save(
         _ features: FeatureSet, in directory: RunDirectory
     ) throws -> (result: Trainer.Result, configuration: RunDirectory.Configuration) {
@@ -26,7 +26,7 @@ import Training
         return (result, configuration)
     }
 
-    @Test("a run whose sizes, recipe or weights cannot be is refused, and one that gives no numbers says so")
+    @Test("a run with impossible sizes, recipe or weights is rejected, and non-finite outputs are an error")
     func impossible() throws {
         let directory = RunDirectory(path: folder)
         let features = OrderProblem.features(24)
@@ -56,7 +56,7 @@ import Training
         }
     }
 
-    @Test("a saved head gives the same probabilities to the bit when loaded") func roundTrip() throws {
+    @Test("a head gives bit-identical probabilities after saving and loading") func roundTrip() throws {
         let features = OrderProblem.features(24)
         let directory = RunDirectory(path: folder + "/it's a run")
         #expect(!directory.exists)

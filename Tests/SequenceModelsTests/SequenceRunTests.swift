@@ -28,7 +28,7 @@ final class RunPlace {
         }
     }
 
-    /// Stores the classes and splits of all clips.
+    /// Stores classes and splits of all clips.
     func register(
         label: (FeatureSet.Example) -> String = { $0.label }, split: (FeatureSet.Example) -> String = { $0.split }
     ) throws { for example in features.examples { try register(example.path, label(example), split(example)) } }
@@ -85,7 +85,7 @@ final class RunPlace {
         return training
     }
 
-    @Test("a run that was stopped and resumed ends as one that never stopped, to the bit", arguments: [1, 5, 11])
+    @Test("a run that was stopped and resumed is bit-identical to an uninterrupted one", arguments: [1, 5, 11])
     func resumes(stop: Int) throws {
         let place = try RunPlace()
         let whole = try place.train(place.run("whole", Self.training()))
@@ -106,7 +106,7 @@ final class RunPlace {
         for name in other.shapes.keys { #expect(try last.tensor(named: name) == other.tensor(named: name), "\(name)") }
     }
 
-    @Test("another configuration is refused with the difference, more epochs are not")
+    @Test("a changed configuration is rejected with an error that names the difference; more epochs are accepted")
     func otherConfiguration() throws {
         let place = try RunPlace()
         try place.train(place.run("run", Self.training()), stopAfter: 3)
@@ -119,13 +119,13 @@ final class RunPlace {
         var longer = Self.training()
         longer.epochs = 14
         #expect(try place.train(place.run("run", longer, resumes: true)).epochs == 14)
-        // Nothing to go on from: it begins.
+        // Without a checkpoint, training starts from the beginning.
         #expect(try place.train(place.run("none", longer, resumes: true)).epochs == 14)
         #expect(throws: CacheError.self) { try place.train(place.run("run", longer)) }
     }
 
     @Test(
-        "features that do not fit into memory are streamed, and give the same weights",
+        "features that do not fit in memory are streamed, and give the same weights",
         arguments: [HeadConfiguration.Kind.gru, .frame])
     func streams(kind: HeadConfiguration.Kind) throws {
         let place = try RunPlace()
@@ -136,7 +136,8 @@ final class RunPlace {
         #expect(try place.weights("stream") == place.weights("memory"))
     }
 
-    @Test("heads on the wrong tap, and sequences without a valid frame") func wrongFeatures() throws {
+    @Test("a head on the wrong tap is an error, and sequences without a valid frame are left out with a note")
+    func wrongFeatures() throws {
         let place = try RunPlace()
         #expect(throws: SequenceError.notMaps(shape: [4], head: "convlstm")) {
             try place.train(place.run("maps", Self.training(.convlstm)))
@@ -153,7 +154,8 @@ final class RunPlace {
         #expect(notes.contains { $0.contains("an extraction is filling") })
     }
 
-    @Test("one clip a class, classes that training lacks, and a batch larger than the set work")
+    @Test(
+        "training works with one clip per class, classes without training clips, and a batch larger than the data set")
     func smallSets() throws {
         let place = try RunPlace()
         var training = Self.training()

@@ -4,7 +4,7 @@ import Testing
 @testable import SequenceModels
 
 @Suite struct TimelineTests {
-    /// Three features are the scores of three classes: the mean over the window decides.
+    /// Three features are the scores of three classes: the mean over the window determines the class.
     static func head(_ kind: HeadConfiguration.Kind = .average, frames: Int = 4) throws -> Head {
         var head = try Head(
             HeadConfiguration(kind: kind), labels: ["a", "b", "c"],
@@ -14,10 +14,11 @@ import Testing
         return head
     }
 
-    /// One row a frame that speaks for its class.
+    /// One row per frame, with its class's score highest.
     static func rows(_ classes: [Int]) -> [Float] { classes.flatMap { own in (0..<3).map { $0 == own ? 1 : 0 } } }
 
-    @Test("a window says the same however its rows arrive", arguments: [1, 2, 3, 5, 11]) func chunks(size: Int) throws {
+    @Test("a window gives the same prediction however its rows are divided into chunks", arguments: [1, 2, 3, 5, 11])
+    func chunks(size: Int) throws {
         let classes = [0, 0, 0, 1, 1, 2, 2, 2, 2, 0, 1]
         var whole = SlidingWindow(try Self.head(), length: 4)
         try whole.append(Self.rows(classes))
@@ -29,11 +30,11 @@ import Testing
         }
         try sliding.finish()
         #expect(sliding.probabilities == whole.probabilities)
-        // The window over frames 5 to 8 sees one class alone.
+        // The window over frames 5 to 8 contains one class alone.
         #expect(whole.probabilities[5][2] > 0.99)
     }
 
-    @Test("a window over all rows is what the head says of the sequence") func equalsHead() throws {
+    @Test("a window over all rows equals the head's prediction for the sequence") func equalsHead() throws {
         let head = try Self.head(.average, frames: 6)
         let rows = Self.rows([0, 1, 1, 2, 1, 0])
         var sliding = SlidingWindow(head, length: 6)
@@ -41,7 +42,7 @@ import Testing
         #expect(sliding.probabilities[0].map { Float($0) } == (try head.probabilities(of: rows)))
     }
 
-    @Test("fewer frames than a window are one window") func short() throws {
+    @Test("fewer frames than a window form one window") func short() throws {
         var sliding = SlidingWindow(try Self.head(), length: 4)
         try sliding.append(Self.rows([1, 1]))
         #expect(sliding.probabilities.isEmpty)
@@ -53,7 +54,7 @@ import Testing
         #expect(timeline.segments[0].start == 0 && timeline.segments[0].end == 1)
     }
 
-    @Test("segments follow the windows' middles and cover the whole time") func segments() {
+    @Test("segments follow the windows' centres and cover the complete time") func segments() {
         let windows: [[Double]] = [[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]]
         let timeline = Timeline(
             labels: ["x", "y"], times: (0..<6).map { Double($0) * 0.4 }, end: 2.4, windows: windows, length: 3)
@@ -66,7 +67,7 @@ import Testing
         #expect(timeline.entry(at: -1).label == "x" && timeline.entry(at: 99).label == "y")
     }
 
-    @Test("a rolling average is the mean of the windows around, and takes out a flicker") func rolling() {
+    @Test("a rolling average is the mean of neighbouring windows, and removes a flicker") func rolling() {
         let windows: [[Double]] = [[0.8, 0.2], [0.7, 0.3], [0.4, 0.6], [0.9, 0.1], [0.6, 0.4]]
         func timeline(_ count: Int) -> Timeline {
             Timeline(
@@ -81,7 +82,7 @@ import Testing
         for own in timeline(99).probabilities { #expect(abs(own[0] - 0.68) < 1e-12) }
     }
 
-    /// Clips of three classes whose frames all speak for their class.
+    /// Clips of three classes whose frames all have their class's score highest.
     private static func clips(_ labels: [String], frames: Int = 4) -> FeatureSet {
         let places = ["a": 0, "b": 1, "c": 2]
         let examples = labels.enumerated().map { index, label in
@@ -93,7 +94,9 @@ import Testing
         return FeatureSet(examples: examples, featureSize: 3, rows: rows)
     }
 
-    @Test("joined clips: windows of one action are right, mixed ones by their majority") func joined() throws {
+    @Test("in joined clips, windows with one action are classified correctly, and mixed ones by majority") func joined()
+        throws
+    {
         let features = Self.clips(["a", "b", "c", "a", "b"])
         var options = ContinuousEvaluation.Options()
         (options.sequences, options.clips) = (6, 5)
@@ -101,7 +104,7 @@ import Testing
         #expect(result.window == 4 && result.windows == 6 * (5 * 4 - 3))
         #expect(result.byFirstAction.map(\.frames) == [1, 2, 3, 4])
         #expect(result.byFirstAction.map(\.windows).reduce(0, +) == result.windows)
-        // Three of four frames decide; where two stand against two the head's first class need not be the first action.
+        // Three of four frames are a majority; in a tie the head's first class need not be the first action.
         for share in result.byFirstAction where share.frames != 2 { #expect(share.accuracy == 1, "\(share.frames)") }
         #expect(result.strips.count == 4)
         for strip in result.strips {
@@ -123,13 +126,14 @@ import Testing
         #expect(throws: SequenceError.cannotJoin(split: "test")) { try ContinuousEvaluation(Self.head(), features, []) }
     }
 
-    @Test("of equal counts the action that comes first is the window's") func majority() {
+    @Test("if counts are equal, the earlier action is the window's label") func majority() {
         #expect(ContinuousEvaluation.majority([2, 2, 1, 1][...]) == 2)
         #expect(ContinuousEvaluation.majority([2, 1, 1][...]) == 1)
         #expect(ContinuousEvaluation.majority([][...]) == nil)
     }
 
-    @Test("calibration error is the mean distance of confidence and accuracy over the bins") func reliability() {
+    @Test("calibration error is the mean absolute difference of confidence and accuracy over the bins")
+    func reliability() {
         // As scikit-learn's calibration_curve bins them: 0.95 and 0.92 together, 0.55 alone.
         let result = Reliability([(0.95, true), (0.92, false), (0.55, true), (0.3, false)])
         #expect(result.bins.map(\.count) == [1, 1, 2])

@@ -8,7 +8,7 @@ import Testing
 import Training
 @testable import SequenceModels
 
-/// Sequences of two classes that hold the same rows in opposite order, so that only their order tells.
+/// Sequences of two classes with the same rows in opposite order: only the order distinguishes them.
 enum OrderProblem {
     static func features(_ count: Int, size: Int = 4, splits: [String] = ["train", "train", "train", "test"])
         -> FeatureSet
@@ -68,19 +68,21 @@ extension FeatureSet.Example {
 }
 
 @Suite struct TrainerTests {
-    @Test("recurrent heads learn what only the order tells", arguments: [HeadConfiguration.Kind.gru, .lstm, .bilstm])
+    @Test(
+        "recurrent heads learn classes that differ only in frame order",
+        arguments: [HeadConfiguration.Kind.gru, .lstm, .bilstm])
     func learnsOrder(kind: HeadConfiguration.Kind) throws {
         let (_, metrics, epochs) = try OrderProblem.train(OrderProblem.training(kind), OrderProblem.features(96))
         #expect(metrics.accuracy > 0.95)
         #expect(epochs.last!.trainLoss < epochs[0].trainLoss / 3)
     }
 
-    @Test("the average of frames cannot know the order") func averageCannot() throws {
+    @Test("the average head cannot learn frame order") func averageCannot() throws {
         let (_, metrics, _) = try OrderProblem.train(OrderProblem.training(.average), OrderProblem.features(96))
         #expect(metrics.accuracy < 0.75)
     }
 
-    @Test("the same seed gives the same weights to the bit; another seed others") func deterministic() throws {
+    @Test("the same seed gives bit-identical weights; another seed gives others") func deterministic() throws {
         var configuration = OrderProblem.training(.gru, epochs: 4)
         configuration.model.dropout = 0.3
         configuration.model.dense = 6
@@ -95,9 +97,9 @@ extension FeatureSet.Example {
         #expect(try weights() != first)
     }
 
-    @Test("training draws from all views, and predictions may average them") func views() throws {
+    @Test("training samples from all augmented views, and predictions can average them") func views() throws {
         let plain = OrderProblem.features(24)
-        // The second view of each clip is the first one of its neighbour of the same class.
+        // The second augmented view of each clip is the first one of its neighbour of the same class.
         let examples = plain.examples.enumerated().map { index, example in
             example.with(group: example.group, views: [example.views[0], plain.examples[(index + 2) % 24].views[0]])
         }
@@ -112,7 +114,7 @@ extension FeatureSet.Example {
         for (index, value) in mean.enumerated() { #expect(abs(value - (single[index] + other[index]) / 2) < 1e-6) }
     }
 
-    @Test("the frame head learns from single frames, and a clip gets the mean of its frames' probabilities")
+    @Test("the frame head is trained on single frames, and a clip's probabilities are the mean over its frames")
     func frameHead() throws {
         let features = OrderProblem.features(48)
         let (result, metrics, _) = try OrderProblem.train(OrderProblem.training(.frame, epochs: 5), features)
@@ -127,7 +129,7 @@ extension FeatureSet.Example {
         }
     }
 
-    @Test("the other heads learn the order where they can", arguments: [HeadConfiguration.Kind.bigru, .transformer])
+    @Test("the other heads learn frame order if they can", arguments: [HeadConfiguration.Kind.bigru, .transformer])
     func otherHeads(kind: HeadConfiguration.Kind) throws {
         var configuration = OrderProblem.training(kind)
         if kind == .transformer { configuration.model = HeadConfiguration(kind: kind, hidden: [16], heads: 2) }
@@ -135,7 +137,8 @@ extension FeatureSet.Example {
         #expect(metrics.accuracy > 0.95)
     }
 
-    @Test("attention weighs every frame, sums to one, and only its head has weights") func attention() throws {
+    @Test("attention weights of a clip's frames sum to one, and only attention heads have them") func attention() throws
+    {
         let features = OrderProblem.features(24)
         let (result, _, _) = try OrderProblem.train(OrderProblem.training(.attention, epochs: 2), features)
         let weights = try #require(try result.head.attention(of: Array(features.rows[0..<12])))
@@ -144,7 +147,7 @@ extension FeatureSet.Example {
         #expect(try gru.head.attention(of: Array(features.rows[0..<12])) == nil)
     }
 
-    @Test("the number of threads changes no weight by a bit", arguments: [HeadConfiguration.Kind.gru, .bilstm])
+    @Test("weights are bit-identical for any number of threads", arguments: [HeadConfiguration.Kind.gru, .bilstm])
     func threads(kind: HeadConfiguration.Kind) throws {
         let features = OrderProblem.features(40)
         let partition = Partition(features, validation: 0.2, seed: 1)
@@ -157,7 +160,7 @@ extension FeatureSet.Example {
         #expect(try weights(5) == one)
     }
 
-    @Test("weights to begin with are applied as they are when no epoch is asked for") func initialWeights() throws {
+    @Test("initial weights are used unchanged if no epoch is requested") func initialWeights() throws {
         let folder = ScratchFolder()
         let features = OrderProblem.features(24)
         var configuration = OrderProblem.training(.gru, epochs: 2)
@@ -171,7 +174,7 @@ extension FeatureSet.Example {
         #expect(throws: WeightsError.self) { try OrderProblem.train(configuration, features) }
     }
 
-    @Test("class weights count as scikit-learn's, and named ones as they are named") func classWeights() throws {
+    @Test("class weights equal scikit-learn's, and explicit ones are used as given") func classWeights() throws {
         var configuration = OrderProblem.training(.average, epochs: 1)
         configuration.classWeights = .named(["sideways": 2])
         #expect(throws: SequenceError.unknownClass("sideways", available: ["down", "up"])) {
@@ -183,7 +186,8 @@ extension FeatureSet.Example {
         #expect(TrainingConfiguration.ClassWeights.equal.values(["a", "b"], counts: counts).isEmpty)
     }
 
-    @Test("early stopping ends when patience does, and the best epoch's weights are kept") func earlyStopping() throws {
+    @Test("early stopping ends training when patience runs out, and the best epoch's weights are kept")
+    func earlyStopping() throws {
         var configuration = OrderProblem.training(.gru, epochs: 200)
         configuration.earlyStopping = .init(monitor: .validationAccuracy, patience: 5)
         let features = OrderProblem.features(48)
@@ -199,7 +203,9 @@ extension FeatureSet.Example {
         #expect(abs(kept.loss - (epochs[best].validationLoss ?? 0)) < 1e-6)
     }
 
-    @Test("watching validation without one, one class, and NaN features are errors") func errors() throws {
+    @Test("monitoring validation without a validation split, a single class, and NaN features are errors") func errors()
+        throws
+    {
         var configuration = OrderProblem.training(.gru, epochs: 2)
         configuration.validation = 0
         configuration.earlyStopping = .init(monitor: .validationAccuracy, patience: 2)
@@ -225,7 +231,7 @@ extension FeatureSet.Example {
         #expect(refusal(of: SequenceError.self) { try OrderProblem.train(configuration, features) }.contains("smaller"))
     }
 
-    @Test("standardised training rows have mean 0 and deviation 1; constants stay constant")
+    @Test("standardised training rows have mean 0 and standard deviation 1; constant features stay constant")
     func standardization() throws {
         let rows: [Float] = [1, 5, 2, 5, 3, 5, 100, 100]
         let examples = [(2, 0), (1, 2), (1, 3)].map { length, first in
@@ -250,13 +256,13 @@ extension FeatureSet.Example {
 }
 
 @Suite struct PartitionTests {
-    @Test("the dataset's own validation part is used, and nothing is carved out of train") func ownValidation() {
+    @Test("the data set's own validation split is used, and no training clip is moved to it") func ownValidation() {
         let features = OrderProblem.features(24, splits: ["train", "validation", "test"])
         let partition = Partition(features, validation: 0.5, seed: 1)
         #expect(partition.train.count == 8 && partition.validation.count == 8 && partition.test.count == 8)
     }
 
-    @Test("a carved validation part is stratified and disjoint") func carved() {
+    @Test("a validation split taken from train is stratified and disjoint") func carved() {
         let features = OrderProblem.features(80)
         let partition = Partition(features, validation: 0.2, seed: 1)
         #expect(partition.test.count == 20)
@@ -268,7 +274,7 @@ extension FeatureSet.Example {
 }
 
 @Suite struct MetricsTests {
-    @Test("accuracy, top-k, classes and confusion are counted right") func counts() {
+    @Test("accuracy, top-k accuracy, per-class metrics and the confusion matrix are computed correctly") func counts() {
         let logits = Tensor(shape: [4, 3], values: [3, 2, 1, 1, 2, 3, 3, 2, 1, 0, 0, 0])
         let metrics = Metrics(logits: logits, targets: [0, 1, 2, 0], labels: ["a", "b", "c"])
         #expect(metrics.confusion == [[2, 0, 0], [0, 0, 1], [1, 0, 0]])

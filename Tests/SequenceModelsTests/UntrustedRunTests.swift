@@ -5,12 +5,12 @@ import TestSupport
 import Testing
 @testable import SequenceModels
 
-/// Runs whose files somebody changed.
+/// Runs with modified files.
 @Suite struct UntrustedRunTests {
     let folder = ScratchFolder()
 
     @Test(
-        "a named pipe in place of a run's file, or given as weights of a head, is refused at once",
+        "a named pipe in place of a run's file, or given as weights of a head, is rejected immediately",
         arguments: ["config.json", "last.safetensors", "model.safetensors"])
     func pipes(name: String) throws {
         try #require(mkfifo(folder.path + "/" + name, 0o600) == 0)
@@ -21,7 +21,7 @@ import Testing
         #expect(refusal { _ = try openHeadWeights(path: folder.path + "/" + name, for: []) }.contains(words))
     }
 
-    @Test("a config.json that is nested deeply or too large is refused before it is parsed")
+    @Test("a config.json that is nested deeply or too large is rejected before it is parsed")
     func configuration() throws {
         try folder.file("config.json", "{\"name\":" + String(repeating: "[", count: 500_000))
         let run = RunDirectory(path: folder.path)
@@ -31,7 +31,7 @@ import Testing
         #expect(refusal { _ = try run.load() }.contains("the limit is"))
     }
 
-    @Test("heads of impossible sizes are none") func sizes() {
+    @Test("heads of impossible sizes are rejected") func sizes() {
         #expect(HeadConfiguration(kind: .gru, hidden: [64]).isPossible)
         #expect(HeadConfiguration(kind: .average).isPossible)
         #expect(HeadConfiguration(kind: .transformer, hidden: [128, 128]).isPossible)
@@ -48,7 +48,7 @@ import Testing
         ] { #expect(!head.isPossible, "\(head.summary)") }
     }
 
-    /// What a key may hold; numbers beyond what JSON's readers take are texts in between.
+    /// Possible values of a key; numbers out of range for JSON parsers are written as strings first.
     private static var values: [Any] {
         [
             NSNull(), true, "", "x", 0, 1, -1, 3, Int.max, Int.min, 1 << 40, 0.5, -0.5, 1e300, [Int](), [[Int]()], [0],
@@ -69,7 +69,7 @@ import Testing
         return mapping
     }
 
-    /// A run with its config.json, which holds `whole`.
+    /// A run with its config.json, whose content is `whole`.
     private static func trained(_ head: HeadConfiguration) throws -> (RunPlace, RunDirectory, file: URL, whole: Any) {
         let place = try RunPlace()
         try place.train(place.run("r", TrainingConfiguration(model: head, epochs: 1, validation: 0.3)))
@@ -85,7 +85,7 @@ import Testing
     ]
 
     @Test(
-        "whatever a key of a run's config.json holds, the run is read or refused with the key's name",
+        "a run with any value in a key of config.json is read, or rejected with an error that names the key",
         arguments: [HeadConfiguration.Kind.gru, .attention, .transformer, .average])
     func keys(kind: HeadConfiguration.Kind) throws {
         let head = HeadConfiguration(kind: kind, hidden: [4], heads: kind == .transformer ? 2 : nil)
@@ -109,7 +109,9 @@ import Testing
         #expect(refused > 200)
     }
 
-    @Test("a run whose numbers no pipeline can state is refused, and the key is named") func ranges() throws {
+    @Test("a run with values that no pipeline can state is rejected with an error that names the key") func ranges()
+        throws
+    {
         let (place, directory, file, whole) = try Self.trained(HeadConfiguration(kind: .gru, hidden: [4]))
         defer { withExtendedLifetime(place) {} }
         let changes: [(key: String, value: Any, named: String)] = [
@@ -142,7 +144,7 @@ import Testing
         }
     }
 
-    @Test("a checkpoint whose progress cannot be is refused, and the key is named") func progress() throws {
+    @Test("a checkpoint with impossible progress is rejected with an error that names the key") func progress() throws {
         let place = try RunPlace()
         let training = TrainingConfiguration(
             model: HeadConfiguration(kind: .gru, hidden: [4]), epochs: 1, validation: 0.3)
@@ -170,7 +172,7 @@ import Testing
         }
     }
 
-    @Test("a head given other features, or more frames than it has positions for, says so")
+    @Test("a head that gets features of another size, or more frames than it has positions for, is an error")
     func otherFeatures() throws {
         let head = HeadConfiguration(kind: .transformer, hidden: [4], heads: 2)
         let made = try Head(

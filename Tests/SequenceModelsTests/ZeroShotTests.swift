@@ -6,7 +6,7 @@ import Testing
 @testable import SequenceModels
 
 @Suite struct ZeroShotTests {
-    /// Vectors of three classes, and clips whose frames lie around them, of any length.
+    /// Vectors of three classes, and clips whose frames are around them, with any norm.
     static let texts = ClassTexts(
         vectors: ["run": [1, 0, 0, 0], "jump": [0, 0.6, 0.8, 0], "sit": [0, 0, 0, 1]], scale: 20, bias: -3)
 
@@ -35,7 +35,7 @@ import Testing
         return try Trainer(training).train(features, Partition(features, validation: 0, seed: 1)).head
     }
 
-    /// Softmax of scale · cosine of the mean direction, written out.
+    /// Softmax of scale · cosine with the mean direction, computed directly.
     static func expected(_ rows: [[Float]], _ labels: [String]) -> [Double] {
         func unit(_ vector: [Double]) -> [Double] {
             let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
@@ -49,7 +49,7 @@ import Testing
         return scores.map { $0 / scores.reduce(0, +) }
     }
 
-    @Test("probabilities of a zero-shot head are those of the mean direction, and nothing is trained")
+    @Test("probabilities of a zero-shot head equal those of the mean direction, and nothing is trained")
     func probabilities() throws {
         let features = Self.features()
         let head = try Self.trained(.zeroShot, features, epochs: 0)
@@ -65,13 +65,13 @@ import Testing
         }
     }
 
-    @Test("a zero-shot head needs no clips to train on, and knows all classes") func withoutTraining() throws {
+    @Test("a zero-shot head needs no training clips, and has all classes") func withoutTraining() throws {
         let head = try Self.trained(.zeroShot, Self.features(splits: ["test"]), epochs: 0)
         #expect(head.labels == ["jump", "run", "sit"])
         #expect(throws: SequenceError.noText(label: "swim")) { _ = try Self.texts.parameters(["run", "swim"]) }
     }
 
-    @Test("a linear probe begins where zero-shot ends, and goes on from there") func probe() throws {
+    @Test("a linear probe is initialised from the zero-shot head and trained further") func probe() throws {
         let features = Self.features()
         let zero = try Self.trained(.zeroShot, features, epochs: 0)
         let begun = try Self.trained(.linearProbe, features, epochs: 0)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A socket that listens on a free port of this machine; -1 if there can be none.
+/// A socket that listens on a free local port; -1 if none can be opened.
 package func listeningSocket() -> (descriptor: Int32, port: UInt16) {
     #if os(Linux)
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -31,8 +31,8 @@ package struct ChildProcess {
     private let out = Pipe()
     private let error = Pipe()
 
-    /// Starts a program. `program`: its path, or its name, which is looked for in `PATH`. `environment`: variables
-    /// beside those of the test. Throws where it is a path that cannot be started; a name that is not found ends with
+    /// Starts a program. `program`: its path, or its name, which is searched in `PATH`. `environment`: variables in
+    /// addition to those of the test. Throws if it is a path that cannot be started; a name that is not found ends with
     /// status 127.
     package init(
         _ program: String, _ arguments: [String], in folder: String? = nil, environment: [String: String] = [:]
@@ -50,7 +50,8 @@ package struct ChildProcess {
     package func send(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
     package func wait() -> Output {
-        // Both at once, for a full pipe stops the program; on a thread that no busy queue can keep back.
+        // Reads both concurrently, since a full pipe blocks the program; on a separate thread that no busy queue can
+        // delay.
         let (errorFile, isRead) = (error.fileHandleForReading, DispatchSemaphore(value: 0))
         nonisolated(unsafe) var messages = Data()
         Thread.detachNewThread {

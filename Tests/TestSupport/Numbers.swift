@@ -2,7 +2,7 @@ import Datasets
 import Foundation
 import NeuralNetwork
 
-/// `around` of Tests/Parity/parameters.py: numbers spread evenly about a centre, which depend on their name alone.
+/// `around` of Tests/Parity/parameters.py: evenly spread values about a centre, which depend only on their name.
 package func around(_ name: String, _ shape: [Int], centre: Float = 0, spread: Float = 1) -> Tensor {
     let values = RandomParameters().uniform(name, count: shape.reduce(1, *))
     return Tensor(shape: shape, values: values.map { centre + spread * (2 * $0 - 1) })
@@ -21,37 +21,37 @@ package func parityPicture(_ index: Int, size: Int) -> [UInt8] {
     }
 }
 
-/// Largest difference as a share of the largest expected value.
+/// Largest difference relative to the largest expected value.
 package func relativeError(_ ours: [Float], _ expected: [Float]) -> Float {
     let largest = expected.map(abs).max() ?? 0
     return (zip(ours, expected).map { abs($0 - $1) }.max() ?? 0) / max(largest, 1e-12)
 }
 
 extension Double {
-    /// Whether the numbers are equal but for rounding.
+    /// Whether the numbers are equal within rounding.
     package func isNear(_ other: Double, within tolerance: Double = 1e-6) -> Bool { abs(self - other) <= tolerance }
 }
 
-/// How often each fault is tried: 2 times, or as `ZOETROPE_FAULTS` says (`make faults`: 50).
+/// Repetitions of each fault: 2, or `ZOETROPE_FAULTS` (`make faults`: 50).
 package let faultRounds = ProcessInfo.processInfo.environment["ZOETROPE_FAULTS"].flatMap { Int($0) } ?? 2
 
-/// What faults are chosen by: 1, or as `ZOETROPE_SEED` says.
+/// Seed of the faults: 1, or `ZOETROPE_SEED`.
 package let faultSeed = ProcessInfo.processInfo.environment["ZOETROPE_SEED"].flatMap { UInt64($0) } ?? 1
 
 package typealias SeededGenerator = SplitMix64
 
-/// How long an answer may take that must not depend on a file's content: without limits it would take for ever, or many
-/// minutes. Generous, since tests are not optimised and run side by side.
+/// Time limit for results that must not depend on a file's content: without limits they would take for ever, or many
+/// minutes. The limit is generous, since tests are not optimised and run in parallel.
 package let soon: Duration = .seconds(20)
 
-/// What a test throws that found something else.
+/// The error of a test with an unexpected result.
 package struct Unexpected: Error {
     let found: (any Error)?
 
     package init(found: (any Error)?) { self.found = found }
 }
 
-/// What the error that is thrown says; empty if none is. If it takes too long, that is what is returned.
+/// The message of the thrown error; empty if none is thrown. If it takes too long, the result says so.
 package func refusal(_ body: () throws -> Void) -> String {
     let start = ContinuousClock.now
     var text = ""
@@ -60,7 +60,7 @@ package func refusal(_ body: () throws -> Void) -> String {
     return time < soon ? text : "it took \(time)"
 }
 
-/// What the error says, if `body` throws one of this type; otherwise empty.
+/// The error's message, if `body` throws one of this type; otherwise empty.
 package func refusal<Refusal: Error, Value>(of type: Refusal.Type, _ body: () throws -> Value) -> String {
     do { _ = try body() } catch { return error is Refusal ? error.localizedDescription : "" }
     return ""

@@ -16,7 +16,7 @@ package struct OptimizerGolden: Decodable, CustomStringConvertible, Sendable {
     }
     package var description: String { "\(kind.rawValue), momentum \(momentum ?? 0), decay \(weightDecay ?? 0)" }
 
-    /// The largest difference of the parameters after these steps, of the largest one.
+    /// The largest difference of the parameters after these steps, relative to the largest one.
     package func error(steps: Int) -> Float {
         let optimizer = Optimizer(
             kind: kind, learningRate: lr, momentum: momentum ?? 0, nesterov: nesterov ?? false,

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A folder of its own for a test, removed with the last reference to it.
+/// A separate folder for a test, removed with the last reference to it.
 package final class ScratchFolder: Sendable {
     package let path: String
 
@@ -13,7 +13,7 @@ package final class ScratchFolder: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    /// Writes a file, making the folders on the way. Returns its path.
+    /// Writes a file, and creates its folders. Returns its path.
     @discardableResult package func file(_ name: String, _ data: Data) throws -> String {
         let file = path + "/" + name
         let folder = (file as NSString).deletingLastPathComponent
@@ -22,8 +22,8 @@ package final class ScratchFolder: Sendable {
         return file
     }
 
-    /// Writes an executable shell script in another process: a child that a test starts meanwhile would inherit the
-    /// open descriptor, and the system runs no file that is open for writing. Returns its path.
+    /// Writes an executable shell script in another process: a child that another test starts meanwhile would inherit
+    /// the open descriptor, and the system runs no file that is open for writing. Returns its path.
     package func program(_ name: String, _ script: String) throws -> String {
         let (text, path) = (try file(name + ".txt", "#!/bin/sh\n" + script), path + "/" + name)
         try ChildProcess.run("/bin/sh", ["-c", "cp \"$1\" \"$2\" && chmod 755 \"$2\" && rm \"$1\"", "sh", text, path])
@@ -50,7 +50,7 @@ package enum TinyClip {
         return data
     }
 
-    /// A 24 × 16 clip that no other index gives.
+    /// A 24 × 16 clip that is unique for each index.
     package static func numbered(_ index: Int, frames: Int = 6) -> Data {
         y4m(width: 24, height: 16, frames: frames, chroma: UInt8(100 + index % 50)) { pixel, frame in
             UInt8((pixel * (index % 7 + 3) + 20 * frame + index) % 200 + 20)
@@ -58,7 +58,7 @@ package enum TinyClip {
     }
 }
 
-/// What a parity script wrote. A fixture that cannot be read ends the tests: nothing would be checked.
+/// The output of a parity script. A fixture that cannot be read ends the tests: nothing would be checked.
 package func fixture<Value: Decodable>(_ name: String, in bundle: Bundle) -> Value {
     guard let url = bundle.url(forResource: "Fixtures/" + name, withExtension: "json"),
         let data = try? Data(contentsOf: url), let value = try? JSONDecoder().decode(Value.self, from: data)
@@ -66,7 +66,7 @@ package func fixture<Value: Decodable>(_ name: String, in bundle: Bundle) -> Val
     return value
 }
 
-/// UCF101's official lists, where they are at hand: in the folder `ZOETROPE_UCF101_LISTS`, or beside the checkout.
+/// UCF101's official lists, if available: in the folder `ZOETROPE_UCF101_LISTS`, or beside the checkout.
 package enum OfficialLists {
     package static let folder: String =
         ProcessInfo.processInfo.environment["ZOETROPE_UCF101_LISTS"]

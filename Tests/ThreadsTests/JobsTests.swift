@@ -17,7 +17,7 @@ import Threads
         #expect(results == Dictionary(uniqueKeysWithValues: (0..<50).map { ($0, $0 * $0) }))
     }
 
-    @Test("errors of workers and of the consumer end the work")
+    @Test("errors of workers and of the consumer stop the work")
     func errors() {
         #expect(throws: Broken.self) {
             try runJobs(count: 50, workers: 3) {
@@ -37,19 +37,19 @@ import Threads
         }
     }
 
-    @Test("no jobs need no workers")
+    @Test("an empty list of jobs starts no workers")
     func nothing() throws {
         try runJobs(count: 0, workers: 2, makeWorker: { { $0 } }) { _, _ in Issue.record("nothing to consume") }
     }
 
-    @Test("results that wait are handed on together, each once and never too many", arguments: [1, 4])
+    @Test("waiting results are passed on in batches, each once and within the limit", arguments: [1, 4])
     func groups(workers: Int) throws {
         var seen: [Int] = []
         var sizes: Set<Int> = []
         try runJobs(count: 60, workers: workers, most: 3) {
             { $0 }
         } consume: { results in
-            // Whoever is slow finds more than one.
+            // A slow consumer gets more than one.
             if seen.isEmpty { Thread.sleep(forTimeInterval: 0.05) }
             sizes.insert(results.count)
             seen += results.map(\.0)
@@ -59,7 +59,7 @@ import Threads
         #expect(sizes.isSubset(of: [1, 2, 3]) && sizes.contains { $0 > 1 }, "\(sizes)")
     }
 
-    @Test("values computed on the cores come in order, or their first error")
+    @Test("values computed in parallel are returned in order, or their first error is thrown")
     func map() {
         #expect(concurrentMap(100) { $0 * $0 } == (0..<100).map { $0 * $0 })
         #expect(concurrentMap(0) { $0 }.isEmpty)
@@ -71,7 +71,7 @@ import Threads
         }
     }
 
-    @Test("a value computed later can be asked for from several threads, and its error too")
+    @Test("a value computed in the background can be awaited by several threads, and so can its error")
     func later() throws {
         let value = Later { () -> Int in
             Thread.sleep(forTimeInterval: 0.01)
@@ -83,7 +83,7 @@ import Threads
 }
 
 @Suite struct ConditionTests {
-    @Test("who waits is woken by each change, and sees all changes before")
+    @Test("waiting threads are woken by each change, and see all earlier changes")
     func waits() throws {
         let numbers = Condition([Int]())
         let sum = Later { numbers.wait { $0.count == 100 ? $0.reduce(0, +) : nil } }
@@ -91,7 +91,7 @@ import Threads
         #expect(try sum.value() == 4950)
     }
 
-    @Test("an error ends the waiting, and leaves the lock free")
+    @Test("an error ends a wait and releases the lock")
     func errors() {
         let number = Condition(1)
         #expect(throws: CancellationError.self) { try number.wait { _ -> Int? in throw CancellationError() } }
@@ -101,7 +101,7 @@ import Threads
 }
 
 @Suite struct BoundedQueueTests {
-    @Test("a queue holds no more than its capacity, and ends with its last producer")
+    @Test("a queue never exceeds its capacity, and ends with its last producer")
     func capacity() throws {
         let queue = BoundedQueue<Int>(producers: 2, capacity: 3)
         let most = Later { () -> Int in
@@ -120,7 +120,7 @@ import Threads
         #expect(try queue.take() == nil)
     }
 
-    @Test("what was put before an error is taken first; afterwards nothing is accepted")
+    @Test("elements added before an error are taken first; later ones are not accepted")
     func errors() throws {
         let queue = BoundedQueue<Int>(producers: 1, capacity: 3)
         #expect(queue.put(1))

@@ -20,7 +20,7 @@ import Testing
 
     static let goldens: [Golden] = (fixture("training", in: Bundle.module) as Goldens).goldens
 
-    /// The networks of Tests/Parity/training_goldens.py.
+    /// The models of Tests/Parity/training_goldens.py.
     static func graph(_ name: String) -> Graph {
         var b = GraphBuilder()
         let image =
@@ -160,7 +160,7 @@ import Testing
         for (name, expected) in golden.gradients {
             let ours = try #require(tensors[name]).values
             #expect(ours.count == expected.count)
-            // A summand in front of a normalisation changes nothing: its gradient is rounding.
+            // A bias before a normalisation has no effect: its gradient is rounding error.
             guard expected.contains(where: { abs($0) > 1e-6 }) else { continue }
             #expect(relativeError(ours, expected) < 1e-4, "\(name)")
         }
@@ -170,13 +170,14 @@ import Testing
         }
     }
 
-    @Test("the last batch of an epoch may be smaller, and threads change nothing that matters") func batches() throws {
+    @Test("the last batch of an epoch may be smaller, and the number of threads changes nothing significant")
+    func batches() throws {
         let graph = Self.graph("mbconv")
         let parameters = try NetworkParameters(graph, from: RandomParameters()) { $0.name.hasPrefix("fc.") }
         let plan = try DifferentiablePlan(graph: graph, output: "logits", parameters: parameters)
         let pictures = around("input", [4, 24 * 20 * 3], spread: 1)
         let whole = try plan.forward(pictures, parameters).output.values
-        // Frozen normalisations do not look at the batch.
+        // Frozen normalisations do not depend on the batch.
         let part = Tensor(shape: [2, 24 * 20 * 3], values: Array(pictures.values.prefix(2 * 24 * 20 * 3)))
         #expect(relativeError(try plan.forward(part, parameters).output.values, Array(whole.prefix(6))) < 1e-6)
         let inference = try InferencePlan(
@@ -189,7 +190,7 @@ import Testing
     }
 
     @Test(
-        "a wide 3×3 convolution gives the same by another algorithm",
+        "a wide 3×3 convolution gives the same result with the Winograd algorithm",
         arguments: [(64, 64, 8), (64, 128, 7), (80, 64, 9)])
     func winograd(inputs: Int, outputs: Int, side: Int) throws {
         let request = ConvolutionLayer.Request(
@@ -217,12 +218,13 @@ import Testing
     }
 
     @Test(
-        "a network is cut where one value is all that the trained part reads, and both halves give what the whole does")
+        "a model is split at the single value that the trained part reads, and both halves give the result of the whole"
+    )
     func boundary() throws {
         let graph = Self.graph("residual")
         let output = try #require(graph.outputs["logits"])
         func cut(_ name: String) -> String { graph[graph.boundary(output: output) { $0.name.hasPrefix(name) }].name }
-        // The block's shortcut reads what its first convolution reads.
+        // The block's shortcut and its first convolution have the same input.
         #expect(cut("layer1.0.conv1") == "maxpool" && cut("layer1.0.conv2") == "maxpool")
         #expect(cut("conv1") == "image" && cut("fc") == "pool")
         let boundary = graph.boundary(output: output) { $0.name.hasPrefix("layer1.0.conv2") }
@@ -238,7 +240,7 @@ import Testing
         #expect(joined == (try run(graph, "logits", pictures)))
     }
 
-    @Test("dropout zeroes its share and scales the rest, the same for the same seed") func dropout() throws {
+    @Test("dropout zeroes a fraction p and scales the others, deterministically for a seed") func dropout() throws {
         var b = GraphBuilder()
         let image = b.input(.image(channels: 4, height: 8, width: 8), name: "image")
         let x = b.dropout("dropout", image, rate: 0.25)

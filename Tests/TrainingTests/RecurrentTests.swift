@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test("what stands in padded rows changes no output and no gradient by a bit", arguments: golden.goldens)
+    @Test("values in padded rows change no output and no gradient: both are bit-identical", arguments: golden.goldens)
     func ignoresPadding(golden: Golden) throws {
         let setup = Self.golden
         let plan = try golden.plan(size: setup.size, classes: setup.classes)
@@ -85,7 +85,7 @@ import Testing
         #expect(first.gradient == second.gradient)
     }
 
-    @Test("the order of the batch does not matter to each sequence's output") func batchOrder() throws {
+    @Test("each sequence's output is independent of its position in the batch") func batchOrder() throws {
         let setup = Self.golden
         let plan = try setup.goldens[2].plan(size: setup.size, classes: setup.classes)
         let parameters = try ParameterVector(plan.graph, from: RandomParameters())

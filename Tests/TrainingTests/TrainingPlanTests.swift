@@ -26,7 +26,7 @@ import Testing
         return PackedSequences(padded: Tensor(shape: [4, 6, 5], values: values), lengths: [6, 2, 5, 1])
     }()
 
-    @Test("every gradient is the slope of the loss") func gradients() throws {
+    @Test("every gradient equals the finite difference of the loss") func gradients() throws {
         let plan = try Self.plan()
         var parameters = try ParameterVector(plan.graph, from: RandomParameters(seed: 1))
         let targets = [0, 1, 2, 1]
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test("dropout zeroes its share while training, keeps the mean, and does nothing in evaluation")
+    @Test("dropout zeroes a fraction p in training, preserves the mean, and does nothing in evaluation")
     func dropout() throws {
         var builder = GraphBuilder()
         let node = builder.dropout("dropout", builder.sequenceMean("mean", builder.input(.sequence(1000))), rate: 0.4)
@@ -63,7 +63,7 @@ import Testing
         #expect(plan.forward(ones, parameters, dropout: RandomParameters(seed: 4)).output.values != output)
     }
 
-    @Test("the exponential is right to seven digits wherever it does not overflow") func exponentials() {
+    @Test("the exponential is correct to seven digits unless it overflows") func exponentials() {
         for index in -870...880 {
             let x = Float(index) / 10
             #expect(abs(Double(exponential(x)) / Foundation.exp(Double(x)) - 1) < 3e-7)
@@ -73,7 +73,7 @@ import Testing
         #expect(hyperbolicTangent(200) == 1 && hyperbolicTangent(-200) == -1)
     }
 
-    @Test("cross-entropy stands large scores") func crossEntropyIsStable() {
+    @Test("cross-entropy is stable for large logits") func crossEntropyIsStable() {
         let logits = Tensor(shape: [2, 3], values: [1000, 0, -1000, 0, 0, 0])
         let (loss, gradient) = CrossEntropy()(logits, targets: [0, 1])
         #expect(abs(loss - log(3) / 2) < 1e-6)
@@ -83,15 +83,15 @@ import Testing
 }
 
 @Suite struct DenormalTests {
-    /// Whether the calling thread computes with numbers below 1e-38.
+    /// Whether the calling thread computes with denormal numbers.
     private static func keepsDenormals() -> Bool {
         var values: [Float] = [1e-38, 1e-3]
-        // Not known to the compiler.
+        // Not constant for the compiler.
         values.withUnsafeMutableBufferPointer { $0.swapAt(0, 1) }
         return values[0] * values[1] > 0
     }
 
-    @Test("threads compute with denormal numbers again after work that treats them as zero", arguments: [1, 4])
+    @Test("denormal numbers are enabled again after work that flushes them to zero", arguments: [1, 4])
     func restored(threads: Int) {
         #expect(Self.keepsDenormals())
         var flushed = [Bool](repeating: false, count: 8)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct AspectTests {
     let scratch = ScratchFolder()
 
-    /// A clip of so many stored pixels and that aspect ratio, whose brightness rises from left to right.
+    /// A clip with this stored size and pixel aspect ratio, whose brightness increases from left to right.
     private func clip(_ width: Int, _ height: Int, aspect: String, name: String = "clip.y4m") throws -> String {
         var data = TinyClip.y4m(width: width, height: height, frames: 2) { pixel, _ in
             UInt8(40 + 160 * (pixel % width) / width)
@@ -22,7 +22,7 @@ import Testing
     }
 
     @Test(
-        "the aspect ratio is known; absurd ones count as square",
+        "the pixel aspect ratio is read; absurd ones count as square",
         arguments: [("2:1", 2.0), ("16:15", 16.0 / 15), ("1:2", 0.5), ("0:0", 1.0), ("1000:1", 1.0), ("1:1", 1.0)])
     func information(text: String, ratio: Double) throws {
         let information = try openClip(path: clip(24, 48, aspect: text)).information
@@ -31,18 +31,18 @@ import Testing
         #expect(information.shownSize == (Int((24 * ratio).rounded()), 48))
     }
 
-    @Test("the centre square is square as shown, whatever the stored shape") func square() throws {
-        // Shown as 48 × 48: nothing is cut off.
+    @Test("the centre crop is square at display aspect ratio, whatever the stored shape") func square() throws {
+        // Displayed as 48 × 48: nothing is cropped.
         let whole = try sample(clip(24, 48, aspect: "2:1"), .centerSquare(size: 24), .display)
         let row = (0..<24).map { whole.pixels[$0 * 3] }
         #expect(row[0] < 50 && row[23] > 170)
-        // Stored as 24 × 48: a square of 24 × 24 is cut out of the middle, with the whole width too, but stretched.
+        // Stored as 24 × 48: a square of 24 × 24 is cropped from the centre, with the full width too, but stretched.
         let stored = try sample(clip(24, 48, aspect: "2:1"), .centerSquare(size: 24), .stored)
         #expect(stored.width == 24 && stored.height == 24)
-        // Stored as 48 × 48: the whole width is sampled, of which `display` below cuts off half.
+        // Stored as 48 × 48: the full width is sampled, half of which `display` crops below.
         let wide = try sample(clip(48, 48, aspect: "2:1", name: "wide.y4m"), .centerSquare(size: 24), .stored)
         #expect(wide.pixels[0] < 50 && wide.pixels[23 * 3] > 170)
-        // Shown as 96 × 48: half of the width is cut off.
+        // Displayed as 96 × 48: half of the width is cropped.
         let half = try sample(clip(48, 48, aspect: "2:1", name: "wide.y4m"), .centerSquare(size: 24), .display)
         let middle = (0..<24).map { half.pixels[$0 * 3] }
         #expect(middle[0] > 70 && middle[23] < 170)
@@ -51,7 +51,7 @@ import Testing
         #expect(zip(bilinear.pixels, half.pixels).allSatisfy { abs(Int($0) - Int($1)) < 8 })
     }
 
-    @Test("square pixels give the same frames either way", arguments: ResizeFilter.allCases)
+    @Test("clips with square pixels give the same frames in both modes", arguments: ResizeFilter.allCases)
     func same(filter: ResizeFilter) throws {
         let path = try clip(50, 37, aspect: "1:1")
         for framing in [Framing.full, .centerSquare(size: 20, filter: filter), .whole(width: 9, height: 30)] {
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(
-        "the whole image as shown is that of the ffmpeg command's scale=iw*sar:ih, to the byte",
+        "the complete image at display aspect ratio is bit-identical to ffmpeg's scale=iw*sar:ih",
         .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"),
         arguments: ["2:1", "16:15", "1:2"])
     func command(aspect: String) throws {
@@ -87,7 +87,7 @@ import Testing
         #expect(theirs == frame.pixels)
     }
 
-    @Test("turned by a quarter, width and height of a pixel change places") func turned() {
+    @Test("a rotation by 90° swaps width and height of a pixel") func turned() {
         var shape = ShownShape.square
         shape.pixelAspect = 2
         #expect(shape.shownPixelAspect == 2)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 @testable import Video
 
-/// Real videos, where they are at hand: in the folder `ZOETROPE_CLIPS`, or beside the checkout.
+/// Real videos, if available: in the folder `ZOETROPE_CLIPS`, or beside the checkout.
 enum SampleClips {
     static let folder: String =
         ProcessInfo.processInfo.environment["ZOETROPE_CLIPS"]
@@ -34,7 +34,7 @@ enum SampleClips {
 
     static let goldens: [Golden] = fixture("clips", in: Bundle.module)
 
-    @Test("frame counts, sizes and times are those that ffprobe finds", arguments: goldens)
+    @Test("frame counts, sizes and times equal those of ffprobe", arguments: goldens)
     func information(golden: Golden) throws {
         let information = try VideoReader(path: SampleClips.folder + "/" + golden.name).information
         #expect(information.frameCount == golden.count)
@@ -43,7 +43,7 @@ enum SampleClips {
         for (ours, theirs) in zip(information.frameTimes, golden.times) { #expect(abs(ours - theirs) < 1e-5) }
     }
 
-    @Test("pixels are those of ffmpeg -pix_fmt rgb24 with bilinear+accurate_rnd+full_chroma_int", arguments: goldens)
+    @Test("pixels equal those of ffmpeg -pix_fmt rgb24 with bilinear+accurate_rnd+full_chroma_int", arguments: goldens)
     func pixels(golden: Golden) throws {
         let reader = try VideoReader(path: SampleClips.folder + "/" + golden.name)
         let last = golden.frames.map(\.index).max()!
@@ -62,7 +62,7 @@ enum SampleClips {
         }
     }
 
-    @Test("uniform sampling gives 20 frames spread over what is really there", arguments: goldens)
+    @Test("uniform sampling gives 20 frames spread over the decodable frames", arguments: goldens)
     func uniform(golden: Golden) throws {
         let reader = try VideoReader(path: SampleClips.folder + "/" + golden.name)
         let frames = try reader.sample(.uniform(frames: 20), seed: 0, framing: .centerSquare(size: 64)).frames
@@ -71,7 +71,7 @@ enum SampleClips {
         #expect(frames.allSatisfy { $0.pixels.count == 64 * 64 * 3 })
     }
 
-    @Test("frames decoded alone are those that decoding everything gives, to the byte", arguments: SampleClips.files)
+    @Test("frames decoded by seeking are bit-identical to those of sequential decoding", arguments: SampleClips.files)
     func sparse(name: String) throws {
         let reader = try VideoReader(path: SampleClips.folder + "/" + name)
         let framing = Framing.centerSquare(size: 48)
@@ -99,7 +99,7 @@ enum SampleClips {
         try scratch.file(name, image.encoded(as: .png))
     }
 
-    @Test("a broken first image is a decode error, and the others are the clip", arguments: ["", "no image"])
+    @Test("a broken first image is a decode error, and the other images form the clip", arguments: ["", "no image"])
     func brokenFirst(content: String) throws {
         try scratch.file("clip/0.png", content)
         let folder = try ImageFolder(path: scratch.path + "/clip")
@@ -111,7 +111,7 @@ enum SampleClips {
         #expect(throws: VideoError.self) { try ImageFolder(path: scratch.path + "/clip") }
     }
 
-    @Test("other files, pipes and folders named like images are no frames", .timeLimit(.minutes(1)))
+    @Test("other files, pipes and folders with names of images are no frames", .timeLimit(.minutes(1)))
     func others() throws {
         for name in ["Thumbs.db", "notes.txt", "folder.png/inside.png"] { try scratch.file("clip/" + name) }
         try #require(mkfifo(scratch.path + "/clip/pipe.png", 0o600) == 0)
@@ -121,7 +121,7 @@ enum SampleClips {
         #expect(try openClip(path: scratch.path + "/clip").information.frameCount == 4)
     }
 
-    @Test("images without an ending are frames too") func byContent() throws {
+    @Test("images without a file extension are frames too") func byContent() throws {
         try write("clip/4", shade: 99)
         try scratch.file("clip/5.tga", Self.targa)
         #expect(try ImageFolder(path: scratch.path + "/clip").information.frameCount == 6)

@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test(
-        "videos are found by their content, whatever the name ends in",
+        "videos are detected from their content, whatever their extension",
         arguments: ["clip", "clip.divx", "clip.txt", "clip.png"])
     func videos(name: String) throws {
         #expect(try content(name, TinyClip.numbered(1)) == .video)
@@ -33,7 +33,7 @@ import Testing
         #expect(try content("a.ppm", TestMovie.ppm([UInt8](repeating: 7, count: 12), width: 2, height: 2)) == .image)
     }
 
-    @Test("text, sound, playlists, animated WebP and empty files are known; other bytes are of no format")
+    @Test("text, audio, playlists, animated WebP and empty files are detected; other bytes have no known format")
     func others() throws {
         #expect(try content("a.txt", Data("Some text.\n".utf8)) == .text)
         #expect(try content("a.srt", Data("1\n00:00:01,000 --> 00:00:02,000\nText\n".utf8)) == .text)
@@ -62,7 +62,7 @@ import Testing
         #expect(try content("cut", Data(contentsOf: URL(fileURLWithPath: movie)).prefix(200)) == .damaged)
     }
 
-    /// A header that says that the WebP moves, without frames.
+    /// A header that declares an animated WebP, without frames.
     static var animatedWebP: Data {
         Data("RIFF".utf8) + Data([50, 0, 0, 0]) + Data("WEBPVP8X".utf8)
             + Data([10, 0, 0, 0, 2, 0, 0, 0, 23, 0, 0, 15, 0, 0])
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test(
-        "elementary streams and rarer containers are videos",
+        "elementary streams and rare containers are videos",
         .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"),
         arguments: [
             ["-c:v", "mpeg2video", "a.m2v"], ["-c:v", "mpeg1video", "a.m1v"], ["-c:v", "mpeg4", "-f", "m4v", "a.cmp"],
@@ -108,7 +108,7 @@ import Testing
         return #expect(throws: VideoError.self) { try openClip(path: path) }
     }
 
-    @Test("a playlist, a text, sound and an animated WebP are named as what they are") func files() throws {
+    @Test("errors for a playlist, text, audio and an animated WebP name the kind of file") func files() throws {
         let path = scratch.path
         #expect(try reason("a.m3u8", Data("#EXTM3U\nb.mp4\n".utf8)) == .playlist(path: path + "/a.m3u8"))
         #expect(
@@ -125,7 +125,7 @@ import Testing
         #expect(try reason("d.webp", FileContentTests.animatedWebP) == .animatedWebP(path: path + "/d.webp"))
     }
 
-    @Test("a folder without images says what it holds") func folders() throws {
+    @Test("the error for a folder without images lists what it contains") func folders() throws {
         for name in ["videos/b.mp4", "videos/a.avi", "texts/a.txt", "folders/one/x.mp4"] { try scratch.file(name) }
         try scratch.file("unnamed/clip", TinyClip.numbered(1))
         try FileManager.default.createDirectory(atPath: scratch.path + "/empty", withIntermediateDirectories: true)
@@ -141,7 +141,7 @@ import Testing
         }
     }
 
-    @Test("a single image that does not fill a window is named as one") func image() {
+    @Test("the error for a single image that does not fill a window says that it is an image") func image() {
         let sampling = WindowSampling(length: 16, stride: 16, framesPerSecond: 15, windows: 1)
         let image = VideoError.shorterThanWindow(path: "a/b.png", frames: 1, sampling: sampling)
         #expect(image.localizedDescription.contains("a/b.png is a single image"))

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 @testable import Video
 
-/// What is learned of a video's frames without decoding it.
+/// The index of a video's frames, without decoding.
 @Suite struct FrameTableTests {
     private func table(_ path: String) throws -> FrameTable? {
         let file = try InputFile(path: path)
@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test(
-        "videos whose packets are frames are not decoded to be listed",
+        "if each packet is a frame, a video is indexed without decoding",
         arguments: [
             "h264.mp4", "h264.mkv", "h264-open.mkv", "hevc.mp4", "vp9.webm", "mpeg2.mpg", "theora.mkv", "wmv2.wmv",
             "gif.gif", "copied.avi", "cut.mp4", "flv1.flv", "av1.mp4",
@@ -23,12 +23,12 @@ import Testing
     func ordinary(name: String) throws { #expect(try table(fixture(name)) != nil) }
 
     @Test(
-        "the sample clips are not decoded to be listed", .enabled(if: SampleClips.arePresent, "needs the sample clips"),
+        "the sample clips are indexed without decoding", .enabled(if: SampleClips.arePresent, "needs the sample clips"),
         arguments: SampleClips.files)
     func clips(name: String) throws { #expect(try table(SampleClips.folder + "/" + name) != nil) }
 
     @Test(
-        "videos of hidden frames, fields, repeated or restarted times are",
+        "videos with hidden frames, fields, or repeated or restarted timestamps are decoded for indexing",
         arguments: [
             "vp8.webm", "h264-fields.ts", "h264-fields.mp4", "times-of-decoding.mp4", "times-of-decoding.mkv",
             "twice-one-time.mp4",
@@ -36,7 +36,7 @@ import Testing
         ])
     func odd(name: String) throws { #expect(try table(fixture(name)) == nil) }
 
-    @Test("a clock that starts again is said as it is, and sampled as if it went on") func restarted() throws {
+    @Test("restarted timestamps are reported unchanged, and sampled as if they continued") func restarted() throws {
         let information = try VideoReader(path: fixture("joined.ts")).information
         let steps = zip(information.frameTimes, information.frameTimes.dropFirst()).filter { $0 > $1 }
         #expect(steps.count == 1)
@@ -48,7 +48,7 @@ import Testing
         #expect(rate.map(\.index) == Array(stride(from: 0, to: 60, by: 5)))
     }
 
-    @Test("the clock of any times ascends, also beside absurd ones") func clock() {
+    @Test("the sampling clock increases for any timestamps, also absurd ones") func clock() {
         #expect(FrameTable.continued([0, 0.04, 0.08], nominal: 25) == [0, 0.04, 0.08])
         let joined = FrameTable.continued([1, 2, 3, 1, 2, 0.5], nominal: 25)
         #expect(joined == [1, 2, 3, 4, 5, 6])
@@ -58,7 +58,7 @@ import Testing
         }
     }
 
-    @Test("rates are those of the frames where the container counts fields, or empty chunks") func rates() throws {
+    @Test("frame rates count frames, also if the container counts fields or empty chunks") func rates() throws {
         for (name, rate, duration) in [
             ("h264-fields.ts", 25.0, 0.4), ("copied.avi", 25, 1.2), ("h264-fields.avi", 25, 0.4),
             ("vp8.webm", 25, 1.2),
@@ -80,19 +80,19 @@ import Testing
 @Suite struct SamplingTests {
     static func times(_ count: Int, rate: Double = 25) -> [Double] { (0..<count).map { Double($0) / rate } }
 
-    @Test("first takes the first frames, or all of a short clip") func first() {
+    @Test("first samples the first frames, or all of a short clip") func first() {
         #expect(Sampling.first(frames: 3).indices(times: Self.times(10), seed: 0) == [0, 1, 2])
         #expect(Sampling.first(frames: 20).indices(times: Self.times(2), seed: 0) == [0, 1])
         #expect(Sampling.first(frames: 3).indices(times: [], seed: 0) == [])
     }
 
-    @Test("uniform takes the middle of equal parts") func uniform() {
+    @Test("uniform samples the middle frame of equal segments") func uniform() {
         #expect(Sampling.uniform(frames: 4).indices(times: Self.times(8), seed: 0) == [1, 3, 5, 7])
         #expect(Sampling.uniform(frames: 3).indices(times: Self.times(100), seed: 0) == [16, 50, 83])
         #expect(Sampling.uniform(frames: 20).indices(times: Self.times(7), seed: 0) == Array(0..<7))
     }
 
-    @Test("uniform never repeats a frame and keeps their order", arguments: 1...60)
+    @Test("uniform sampling repeats no frame and preserves their order", arguments: 1...60)
     func uniformIsStrictlyAscending(count: Int) {
         let indices = Sampling.uniform(frames: 20).indices(times: Self.times(count), seed: 0)
         #expect(indices.count == min(20, count))
@@ -100,7 +100,7 @@ import Testing
         #expect(indices.allSatisfy { $0 < count })
     }
 
-    @Test("stride takes every n-th frame from its start") func stride() {
+    @Test("stride samples every n-th frame from its start") func stride() {
         let sampling = Sampling.stride(every: 10, start: .at(5), frames: 3)
         #expect(sampling.indices(times: Self.times(100), seed: 0) == [5, 15, 25])
         #expect(sampling.indices(times: Self.times(20), seed: 0) == [5, 15])
@@ -117,18 +117,20 @@ import Testing
         #expect(sampling.indices(times: Self.times(15), seed: 7) == [0, 10])
     }
 
-    @Test("rate takes the frame on show at each tick of a slower clock") func rate() {
+    @Test("rate samples the frame that is displayed at each tick of a slower clock") func rate() {
         let sampling = Sampling.rate(framesPerSecond: 5, frames: 100)
         #expect(sampling.indices(times: Self.times(25), seed: 0) == [0, 5, 10, 15, 20])
         #expect(Sampling.rate(framesPerSecond: 5, frames: 2).indices(times: Self.times(25), seed: 0) == [0, 5])
         // A faster clock than the clip's shows each frame once.
         #expect(Sampling.rate(framesPerSecond: 50, frames: 100).indices(times: Self.times(4), seed: 0) == [0, 1, 2, 3])
-        // Uneven frames: at 0.4 s the frame of 0.1 s is still on show, and is not taken twice.
+        // Uneven frames: at 0.4 s the frame of 0.1 s is still displayed, and is not sampled twice.
         #expect(
             Sampling.rate(framesPerSecond: 5, frames: 10).indices(times: [0, 0.1, 0.5, 0.6], seed: 0) == [0, 1, 3])
     }
 
-    @Test("jittered samplings keep their frames and spacing, stay inside the clip, and differ from seed to seed")
+    @Test(
+        "jittered sampling keeps the number of frames and the spacing, stays inside the clip, and differs between seeds"
+    )
     func jitter() {
         let times = (0..<100).map { Double($0) / 25 }
         let samplings: [Sampling] = [

@@ -10,7 +10,9 @@ import Testing
         try scratch.file("clip.y4m", TinyClip.numbered(1, frames: frames))
     }
 
-    @Test("more frames, larger pictures or longer decoding than allowed is refused, with what to do")
+    @Test(
+        "videos with too many frames, too large frames or too long decoding are rejected with errors that say what to do"
+    )
     func limits() throws {
         let path = try clip()
         var limits = DecodingLimits()
@@ -31,7 +33,7 @@ import Testing
         }
     }
 
-    @Test("a small file of many frames gets no more time than a small file needs") func timeForBytes() {
+    @Test("a small file with many frames gets no more time than a small file needs") func timeForBytes() {
         let limits = DecodingLimits()
         // 2,000 frames of 8K in 400 kB, an hour of television, and two hours of a talk at 100 kbit/s.
         #expect(limits.secondsAllowed(frames: 2000, bytes: 400_000) == 640)
@@ -45,7 +47,7 @@ import Testing
     }
 
     @Test(
-        "windows over frames years apart are refused before anything is allocated; other samplings give what is there")
+        "windows over frames years apart are rejected before allocation; other samplings use the existing frames")
     func years() throws {
         var data = TinyClip.numbered(1, frames: 4)
         let (header, slow) = ("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n", "YUV4MPEG2 W24 H16 F1:30000000 Ip A1:1 C444\n")
@@ -68,11 +70,11 @@ import Testing
         #expect(try clip.sample(.uniform(frames: 2), framing: .full).frames.map(\.index) == [1, 3])
     }
 
-    @Test("a header that claims an image of gigabytes costs nothing") func hugePicture() throws {
+    @Test("a header that declares an image of gigabytes causes no allocation") func hugePicture() throws {
         let header = "YUV4MPEG2 W30000 H30000 F25:1 Ip A1:1 C420\nFRAME\n"
         let path = try scratch.file("huge.y4m", Data(header.utf8) + Data(count: 1000))
         #expect(throws: VideoError.self) { try VideoReader(path: path) }
-        // A PNG whose header says 60,000 × 60,000 and whose data says nothing.
+        // A PNG whose header declares 60,000 × 60,000 pixels, without data.
         let tiny = RGBImage(width: 4, height: 4, pixels: [UInt8](repeating: 9, count: 48))
         var png = try tiny.encoded(as: .png)
         for (place, byte) in zip(16..<24, [0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60] as [UInt8]) { png[place] = byte }
@@ -83,7 +85,7 @@ import Testing
     }
 
     @Test(
-        "playlists and lists of other files are refused, whatever they are called",
+        "playlists and lists of other files are rejected under any name",
         arguments: ["list.m3u8", "list.mp4", "list.txt", "list.mpd", "list.sdp", "list.ffconcat"])
     func playlists(_ name: String) throws {
         let video = try clip()
@@ -104,13 +106,13 @@ import Testing
         }
     }
 
-    @Test("addresses and protocols in a file's name are a file's name") func protocols() {
+    @Test("URLs and protocols in a file name are part of the name") func protocols() {
         for name in [
             "http://127.0.0.1:9/a.mp4", "concat:a.mp4|b.mp4", "subfile,,start,0,end,9,,:a.mp4", "pipe:0", "file:a.mp4",
         ] { #expect(throws: VideoError.missing(path: name)) { try VideoReader(path: name) } }
     }
 
-    @Test("an image called like a pattern is itself") func pattern() throws {
+    @Test("an image whose name looks like a pattern is opened as that file") func pattern() throws {
         for (name, grey) in [("%d.png", UInt8(10)), ("1.png", 200), ("2.png", 100)] {
             let image = RGBImage(width: 4, height: 4, pixels: [UInt8](repeating: grey, count: 48))
             try image.write(to: scratch.path + "/" + name)

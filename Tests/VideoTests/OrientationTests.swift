@@ -3,19 +3,20 @@ import TestSupport
 import Testing
 @testable import Video
 
-/// The eight ways in which cameras turn and mirror what they store.
+/// The eight orientations of camera images.
 @Suite struct OrientationTests {
     let scratch = ScratchFolder()
 
-    /// Elements a, b, c, d of the display matrix; the stored corners shown top left, top right, bottom left, right.
+    /// Elements a, b, c, d of the display matrix; the stored corners displayed top left, top right, bottom left, bottom
+    /// right.
     static let matrices: [(matrix: [Int32], corners: String)] = [
         ([1, 0, 0, 1], "0123"), ([-1, 0, 0, 1], "1032"), ([-1, 0, 0, -1], "3210"), ([1, 0, 0, -1], "2301"),
         ([0, 1, -1, 0], "2031"), ([0, -1, 1, 0], "1302"), ([0, 1, 1, 0], "0213"), ([0, -1, -1, 0], "3120"),
     ]
-    /// The same of the values of EXIF's orientation, 1 to 8.
+    /// The same for the values of EXIF's orientation, 1 to 8.
     static let exif = ["0123", "1032", "3210", "2301", "0213", "2031", "3120", "1302"]
 
-    /// Four areas of another colour each.
+    /// Four areas with different colours.
     static let colours: [[UInt8]] = [[200, 30, 30], [30, 200, 30], [30, 30, 200], [200, 200, 30]]
     static func picture(width: Int, height: Int) -> [UInt8] {
         (0..<width * height).flatMap { place in
@@ -23,7 +24,7 @@ import Testing
         }
     }
 
-    /// Which stored corners are shown at the top left, top right, bottom left and bottom right.
+    /// Which stored corners are displayed at the top left, top right, bottom left and bottom right.
     static func corners(_ frame: VideoFrame) -> String {
         let (right, bottom) = (frame.width - 4, frame.height - 4)
         return [(4, 4), (right, 4), (4, bottom), (right, bottom)].map { x, y in
@@ -42,20 +43,20 @@ import Testing
         return path
     }
 
-    @Test("a display matrix turns and mirrors", arguments: matrices)
+    @Test("a display matrix rotates and mirrors frames", arguments: matrices)
     func matrix(matrix: [Int32], corners: String) throws {
         let reader = try VideoReader(path: try movie(matrix))
         let frame = try reader.sample(.first(frames: 1), framing: .full).frames[0]
         #expect(Self.corners(frame) == corners)
         #expect((frame.width, frame.height) == (matrix[0] == 0 ? (48, 64) : (64, 48)))
         #expect((reader.information.width, reader.information.height) == (frame.width, frame.height))
-        // The same place of the picture is cut out, whichever way it lies.
+        // The same region of the image is cropped in any orientation.
         let square = try reader.sample(.first(frames: 1), framing: .centerSquare(size: 40)).frames[0]
         #expect(Self.corners(square) == corners)
     }
 
     @Test(
-        "the ffmpeg command turns and mirrors likewise",
+        "the ffmpeg command rotates and mirrors in the same way",
         .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"), arguments: matrices)
     func command(matrix: [Int32], corners: String) throws {
         let path = try movie(matrix)
@@ -63,11 +64,12 @@ import Testing
         let theirs = try FFmpegCommand.pixels(of: path, frames: 1, ["-sws_flags", FFmpegCommandTests.flags], scratch)
         try #require(theirs.count == frame.pixels.count)
         let difference = zip(frame.pixels, theirs).reduce(0) { $0 + abs(Int($1.0) - Int($1.1)) }
-        // Chroma is turned before it is interpolated there, after it here.
+        // There, chroma is rotated before interpolation; here, after it.
         #expect(Double(difference) / Double(theirs.count) < 3)
     }
 
-    @Test("EXIF orientation turns and mirrors the images of a folder", arguments: 1...8) func exif(value: Int) throws {
+    @Test("EXIF orientation rotates and mirrors the images of a folder", arguments: 1...8) func exif(value: Int) throws
+    {
         for index in 0..<3 {
             let image = RGBImage(width: 64, height: 48, pixels: Self.picture(width: 64, height: 48))
             let jpeg = try image.encoded(as: .jpeg(quality: 2))
@@ -88,7 +90,9 @@ import Testing
         return Data([0xFF, 0xE1, UInt8((content.count + 2) >> 8), UInt8((content.count + 2) & 255)]) + content
     }
 
-    @Test("an orientation inside H.264 counts, with start codes and with lengths", arguments: ["ts", "mp4"])
+    @Test(
+        "an orientation in the H.264 stream is applied, with start codes and with length prefixes",
+        arguments: ["ts", "mp4"])
     func message(ending: String) throws {
         let raw = try #require(Bundle.module.url(forResource: "Fixtures/matrix/h264-turned", withExtension: ending))
         let reader = try VideoReader(path: raw.path)
@@ -97,7 +101,7 @@ import Testing
         #expect((frame.width, frame.height) == (32, 48))
     }
 
-    @Test("damaged or absurd matrices leave images as stored, or turn them by quarters") func absurd() {
+    @Test("damaged or absurd matrices leave images unchanged, or rotate them by multiples of 90°") func absurd() {
         #expect(Orientation(matrix: []) == .asStored)
         #expect(Orientation(matrix: [Int32](repeating: 0, count: 9)) == .asStored)
         #expect(Orientation(matrix: [.min, .max, .min, .max, .min, .max, 0, 0, 0]).shown((2, 1)).width > 0)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 @testable import Video
 
-/// What libswscale gives by way of planes, beside its pixels.
+/// Compares libswscale's output through separate planes with its direct output.
 @Suite struct ScalingTests {
     static let formats = [
         AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P, AV_PIX_FMT_YUV444P, AV_PIX_FMT_NV12, AV_PIX_FMT_RGB24, AV_PIX_FMT_GRAY8,
@@ -20,7 +20,7 @@ import Testing
             width: size.0, height: size.0, newWidth: size.1, newHeight: size.1, isCubic: isCubic)
     }
 
-    /// A picture of soft stripes, and where its planes lie.
+    /// An image of smooth stripes, and the positions of its planes.
     private static func stripes(
         _ conversion: Conversion, _ body: ([UnsafeMutablePointer<UInt8>?], [Int32]) throws -> Void
     ) rethrows {
@@ -29,7 +29,7 @@ import Testing
         let (width, height) = (Int32(conversion.width), Int32(conversion.height))
         let bytes = av_image_alloc(&planes, &strides, width, height, AVPixelFormat(conversion.format), 32)
         defer { av_freep(&planes) }
-        // Of two bytes a sample the upper one holds no more than samples of ten bits have there.
+        // In two-byte samples the upper byte must not exceed ten bits.
         let isWide = av_pix_fmt_desc_get(AVPixelFormat(conversion.format)).pointee.comp.0.depth == 10
         for place in 0..<Int(bytes) {
             planes[0]?[place] = UInt8(abs(place * 5 / 3 % 510 - 255)) & (isWide && place % 2 == 1 ? 3 : 255)
@@ -37,7 +37,7 @@ import Testing
         try body(planes, strides)
     }
 
-    @Test("pixels are the same to the bit, whether they are joined from planes or not", arguments: formats)
+    @Test("pixels are bit-identical, whether or not they are converted from separate planes", arguments: formats)
     func planes(_ format: AVPixelFormat) throws {
         for (size, isCubic) in Self.sizes.flatMap({ [($0, false), ($0, true)] }) {
             for isFullRange in [false, true] {
@@ -55,15 +55,17 @@ import Testing
         }
     }
 
-    // Other versions of libswscale may round otherwise, which costs time alone.
-    @Test("planes are used where pictures shrink", .enabled(if: swscale_version() >> 16 == 6, "needs libswscale 6"))
+    // Other versions of libswscale may round differently, which only costs time.
+    @Test(
+        "separate planes are used if images are downscaled",
+        .enabled(if: swscale_version() >> 16 == 6, "needs libswscale 6"))
     func choice() {
         #expect(Self.conversion(AV_PIX_FMT_YUV420P, (240, 224)).isSameInPlanes)
         #expect(Self.conversion(AV_PIX_FMT_YUV420P, (48, 61), isCubic: true).isSameInPlanes)
         #expect(Self.conversion(AV_PIX_FMT_YUV420P10LE, (240, 224)).isSameInPlanes)
     }
 
-    @Test("planes are not used where noise would be no picture") func oddFormats() {
+    @Test("separate planes are not used for float and palette formats") func oddFormats() {
         #expect(!Self.conversion(AV_PIX_FMT_GBRPF32LE, (240, 224)).isSameInPlanes)
         #expect(!Self.conversion(AV_PIX_FMT_PAL8, (240, 224)).isSameInPlanes)
     }
@@ -87,7 +89,7 @@ import Testing
         }
     }
 
-    @Test("each filter gives what OpenCV or PIL gives", arguments: goldens) func equalsPeers(golden: Golden) throws {
+    @Test("each filter equals OpenCV's or PIL's", arguments: goldens) func equalsPeers(golden: Golden) throws {
         let scratch = ScratchFolder()
         let side = golden.side
         let path = try scratch.file("p.ppm", TestMovie.ppm(Self.picture(side: side), width: side, height: side))
@@ -97,18 +99,18 @@ import Testing
         if golden.filter == .bilinear {
             #expect(errors.max()! <= 1)
         } else {
-            // At the borders PIL leaves out the pixels that are not there, where libswscale repeats the last.
+            // At the borders PIL ignores missing pixels, whereas libswscale repeats the last one.
             #expect(Double(errors.reduce(0, +)) / Double(errors.count) <= 0.5)
             #expect(Double(errors.count { $0 > 2 }) / Double(errors.count) <= 0.03)
         }
     }
 }
 
-/// Decoded pixels beside the ffmpeg command's, with the flags of the README.
+/// Compares decoded pixels with the ffmpeg command's, with the flags of the README.
 @Suite(.enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale")) struct FFmpegCommandTests {
     static let flags = "bilinear+accurate_rnd+full_chroma_int"
 
-    /// A movie of coloured edges, and real clips if they are there.
+    /// A video of coloured edges, and real clips if available.
     static let movies = ["generated"] + ClipTests.goldens.map(\.name).filter { _ in SampleClips.arePresent }
 
     private func path(_ name: String, in scratch: ScratchFolder) throws -> String {
@@ -142,7 +144,7 @@ import Testing
 }
 
 enum FFmpegCommand {
-    /// Whether it is there, with the libswscale that this program uses.
+    /// Whether it is available, with the libswscale that this program uses.
     static let isSame: Bool = {
         guard let said = try? ChildProcess.run("ffmpeg", ["-version"]).out else { return false }
         let version = said.firstMatch(of: /libswscale +(\d+)\. *(\d+)\./).flatMap { match in
@@ -152,7 +154,7 @@ enum FFmpegCommand {
         return version.map { $0 == (own >> 16, own >> 8 & 255) } ?? false
     }()
 
-    /// The first frames as RGB, one after the other.
+    /// The first frames as RGB, concatenated.
     static func pixels(of path: String, frames: Int, _ options: [String], _ scratch: ScratchFolder) throws -> [UInt8] {
         let output = scratch.path + "/frames.rgb"
         let end = ["-frames:v", "\(frames)", "-f", "rawvideo", "-pix_fmt", "rgb24", output]

@@ -10,7 +10,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
     let name: String
     /// A tick of the stream's time base in seconds.
     let tick: Double
-    /// Times in seconds that PyAV gives, in order of presentation.
+    /// Times in seconds from PyAV, in order of presentation.
     let times: [Double]
     var testDescription: String { name }
 
@@ -38,7 +38,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
         #expect(Set(names.compactMap(\.first)).count >= 30)
     }
 
-    @Test("frames and times are PyAV's, to half a tick", arguments: MatrixEntry.all)
+    @Test("frames and times equal PyAV's, within half a tick", arguments: MatrixEntry.all)
     func times(entry: MatrixEntry) throws {
         let information = try VideoReader(path: entry.path).information
         #expect(information.frameCount == entry.times.count)
@@ -49,19 +49,19 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
     }
 
     @Test(
-        "pixels are the ffmpeg command's, to the byte",
+        "pixels are bit-identical to the ffmpeg command's",
         .enabled(if: FFmpegCommand.isSame, "needs ffmpeg with the linked libswscale"), arguments: MatrixEntry.all)
     func pixels(entry: MatrixEntry) throws {
         let frames = try VideoReader(path: entry.path).sample(.first(frames: 1000), framing: .full).frames
         let scratch = ScratchFolder()
         let theirs = try FFmpegCommand.pixels(
             of: entry.path, frames: 1000, ["-sws_flags", FFmpegCommandTests.flags], scratch)
-        // Compared with `==` alone: a difference would print every pixel.
+        // Compared with `==` only: #expect would print every pixel.
         let isSame = frames.flatMap(\.pixels) == theirs
         #expect(isSame)
     }
 
-    @Test("random access gives what sequential decoding gives, to the byte", arguments: MatrixEntry.all)
+    @Test("random access gives frames that are bit-identical to sequential decoding", arguments: MatrixEntry.all)
     func randomAccess(entry: MatrixEntry) throws {
         let (all, errors) = try sequential(entry.path)
         for (name, sampling) in Self.samplings {
@@ -78,7 +78,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
         }
     }
 
-    @Test("one frame alone is that of sequential decoding, wherever it lies", arguments: MatrixEntry.all)
+    @Test("a single frame, anywhere in the video, equals that of sequential decoding", arguments: MatrixEntry.all)
     func single(entry: MatrixEntry) throws {
         let (all, _) = try sequential(entry.path)
         for index in stride(from: 0, to: all.count, by: 3) {
@@ -89,7 +89,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
     }
 
     @Test(
-        "the table of containers, codecs and samplings",
+        "the table of containers, codecs and samplings is written",
         .enabled(if: ProcessInfo.processInfo.environment["ZOETROPE_MATRIX"] != nil, "needs ZOETROPE_MATRIX"))
     func table() throws {
         var rows = [
@@ -116,7 +116,7 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
         #expect(!rows.contains { $0.contains("DIFFERENT") })
     }
 
-    /// All frames, decoded one after the other without a table, as the decoder gives them.
+    /// All frames, decoded sequentially without an index.
     private func sequential(_ path: String) throws -> (frames: [[UInt8]], errors: Int) {
         let file = try InputFile(path: path)
         let scaler = FrameScaler(path: path, framing: .full, aspect: .stored, container: ShownShape(file.stream))

@@ -4,7 +4,7 @@ import Testing
 @testable import Video
 
 enum TestMovie {
-    /// Frame `index` of a movie whose left half brightens; the right half is blue.
+    /// Frame `index` of a video whose left half becomes brighter; the right half is blue.
     static func frame(_ index: Int, width: Int, height: Int) -> [UInt8] {
         (0..<height * width).flatMap { position -> [UInt8] in
             position % width < width / 2 ? [UInt8(20 + 4 * index % 200), 60, 30] : [30, 40, 200]
@@ -31,7 +31,7 @@ enum TestMovie {
         try data.write(to: URL(fileURLWithPath: path))
     }
 
-    /// A binary PPM picture.
+    /// A binary PPM image.
     static func ppm(_ pixels: [UInt8], width: Int, height: Int) -> Data {
         Data("P6\n\(width) \(height)\n255\n".utf8) + Data(pixels)
     }
@@ -49,7 +49,7 @@ enum TestMovie {
 @Suite struct VideoReaderTests {
     let scratch = ScratchFolder()
 
-    @Test("what the writer wrote is read back: count, times and nearly the same pixels") func roundTrip() throws {
+    @Test("written videos are read back: frame count, times and nearly the same pixels") func roundTrip() throws {
         let reader = try VideoReader(path: TestMovie.write(to: scratch.path + "/movie.mp4"))
         #expect(reader.information.frameCount == 20)
         #expect(reader.information.width == 64)
@@ -68,7 +68,7 @@ enum TestMovie {
         }
     }
 
-    @Test("the same pictures give the same file") func writerIsDeterministic() throws {
+    @Test("the same images give the same file") func writerIsDeterministic() throws {
         let files = try ["a.mp4", "b.mp4"].map {
             FileManager.default.contents(atPath: try TestMovie.write(to: scratch.path + "/" + $0))
         }
@@ -76,7 +76,9 @@ enum TestMovie {
         #expect(files[0] == files[1])
     }
 
-    @Test("a folder of images is a clip in natural order, its RGB pixels untouched") func imageFolder() throws {
+    @Test("a folder of images is a clip with frames in natural order and unchanged RGB pixels") func imageFolder()
+        throws
+    {
         for index in 1...12 {
             let pixels = (0..<6 * 4 * 3).map { UInt8(($0 * 7 + index * 13) % 256) }
             _ = try scratch.file("clip/rgb\(index).ppm", TestMovie.ppm(pixels, width: 6, height: 4))
@@ -91,8 +93,8 @@ enum TestMovie {
         }
     }
 
-    @Test("the centre square is cut out before resizing") func centerSquare() throws {
-        // A red square in the middle of a blue picture, wide and tall.
+    @Test("the centre square is cropped before resizing") func centerSquare() throws {
+        // A red square in the centre of a blue image, wide and tall.
         for (width, height) in [(12, 4), (4, 12), (13, 5)] {
             let crop = Crop.centerSquare(width: width, height: height)
             let pixels = (0..<width * height).flatMap { position -> [UInt8] in
@@ -111,7 +113,7 @@ enum TestMovie {
 
     @Test("a crop that begins inside a chroma sample takes the same pixels as one that does not")
     func oddCrop() throws {
-        // 4:2:0 pictures of 50 × 40: the square begins at column 5. Vertical edges show any shift.
+        // 4:2:0 images of 50 × 40: the square begins at column 5. Vertical edges reveal any shift.
         let path = scratch.path + "/odd.mp4"
         let pixels = (0..<50 * 40).flatMap { position -> [UInt8] in
             position % 50 < 25 ? [240, 240, 240] : [16, 16, 16]
@@ -124,13 +126,13 @@ enum TestMovie {
         #expect(row[21..<40].allSatisfy { $0 < 60 })
     }
 
-    @Test("display rotation is honoured", arguments: [1, 2, 3]) func rotation(quarterTurns: Int) throws {
+    @Test("display rotation is applied", arguments: [1, 2, 3]) func rotation(quarterTurns: Int) throws {
         let path = try TestMovie.write(to: scratch.path + "/turned.mp4", frames: 2)
         try TestMovie.turn(path, by: [[], [0, 1, -1, 0], [-1, 0, 0, -1], [0, -1, 1, 0]][quarterTurns])
         let reader = try VideoReader(path: path)
         #expect(reader.information.width == (quarterTurns == 2 ? 64 : 48))
         let frame = try reader.sample(.first(frames: 1), seed: 0, framing: .full).frames[0]
-        // Blue is on the right: after a clockwise quarter turn below, after two on the left, after three above.
+        // Blue is on the right; after one clockwise quarter turn it is below, after two on the left, after three above.
         func blue(_ x: Int, _ y: Int) -> Bool { frame.pixels[(y * frame.width + x) * 3 + 2] > 120 }
         let (right, bottom) = (frame.width - 4, frame.height - 4)
         #expect(blue(right, bottom) == (quarterTurns == 1))
@@ -138,7 +140,7 @@ enum TestMovie {
         #expect(blue(4, 4) == (quarterTurns != 1))
     }
 
-    @Test("odd sizes are read", arguments: [(1, 1), (3, 5000), (5000, 3), (7, 9)])
+    @Test("videos with odd sizes are read", arguments: [(1, 1), (3, 5000), (5000, 3), (7, 9)])
     func oddSizes(width: Int, height: Int) throws {
         let path = try scratch.file(
             "odd.y4m", TinyClip.y4m(width: width, height: height, frames: 2) { _, frame in UInt8(60 + frame) })
@@ -149,7 +151,7 @@ enum TestMovie {
         #expect(sampled.frames[0].pixels.allSatisfy { (40...75).contains($0) })
     }
 
-    @Test("a file cut off gives the frames that are left") func truncated() throws {
+    @Test("a truncated file gives its remaining frames") func truncated() throws {
         let data = TinyClip.y4m(width: 32, height: 32, frames: 30) { _, frame in UInt8(60 + frame) }
         let cut = try scratch.file("cut.y4m", data.prefix(data.count / 2))
         let sampled = try VideoReader(path: cut).sample(.uniform(frames: 10), seed: 0, framing: .full)
@@ -157,7 +159,7 @@ enum TestMovie {
         #expect((sampled.frames.last?.index ?? 99) < 15)
     }
 
-    @Test("damage inside a video is passed over and counted, and the rest is sampled") func damaged() throws {
+    @Test("damaged frames inside a video are skipped and counted, and the others are sampled") func damaged() throws {
         let path = try TestMovie.write(to: scratch.path + "/damaged.mp4", frames: 60)
         var data = try Data(contentsOf: URL(fileURLWithPath: path))
         let start = try #require(data.range(of: Data("mdat".utf8))).upperBound
@@ -171,7 +173,7 @@ enum TestMovie {
         #expect(zip(sampled.frames, sampled.frames.dropFirst()).allSatisfy { $0.index < $1.index })
     }
 
-    @Test("what is not a video is an error that names the file and what to do") func unusable() throws {
+    @Test("a file that is no video is an error that names the file and what to do") func unusable() throws {
         let cases: [(String, Data?, (VideoError) -> Bool)] = [
             ("missing.mp4", nil, { if case .missing = $0 { true } else { false } }),
             ("empty.mp4", Data(), { if case .notVideo = $0 { true } else { false } }),
@@ -195,13 +197,13 @@ enum TestMovie {
         #expect(throws: VideoError.self) { try VideoReader(path: list) }
     }
 
-    @Test("a movie that cannot be written leaves nothing behind") func unwritable() {
+    @Test("a video that cannot be written leaves no file") func unwritable() {
         let path = scratch.path + "/no/such/folder/movie.mp4"
         #expect(throws: VideoError.self) { try TestMovie.write(to: path) }
         #expect(!FileManager.default.fileExists(atPath: path + ".partial"))
     }
 
-    @Test("a placed square shows its part of the picture, mirrored where asked") func placedSquare() throws {
+    @Test("a positioned square crop shows its part of the image, mirrored if requested") func placedSquare() throws {
         // The red of a pixel is its column, the green its row.
         var pixels: [UInt8] = []
         for index in 0..<600 { pixels += [UInt8(index % 30 * 8), UInt8(index / 30 * 8), 0] }

@@ -7,7 +7,7 @@ import Testing
         WindowSampling(length: length, stride: stride, framesPerSecond: rate, windows: windows)
     }
 
-    @Test("windows begin at every stride until the last frame is seen; the last one repeats it") func windows() {
+    @Test("windows begin at every stride until the last frame is covered; the last window repeats it") func windows() {
         let times = SamplingTests.times(10)
         #expect(sampling(4, 3).windows(times: times) == [[0, 1, 2, 3], [3, 4, 5, 6], [6, 7, 8, 9]])
         #expect(sampling(4, 4).windows(times: times) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 9, 9]])
@@ -16,7 +16,7 @@ import Testing
         #expect(sampling(3, 20).windows(times: times) == [[0, 1, 2], [9, 9, 9]])
     }
 
-    @Test("every frame of every clip is in a window where windows do not leave gaps", arguments: 2...40)
+    @Test("every frame of every clip is in a window if windows leave no gaps", arguments: 2...40)
     func covers(count: Int) {
         for (length, stride) in [(4, 4), (5, 2), (8, 3)] where 2 * count >= length {
             let windows = sampling(length, stride).windows(times: SamplingTests.times(count))
@@ -26,17 +26,18 @@ import Testing
         }
     }
 
-    @Test("a clip a little shorter than a window fills one; one that would not be half full is none") func short() {
+    @Test("a clip slightly shorter than a window is one window; one that would fill less than half is none")
+    func short() {
         #expect(sampling(6, 3).windows(times: SamplingTests.times(3)) == [[0, 1, 2, 2, 2, 2]])
         #expect(sampling(6, 3).windows(times: SamplingTests.times(2)).isEmpty)
         #expect(sampling(2, 1).windows(times: SamplingTests.times(0)).isEmpty)
     }
 
-    @Test("the clock is even whatever the video's rate: frames are left out, or come twice") func clock() {
-        // 25 a second, looked at 10 times a second.
+    @Test("the sampling clock is uniform whatever the video's rate: frames are skipped or repeated") func clock() {
+        // 25 frames per second, sampled 10 times per second.
         #expect(sampling(4, 4, rate: 10).windows(times: SamplingTests.times(12)) == [[0, 2, 5, 7], [10, 10, 10, 10]])
         #expect(Self.ticks(SamplingTests.times(3), rate: 50) == [0, 0, 1, 1, 2, 2])
-        // Of a video whose rate changes, the frame on show.
+        // In a video with a changing rate, the displayed frame.
         #expect(Self.ticks([0, 0.1, 0.2, 2.5, 3.1], rate: 1) == [0, 2, 2, 3])
     }
 
@@ -45,7 +46,7 @@ import Testing
         return (0..<clock.ticks).map(clock.frame)
     }
 
-    /// The clock's ticks one after the other.
+    /// The clock's ticks in sequence.
     private static func walked(_ times: [Double], rate: Double) -> [Int] {
         let last = times[times.count - 1]
         let end = last + (times.count > 1 ? last - times[times.count - 2] : 0)
@@ -59,7 +60,7 @@ import Testing
     }
 
     @Test(
-        "the clock gives the same ticks as walking from one to the next, for any rate and any times", arguments: 0..<60)
+        "the clock gives the same ticks as stepping one by one, for any rate and any timestamps", arguments: 0..<60)
     func ticks(seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))
         let ticks: [Double] = [0.04, 1001.0 / 30000, 1.0 / 90000, 0.001, 1.0 / 12800]
@@ -80,7 +81,7 @@ import Testing
         }
     }
 
-    @Test("years between two frames take neither time nor memory") func years() {
+    @Test("gaps of years between two frames cost neither time nor memory") func years() {
         let times = [0, 31_536_000.0, 4e9]
         #expect(TickClock(times, framesPerSecond: 15).frames(ticks: .max) == [0, 1, 2])
         #expect(
@@ -90,7 +91,7 @@ import Testing
             Sampling.rate(framesPerSecond: 100, frames: Sampling.unlimited).indices(times: times, seed: 0) == [0, 1])
     }
 
-    @Test("other views begin at random, but so that all windows still fit") func jitter() {
+    @Test("augmented views start at random offsets such that all windows fit") func jitter() {
         let own = sampling(4, 2, windows: 2)
         let firsts = (0..<40).map { own.windows(times: SamplingTests.times(20), seed: $0, jitters: true)[0][0] }
         #expect(Set(firsts) == Set(0...14))
@@ -100,7 +101,7 @@ import Testing
         }
     }
 
-    @Test("a request gives each frame of its windows once, and parts share the windows out") func request() {
+    @Test("a request gives each frame of its windows once, and parts divide the windows among them") func request() {
         var request = SampleRequest(.windows(sampling(4, 2)), framing: .full)
         let times = SamplingTests.times(10)
         #expect(request.indices(clock: times) == Array(0..<10))
@@ -119,7 +120,7 @@ import Testing
         VideoFrame(index: index, time: Double(index) / 25, width: 1, height: 1, pixels: [UInt8(index), 0, 0])
     }
 
-    @Test("windows are there as soon as their last frame is, and old frames are forgotten") func assembles() {
+    @Test("windows are complete as soon as their last frame arrives, and old frames are released") func assembles() {
         let windows = sampling(4, 2).windows(times: SamplingTests.times(9))
         var assembler = WindowAssembler(windows)
         var found: [FrameWindow] = []
@@ -133,7 +134,7 @@ import Testing
         #expect(found.map(\.middle.index) == [2, 4, 6, 8] && found.map(\.ends) == [0...3, 2...5, 4...7, 6...8])
     }
 
-    @Test("a frame that never comes is stood in for by the one before it, and that is told") func missing() {
+    @Test("a missing frame is replaced by the previous one, and that is reported") func missing() {
         var assembler = WindowAssembler([[0, 1, 2, 3], [2, 3, 4, 5]])
         let found = [0, 1, 3, 4].flatMap { assembler.add(frame($0)) } + assembler.finish()
         #expect(found.map { $0.frames.map(\.index) } == [[0, 1, 1, 3], [1, 3, 4, 4]])

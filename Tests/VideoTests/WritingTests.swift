@@ -4,7 +4,7 @@ import Testing
 @testable import Video
 
 @Suite struct WritingTests {
-    /// A bright square that wanders over a gradient.
+    /// A bright square that moves over a gradient.
     static func frame(_ index: Int, width: Int = 64, height: Int = 48) -> RGBImage {
         var pixels: [UInt8] = []
         for y in 0..<height {
@@ -20,7 +20,7 @@ import Testing
         zip(first, second).reduce(0) { $0 + Double(abs(Int($1.0) - Int($1.1))) } / Double(first.count)
     }
 
-    @Test("a PNG reads back to the byte, a JPEG nearly") func stills() throws {
+    @Test("a PNG is read back unchanged, a JPEG nearly") func stills() throws {
         let scratch = ScratchFolder()
         let image = Self.frame(3)
         try image.write(to: scratch.path + "/a.png")
@@ -33,7 +33,7 @@ import Testing
         #expect(throws: VideoError.self) { try image.write(to: scratch.path + "/no such folder/a.png") }
     }
 
-    @Test("a GIF has all frames, its rate, and colours near those of the pictures", arguments: [4.0, 10, 12.5])
+    @Test("a GIF has all frames, its frame rate, and colours near those of the images", arguments: [4.0, 10, 12.5])
     func gif(rate: Double) throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/a.gif"
@@ -48,7 +48,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: scratch.path) == ["a.gif"])
     }
 
-    @Test("a film has all frames at the rate asked for", arguments: [MovieWriter.Codec.h264, .mpeg4(quantizer: 2)])
+    @Test("a video has all frames at the requested rate", arguments: [MovieWriter.Codec.h264, .mpeg4(quantizer: 2)])
     func film(codec: MovieWriter.Codec) throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/a.mp4"
@@ -63,7 +63,7 @@ import Testing
         #expect(read.indices.allSatisfy { Self.difference(read[$0].pixels, Self.frame($0).pixels) < 12 })
     }
 
-    @Test("a film that is not finished leaves what was there alone") func unfinished() throws {
+    @Test("an unfinished video leaves an existing file unchanged") func unfinished() throws {
         let scratch = ScratchFolder()
         let path = try scratch.file("a.mp4", "precious")
         do {
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test("frames handed on one by one are those of a sampling pass, of files and of folders") func streaming() throws {
+    @Test("streamed frames equal those of a sampling pass, for files and folders") func streaming() throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/a.mp4"
         try MovieWriter.write(
@@ -99,7 +99,7 @@ import Testing
         }
     }
 
-    @Test("letters stand on one line, whatever they are, and nothing in them is understood as a command")
+    @Test("any text is drawn on one line, and nothing in it is interpreted as a command")
     func letters() {
         let lettering = Lettering()
         let plain = lettering.mask("ace", size: 20)

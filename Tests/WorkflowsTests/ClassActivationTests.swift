@@ -20,7 +20,7 @@ import Video
         let backbone, tap: String
         let kind: HeadConfiguration.Kind
         let imageSize, label: Int
-        /// Frames of a window that begins at each frame, where the network sees several.
+        /// Frames of a window that begins at each frame, for video encoders.
         let window: Int?
         /// Channels, height, width.
         let shape: [Int]
@@ -39,7 +39,7 @@ import Video
         RGBImage(width: size, height: size, pixels: parityPicture(index, size: size))
     }
 
-    /// A run of untrained network and head on four pictures.
+    /// A run of an untrained backbone and head on four images.
     private static func place(_ golden: Golden, in scratch: ScratchFolder) throws -> RunDirectory {
         try FileManager.default.createDirectory(atPath: scratch.path + "/clip", withIntermediateDirectories: true)
         for index in 0..<4 { try picture(index, size: golden.imageSize).write(to: "\(scratch.path)/clip/\(index).png") }
@@ -72,7 +72,7 @@ import Video
         return ab / (aa * bb).squareRoot()
     }
 
-    @Test("maps equal a Grad-CAM of PyTorch for the same weights and pixels", arguments: goldens.goldens)
+    @Test("maps equal PyTorch's Grad-CAM for the same weights and pixels", arguments: goldens.goldens)
     func maps(golden: Golden) throws {
         let scratch = ScratchFolder()
         let mapper = try ClassActivationMapper(Self.place(golden, in: scratch))
@@ -88,14 +88,14 @@ import Video
         #expect(zip(ours, golden.maps).allSatisfy { abs($0 - $1) <= 1e-3 * largest })
     }
 
-    @Test("maps grow as PyTorch's bilinear interpolation") func upsampling() {
+    @Test("maps are upsampled like PyTorch's bilinear interpolation") func upsampling() {
         let map = around("map", [15]).values
         let ours = upsampled(map, height: 3, width: 5, to: (8, 13))
         #expect(zip(ours, Self.goldens.upsampled).allSatisfy { abs($0 - $1) < 1e-6 })
         #expect(ours.count == Self.goldens.upsampled.count)
     }
 
-    @Test("the predicted class is looked for where none is named, and an unknown one is refused") func labels() throws {
+    @Test("the predicted class is explained if none is named, and an unknown one is rejected") func labels() throws {
         let scratch = ScratchFolder()
         let run = try Self.place(Self.goldens.goldens[0], in: scratch)
         let mapper = try ClassActivationMapper(run)

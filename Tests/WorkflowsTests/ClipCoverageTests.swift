@@ -48,7 +48,7 @@ import Testing
         try ClipCoverage(dataset ?? self.dataset, in: cache, extraction: extraction)
     }
 
-    @Test("clips without features are counted by split and by cause") func counts() throws {
+    @Test("clips without features are counted by split and by reason") func counts() throws {
         for index in 0..<9 { try add("train/a/\(index).mp4") }
         try add("test/a/x.mp4")
         #expect(try coverage().note == nil)
@@ -60,14 +60,14 @@ import Testing
         #expect(coverage.note == text)
         #expect(throws: SequenceError.partial(text)) { try coverage.check(allowsPartial: false) }
         try coverage.check(allowsPartial: true)
-        // Those of classes that the pipeline does not use do not count.
+        // Clips of classes that the pipeline does not use do not count.
         var some = dataset
         some.classes = .named(["a"])
         #expect(try self.coverage(some).note == nil)
     }
 
-    @Test("a copy of a file counts as the file does") func copies() throws {
-        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  // SHA-256 of nothing
+    @Test("a copy of a file counts like the file") func copies() throws {
+        let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"  // SHA-256 of empty data
         for index in 0..<9 { try add("train/a/\(index).mp4") }
         try add("train/a/empty.mp4", content: "", isExtracted: false)
         try add("train/a/copy.mp4", content: "", isExtracted: false)
@@ -78,7 +78,7 @@ import Testing
         #expect(try coverage().note == nil)
     }
 
-    @Test("files that a list names and nobody has are missing, up to a tenth without an error")
+    @Test("files that a list names but that do not exist are missing; up to a tenth of them is no error")
     func missingFiles() throws {
         for index in 0..<10 { try add("train/a/\(index).mp4") }
         var rows = (0..<11).map { "train/a/\($0).mp4,a,train" }
@@ -102,7 +102,7 @@ import Testing
         #expect(parts.map(\.split) == ["train", "test"] && parts.map(\.listed) == [15, 5])
     }
 
-    @Test("without the folder, what the cache knows counts") func withoutFolder() throws {
+    @Test("without the folder, clips in the cache count") func withoutFolder() throws {
         for index in 0..<4 { try add("train/a/\(index).mp4") }
         try register("train/a/late.mp4", digest: "late")
         try FileManager.default.removeItem(atPath: root)

@@ -7,7 +7,7 @@ import Testing
     private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .path
 
-    /// Whole files of a kind; videos come from the tests, and from `ZOETROPE_CLIPS` where that is set.
+    /// Valid files of a kind; videos come from the tests, and from `ZOETROPE_CLIPS` if it is set.
     private static func seeds(_ target: FuzzTarget, in scratch: ScratchFolder) throws -> [String] {
         func files(_ folder: String, _ ending: String) -> [String] {
             let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
@@ -30,19 +30,19 @@ import Testing
         }
     }
 
-    @Test("damaged files are read or refused in words, never more", arguments: FuzzTarget.allCases)
+    @Test("damaged files are read or rejected with an error, and never crash", arguments: FuzzTarget.allCases)
     func damaged(_ target: FuzzTarget) throws {
         let scratch = ScratchFolder()
         let run = try FuzzRun(target, seeds: try Self.seeds(target, in: scratch), folder: scratch.path)
         #expect(target.makesItsFiles != !run.seeds.isEmpty)
-        // A damaged cache or run goes through everything that commands do with it.
+        // All operations of commands run on a damaged cache or run.
         let cases = target.makesItsFiles ? 6 : target == .hdf5 ? 30 : 100
         var count = 0
         do { try run.run(from: 1_000_000, count: cases) { _ in count += 1 } } catch { Issue.record("\(error)") }
         #expect(count == cases)
     }
 
-    @Test("the same seed damages a file in the same way, and most seeds do") func mutations() {
+    @Test("the same seed damages a file in the same way, and most seeds change it") func mutations() {
         let whole = (0..<200).map { UInt8($0) }
         func damaged(_ seed: UInt64) -> [UInt8] {
             var mutator = Mutator(seed: seed)

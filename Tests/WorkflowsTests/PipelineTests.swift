@@ -41,7 +41,7 @@ import Video
         try Pipeline(text: text, file: "test.yaml", overrides: overrides)
     }
 
-    /// The error of a file in which one line was changed, and that line's number.
+    /// The error of a file with one changed line, and that line's number.
     static func error(replacing old: String, by new: String) -> (error: PipelineError?, line: Int) {
         let lines = text.components(separatedBy: "\n")
         let line = (lines.firstIndex { $0.contains(old) } ?? -1) + 1
@@ -50,7 +50,7 @@ import Video
         return (#expect(throws: PipelineError.self) { try parse(changed) }, line)
     }
 
-    @Test("the design's example becomes typed values") func example() throws {
+    @Test("the documented example is parsed into typed values") func example() throws {
         let pipeline = try Self.parse(Self.text)
         #expect(pipeline.name == "ucf101-resnet152-bilstm")
         #expect(pipeline.dataset.layout == .ucf101)
@@ -66,7 +66,7 @@ import Video
         #expect(training.validation == 0.25)
     }
 
-    @Test("what is left out has the documented default") func defaults() throws {
+    @Test("omitted keys have the documented defaults") func defaults() throws {
         let pipeline = try Self.parse("dataset: {root: data/mine}\nextract: {backbone: resnet18, weights: random}")
         #expect(pipeline.name == "test")
         #expect(pipeline.dataset.layout == .folders)
@@ -79,7 +79,7 @@ import Video
     }
 
     @Test(
-        "an unknown key or value is named with its line and the nearest known one",
+        "an unknown key or value is an error with its line and the nearest known one",
         arguments: [
             ("  backbone: resnet152", "  backbon: resnet152", ["`extract.backbon`", "`backbone`"]),
             ("  backbone: resnet152", "  backbone: resnet125", ["resnet125", "`resnet152`"]),
@@ -111,7 +111,7 @@ import Video
         #expect(error?.line == line)
     }
 
-    @Test("the input convention is named or spelled out; left out it follows the weights") func input() throws {
+    @Test("the input convention is a name or explicit values; if omitted, it follows the weights") func input() throws {
         func input(_ value: String) throws -> InputConvention? {
             try Self.parse(Self.text, ["extract.input=" + value]).extractions[0].input
         }
@@ -133,7 +133,7 @@ import Video
         #expect(throws: PipelineError.self) { try Pipeline(file: "/no/such/pipeline.yaml") }
     }
 
-    @Test("overrides replace and add keys, and are checked like the file") func overrides() throws {
+    @Test("overrides replace and add keys, and are validated like the file") func overrides() throws {
         let pipeline = try Self.parse(
             Self.text,
             ["sequence.optimizer.learning_rate=1e-2", "sequence.model={kind: gru, hidden: [16, 8]}", "name=other"])
@@ -153,13 +153,15 @@ import Video
         for file in files { _ = try Pipeline(file: folder + "/" + file) }
     }
 
-    @Test("the nearest word is found, and none where nothing is near") func nearestWord() {
+    @Test("the nearest word is found, or none if no word is near") func nearestWord() {
         #expect(nearest(to: "resnet125", among: ["resnet18", "resnet152"]) == "resnet152")
         #expect(nearest(to: "Resnet18", among: ["resnet18", "resnet152"]) == "resnet18")
         #expect(nearest(to: "x", among: ["learning_rate"]) == nil)
     }
 
-    @Test("a list of backbones has one weight file and perhaps one size each; `sequence` must say which it trains on")
+    @Test(
+        "a list of backbones has one weight file each and optionally one size each; `sequence` must name the one that it trains on"
+    )
     func severalBackbones() throws {
         let list = ["extract.backbone=[resnet18, inceptionv3]"]
         let random = try Self.parse(Self.text, list + ["extract.weights=random"])
@@ -188,7 +190,8 @@ import Video
     }
 
     @Test(
-        "a transformer's picture is a multiple of its patch, its taps are its own, and it is resized as it was trained")
+        "a transformer's image size is a multiple of its patch size, its taps are specific to it, and it is resized as in training"
+    )
     func transformers() throws {
         func parse(_ more: String) throws -> Pipeline {
             try Pipeline(
@@ -222,7 +225,7 @@ import Video
         -> Pipeline
     { try Pipeline(text: "dataset: {root: clips}\nextract: {\(extract)}\nfinetune: \(part)\n", file: "p.yaml") }
 
-    @Test("the finetune part is read whole") func whole() throws {
+    @Test("all keys of the finetune section are read") func whole() throws {
         let tuning = try #require(
             try Self.pipeline(
                 """
@@ -245,7 +248,7 @@ import Video
     }
 
     @Test(
-        "what is wrong with it is said with its line",
+        "errors in the finetune section name the line",
         arguments: [
             (
                 "{unfreeze: none, model: {kind: lstm}}",

@@ -15,9 +15,9 @@ import Video
 @testable import PipelineFile
 @testable import Workflows
 
-/// One place decides how frames become a network's input: every path gives the features that `extract` stores.
+/// One function defines preprocessing: every code path gives the features that `extract` stores.
 @Suite struct PreprocessingTests {
-    /// A clip that is larger than the images, in fine detail, extracted by a pipeline.
+    /// A clip that is larger than the input size, with fine detail, extracted by a pipeline.
     struct Place {
         let scratch: ScratchFolder
         let configuration: ExtractionConfiguration
@@ -46,7 +46,7 @@ import Video
             configuration.tap = tap
             var extractor = Extractor(
                 name: "x", dataset: pipeline.dataset, configurations: [configuration], workers: 1, version: "")
-            // So that the last bit does not depend on which kernels were measured.
+            // So that results do not depend on the auto-tuned kernels, down to the last bit.
             extractor.tuning = nil
             cache = try CacheFile(path: scratch.path + "/features.sqlite")
             _ = try extractor.run(into: cache) { _ in }
@@ -55,7 +55,7 @@ import Video
             (self.configuration, dataset) = (configuration, pipeline.dataset)
         }
 
-        /// Of `video`, `[frame, feature]`.
+        /// Features of `video`, `[frame, feature]`.
         func rows() throws -> [Float] {
             let features = try features()
             let index = try #require(features.examples.firstIndex { $0.path == "a/0.y4m" })
@@ -67,7 +67,7 @@ import Video
             try SequenceRun.load(cache, dataset: dataset.name, extraction: extraction, views: 1, memory: .max)
         }
 
-        /// A head on the features, untrained.
+        /// An untrained head for the features.
         func run() throws -> (RunDirectory, Head) {
             let input = HeadConfiguration.Input(shape: extraction.record.featureShape, maximumLength: 3)
             let head = try Head(
@@ -82,7 +82,7 @@ import Video
         ("resnet18", ", resize: bicubic, input: symmetric", .bicubic), ("vit_tiny_16", ", resize: bilinear", .bilinear),
     ]
 
-    @Test("predict, similar, search, cam, windows and finetune see the same pixels as extract", arguments: settings)
+    @Test("predict, similar, search, cam, windows and finetune use the same pixels as extract", arguments: settings)
     func everyPath(backbone: String, keys: String, filter: ResizeFilter) throws {
         let place = try Place(backbone, keys: keys)
         let rows = try place.rows()
@@ -96,12 +96,12 @@ import Video
         ) { _ in }
         let entry = try #require(frames.entries.first { $0.clip.path == "a/0.y4m" })
         #expect(try frames.store.frames(key: entry.key) == pixels)
-        // Features of frames that are streamed, of a question's video, and of one to compare with.
+        // Features of streamed frames, of a query video, and of a video to compare with.
         var streamed: [Float] = []
         try FrameStream(
             path: place.video, recipe: place.recipe, weights: LoadedWeights(.random, for: nil).packed, workers: 1
         ).run(place.recipe.sampling) { streamed += $1 }
-        // Streams use kernels that were measured to be fastest, which round differently.
+        // Streams use auto-tuned kernels, which round differently.
         let largest = rows.reduce(0) { max($0, abs($1)) }
         try #require(streamed.count == rows.count)
         #expect(zip(streamed, rows).allSatisfy { abs($0 - $1) <= 1e-5 * largest })
@@ -116,7 +116,7 @@ import Video
             place.cache, dataset: place.dataset.name, extraction: place.extraction, weights: nil, memory: .max)
         #expect(
             try similar.query(place.video) == Array(vectors.rows[index * vectors.size..<(index + 1) * vectors.size]))
-        // What a head makes of them.
+        // The head's output for them.
         let (run, head) = try place.run()
         let expected = try head.probabilities(of: rows).map(Double.init)
         let predicted = try Predictor(run).predict(place.video)

@@ -17,7 +17,9 @@ import Testing
         return try SweepPlan(file: scratch.file("p.yaml", base + sweep))
     }
 
-    @Test("a grid holds every combination, the last key varying fastest, each a whole pipeline") func grid() throws {
+    @Test("a grid contains every combination, the last key varying fastest, each a complete pipeline") func grid()
+        throws
+    {
         let plan = try Self.plan(
             "sweep: {sequence.optimizer.learning_rate: [1e-2, 1e-3], sequence.model: [{kind: average}, {kind: lstm, "
                 + "hidden: 4}]}"
@@ -30,7 +32,7 @@ import Testing
         #expect(plan.points.map { $0.pipeline.training?.model.kind } == [.average, .lstm, .average, .lstm])
     }
 
-    @Test("a random choice draws from lists and ranges, the same each time") func random() throws {
+    @Test("a random search samples from lists and ranges reproducibly") func random() throws {
         let text = """
             sweep:
               random: 40
@@ -46,7 +48,7 @@ import Testing
     }
 
     @Test(
-        "what cannot be swept is an error that says why",
+        "keys that cannot be swept are errors that say why",
         arguments: [
             ("", "`sweep` is missing"), ("sweep: {}", "is empty"),
             ("sweep: {extract.image_size: [64]}", "only keys of `sequence`"),
@@ -61,13 +63,13 @@ import Testing
     }
 }
 
-/// Pipeline files that somebody made to end the program, to hang it or to take all memory.
+/// Pipeline files crafted to crash the program, to hang it or to exhaust memory.
 @Suite struct UntrustedPipelineTests {
     let folder = ScratchFolder()
 
     private func refusal(_ path: String) -> String { TestSupport.refusal { _ = try Pipeline(file: path) } }
 
-    @Test("a named pipe, a device or a file of more than 4 MB is refused at once") func files() throws {
+    @Test("a named pipe, a device or a file of more than 4 MB is rejected immediately") func files() throws {
         let pipe = folder.path + "/p.yaml"
         try #require(mkfifo(pipe, 0o600) == 0)
         #expect(refusal(pipe).contains("it is a named pipe, not a regular file"))
@@ -76,14 +78,14 @@ import Testing
         #expect(refusal(large).contains("the limit is 4194304"))
     }
 
-    @Test("lists nested without end are refused, on one line or on many", arguments: ["[", "{", "- ", "? ", "{a: "])
+    @Test("deeply nested lists are rejected, on one line or on many", arguments: ["[", "{", "- ", "? ", "{a: "])
     func nesting(part: String) throws {
         let path = try folder.file(
             "deep.yaml",
             "name: x\ndataset: " + (part.hasSuffix(" ") && !part.hasPrefix("{") ? "\n  " : "")
                 + String(repeating: part, count: 100_000))
         let words = refusal(path)
-        // libyaml itself gives up on lists in brackets.
+        // libyaml itself rejects deeply nested flow sequences.
         #expect(words.contains("nested more than 64 levels deep") || words.contains("this is not YAML"), "\(words)")
         #expect(words.utf8.count < 3000)
     }

@@ -56,7 +56,7 @@ final class PartialFile {
             throw FetchError.unwritable(path, reason: "it is not a regular file with a single link")
         }
         // Another process may have renamed or removed the file after it was opened.
-        guard flock(file, LOCK_EX | LOCK_NB) == 0, lstat(path, &named) == 0, named.st_ino == opened.st_ino else {
+        guard Self.lock(file), lstat(path, &named) == 0, named.st_ino == opened.st_ino else {
             close(file)
             throw FetchError.busy(path)
         }
@@ -67,6 +67,16 @@ final class PartialFile {
     }
 
     deinit { close(descriptor) }
+
+    /// Locks an open file. A process that is being started inherits locks until it runs its own program, so a held lock
+    /// is tried again for a fifth of a second.
+    private static func lock(_ file: Int32) -> Bool {
+        for _ in 0..<20 {
+            if flock(file, LOCK_EX | LOCK_NB) == 0 { return true }
+            usleep(10_000)
+        }
+        return flock(file, LOCK_EX | LOCK_NB) == 0
+    }
 
     /// Removes links and special files: opening them could write to another file or block.
     private static func removeUnlessPlain(_ path: String) throws {
