@@ -117,7 +117,8 @@ final class TestServer: Sendable {
         case "endless", "huge": sendEndlessly(client, isChunked: request.behaviour == "endless")
         default:
             let status = Int(request.behaviour) ?? 404
-            send(client, "HTTP/1.1 \(status) Status\r\nContent-Length: 4\r\n\r\nnone")
+            sendHead(client, "\(status) Status", "Content-Length: 4")
+            send(client, "none")
         }
     }
 
@@ -129,7 +130,7 @@ final class TestServer: Sendable {
     }
 
     private func redirect(_ client: Int32, to place: String, _ headers: String = "") {
-        send(client, "HTTP/1.1 302 Found\r\nLocation: \(place)\r\n\(headers)Content-Length: 0\r\n\r\n")
+        sendHead(client, "302 Found", "Location: \(place)\r\n\(headers)Content-Length: 0")
     }
 
     private func send(
@@ -138,7 +139,7 @@ final class TestServer: Sendable {
         let (start, body) = (request.start, Array(content.dropFirst(request.start)))
         let status = start > 0 ? "206 Partial Content" : "200 OK"
         let place = start > 0 ? "Content-Range: bytes \(start)-\(content.count - 1)/\(content.count)\r\n" : ""
-        send(client, "HTTP/1.1 \(status)\r\nContent-Length: \(body.count)\r\n\(place)\(headers)\r\n")
+        sendHead(client, status, "Content-Length: \(body.count)\r\n\(place)\(headers)")
         let isSlow = request.behaviour == "slow"
         let part = isCut ? body.prefix(body.count / 2) : body[...]
         let piece = isSlow ? 10_000 : part.count
@@ -151,7 +152,7 @@ final class TestServer: Sendable {
 
     private func sendEndlessly(_ client: Int32, isChunked: Bool) {
         let kind = isChunked ? "Transfer-Encoding: chunked" : "Content-Length: 100000000000"
-        send(client, "HTTP/1.1 200 OK\r\n\(kind)\r\n\r\n")
+        sendHead(client, "200 OK", kind)
         let zeros = [UInt8](repeating: 0, count: 1 << 16)
         let chunk = isChunked ? Array("10000\r\n".utf8) + zeros + Array("\r\n".utf8) : zeros
         while Foundation.send(client, chunk, chunk.count, Int32(MSG_NOSIGNAL)) > 0 {
@@ -166,6 +167,12 @@ final class TestServer: Sendable {
     }
 
     private static func hex(_ data: Data) -> String { data.map { String(format: "%02x", $0) }.joined() }
+
+    /// One connection serves one request, and says so: a client that reused it would send to a closed socket.
+    private func sendHead(_ client: Int32, _ status: String, _ headers: String) {
+        let end = headers.hasSuffix("\r\n") ? "\r\n" : "\r\n\r\n"
+        send(client, "HTTP/1.1 \(status)\r\nConnection: close\r\n\(headers)\(end)")
+    }
 
     private func send(_ client: Int32, _ text: String) {
         let bytes = Array(text.utf8)
