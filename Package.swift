@@ -48,7 +48,7 @@ let package = Package(
         .target(
             name: "ONNX",
             dependencies: ["Inference", "NeuralNetwork", "ONNXMessages", "Escaping", "Files", "Threads"]),
-        .target(name: "CONNXRuntime"),
+        .target(name: "CONNXRuntime", exclude: ["README.md"]),
         .target(name: "ONNXRuntime", dependencies: ["CONNXRuntime"]),
         .target(name: "Tokenizers", dependencies: ["ONNXMessages", "Escaping", "Files"]),
         .target(
@@ -208,7 +208,7 @@ let package = Package(
             ]),
         .target(name: "CKernels", dependencies: ["CONNXRuntime"], path: "Tests/CKernels"),
         .testTarget(
-            name: "ONNXRuntimeTests", dependencies: ["CKernels", "NeuralNetwork", "TestSupport"],
+            name: "ONNXRuntimeTests", dependencies: ["CKernels", "NeuralNetwork", "ONNXRuntime", "TestSupport"],
             exclude: ["FakeGPU.c", "Lanes.h"]),
         .testTarget(
             name: "SequenceModelsTests",

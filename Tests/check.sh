@@ -45,7 +45,7 @@ tests() {
   local unexpected=0 line
   while IFS= read -r line; do
     is_expected "$line" || { echo "skipped unexpectedly: $line" >&2; unexpected=1; }
-  done < <(grep -aE '^. (Test|Suite) .* skipped' "$log")
+  done < <(grep -aE '^. (Test|Suite) .* skipped(: "|\.$)' "$log")
   return $unexpected
 }
 

@@ -2,95 +2,76 @@
 
 #include <dlfcn.h>
 
-typedef struct {
-  const void *const *(*table)(uint32_t version);
-  const char *(*version)(void);
-} Base;
+const OrtApi *ort;
 
-struct onnxruntime_library onnxruntime_library;
+static const char *version = "";
+static OrtEnv *environment;
 
-static void release_status(void *status) {
-  if (status) CALL(RELEASE_STATUS, void (*)(void *))(status);
-}
-
-char *onnxruntime_outcome(void *status) {
+char *onnxruntime_outcome(OrtStatus *status) {
   if (!status) return NULL;
-  char *text = strdup(CALL(GET_ERROR_MESSAGE, const char *(*)(const void *))(status));
-  release_status(status);
+  char *text = strdup(ort->GetErrorMessage(status));
+  ort->ReleaseStatus(status);
   return text;
 }
 
-void onnxruntime_release(int place, void *object) {
-  if (object) CALL(place, void (*)(void *))(object);
-}
-
 char *onnxruntime_load(const char *path) {
-  if (onnxruntime_library.environment) return NULL;
+  if (environment) return NULL;
   void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!handle) return strdup(dlerror());
-  const Base *(*base)(void) = (const Base *(*)(void))dlsym(handle, "OrtGetApiBase");
+  const OrtApiBase *(*base)(void) = (const OrtApiBase *(*)(void))dlsym(handle, "OrtGetApiBase");
   if (!base) return strdup("it has no function OrtGetApiBase");
-  onnxruntime_library.functions = base()->table(INTERFACE);
-  if (!onnxruntime_library.functions) return strdup("it is older than version 1.12");
-  onnxruntime_library.version = base()->version();
-  return onnxruntime_outcome(CALL(CREATE_ENVIRONMENT, void *(*)(int, const char *, void **))(
-    FATAL, "zoetrope", &onnxruntime_library.environment));
+  if (!(ort = base()->GetApi(ORT_API_VERSION))) return strdup("it is older than version 1.12");
+  version = base()->GetVersionString();
+  return onnxruntime_outcome(ort->CreateEnv(ORT_LOGGING_LEVEL_FATAL, "zoetrope", &environment));
 }
 
 bool onnxruntime_preload(const char *path) { return dlopen(path, RTLD_LAZY | RTLD_GLOBAL) != NULL; }
 
-const char *onnxruntime_version(void) { return onnxruntime_library.version ? onnxruntime_library.version : ""; }
+const char *onnxruntime_version(void) { return version; }
 
 /// Adds the CUDA provider to the session options.
-static char *use_cuda(void *options, const char *const *keys, const char *const *values, size_t count) {
-  void *cuda = NULL;
-  char *failure = onnxruntime_outcome(CALL(CREATE_CUDA_OPTIONS, void *(*)(void **))(&cuda));
-  if (!failure) {
-    failure = onnxruntime_outcome(CALL(UPDATE_CUDA_OPTIONS, void *(*)(void *, const char *const *, const char *const *, size_t))(
-      cuda, keys, values, count));
-  }
-  if (!failure) failure = onnxruntime_outcome(CALL(APPEND_CUDA, void *(*)(void *, const void *))(options, cuda));
-  onnxruntime_release(RELEASE_CUDA_OPTIONS, cuda);
+static char *use_cuda(OrtSessionOptions *options, const char *const *keys, const char *const *values, size_t count) {
+  OrtCUDAProviderOptionsV2 *cuda = NULL;
+  char *failure = onnxruntime_outcome(ort->CreateCUDAProviderOptions(&cuda));
+  if (!failure) failure = onnxruntime_outcome(ort->UpdateCUDAProviderOptions(cuda, keys, values, count));
+  if (!failure) failure = onnxruntime_outcome(ort->SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda));
+  ort->ReleaseCUDAProviderOptions(cuda);
   return failure;
 }
 
 char *onnxruntime_open(
   const char *model, bool cuda, const char *const *keys, const char *const *values, size_t count, int threads,
   onnxruntime_session **session) {
-  void *options = NULL;
+  OrtSessionOptions *options = NULL;
   onnxruntime_session own = {NULL, NULL, cuda};
   acquire_capture_lock(false);
-  char *failure = onnxruntime_outcome(CALL(CREATE_OPTIONS, void *(*)(void **))(&options));
-  if (!failure) failure = onnxruntime_outcome(CALL(SET_INTRA_THREADS, void *(*)(void *, int))(options, threads));
+  char *failure = onnxruntime_outcome(ort->CreateSessionOptions(&options));
+  if (!failure) failure = onnxruntime_outcome(ort->SetIntraOpNumThreads(options, threads));
   if (!failure && cuda) failure = use_cuda(options, keys, values, count);
   if (!failure) failure = onnxruntime_add_operators(options, cuda);
+  if (!failure) failure = onnxruntime_outcome(ort->CreateSession(environment, model, options, &own.session));
   if (!failure) {
-    failure = onnxruntime_outcome(CALL(CREATE_SESSION, void *(*)(const void *, const char *, const void *, void **))(
-      onnxruntime_library.environment, model, options, &own.session));
+    failure = onnxruntime_outcome(
+      cuda ? ort->CreateMemoryInfo("Cuda", OrtArenaAllocator, 0, OrtMemTypeDefault, &own.memory)
+           : ort->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &own.memory));
   }
-  if (!failure && cuda) {
-    failure = onnxruntime_outcome(CALL(CREATE_MEMORY, void *(*)(const char *, int, int, int, void **))(
-      "Cuda", ARENA, 0, DEFAULT_MEMORY, &own.memory));
-  } else if (!failure) {
-    failure = onnxruntime_outcome(CALL(CREATE_CPU_MEMORY, void *(*)(int, int, void **))(ARENA, DEFAULT_MEMORY, &own.memory));
-  }
-  onnxruntime_release(RELEASE_OPTIONS, options);
+  ort->ReleaseSessionOptions(options);
   release_capture_lock(false);
   *session = NULL;
   if (!failure && (*session = malloc(sizeof own))) {
     **session = own;
     return NULL;
   }
-  onnxruntime_release(RELEASE_MEMORY, own.memory);
-  onnxruntime_release(RELEASE_SESSION, own.session);
+  ort->ReleaseMemoryInfo(own.memory);
+  ort->ReleaseSession(own.session);
   return failure ? failure : strdup("there is no memory left");
 }
 
 void onnxruntime_close(onnxruntime_session *session) {
   if (!session) return;
   acquire_capture_lock(false);
-  onnxruntime_release(RELEASE_MEMORY, session->memory);
-  onnxruntime_release(RELEASE_SESSION, session->session);
+  ort->ReleaseMemoryInfo(session->memory);
+  ort->ReleaseSession(session->session);
   release_capture_lock(false);
   free(session);
 }

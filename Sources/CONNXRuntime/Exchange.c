@@ -7,7 +7,7 @@ typedef struct {
   /// Host memory of the program, and device memory of the GPU.
   void *host, *device;
   /// The library's tensor for the memory.
-  void *value;
+  OrtValue *value;
 } region;
 
 struct onnxruntime_exchange {
@@ -15,36 +15,31 @@ struct onnxruntime_exchange {
   char *input_name, *output_name;
   region input, output;
   /// On a GPU: the allocators of pinned host memory and of device memory.
-  void *pinned, *device;
+  OrtAllocator *pinned, *device;
   /// Binds the model's inputs and outputs to fixed addresses, which CUDA graph capture requires.
-  void *binding;
+  OrtIoBinding *binding;
   /// Workspace of the program's own operators.
   gpu_workspace workspace;
   bool has_run;
 };
 
 /// Creates an allocator of a kind of memory for a GPU session.
-static char *allocator(const onnxruntime_session *session, const char *name, int kind, void **made) {
-  void *memory = NULL;
-  char *failure = onnxruntime_outcome(
-    CALL(CREATE_MEMORY, void *(*)(const char *, int, int, int, void **))(name, ARENA, 0, kind, &memory));
-  if (!failure) {
-    failure = onnxruntime_outcome(
-      CALL(CREATE_ALLOCATOR, void *(*)(const void *, const void *, void **))(session->session, memory, made));
-  }
-  onnxruntime_release(RELEASE_MEMORY, memory);
+static char *allocator(const onnxruntime_session *session, const char *name, int kind, OrtAllocator **made) {
+  OrtMemoryInfo *memory = NULL;
+  char *failure = onnxruntime_outcome(ort->CreateMemoryInfo(name, OrtArenaAllocator, 0, kind, &memory));
+  if (!failure) failure = onnxruntime_outcome(ort->CreateAllocator(session->session, memory, made));
+  ort->ReleaseMemoryInfo(memory);
   return failure;
 }
 
-static char *allocate(void *allocator, size_t bytes, void **memory) {
-  if (allocator)
-    return onnxruntime_outcome(CALL(ALLOCATE, void *(*)(void *, size_t, void **))(allocator, bytes, memory));
+static char *allocate(OrtAllocator *allocator, size_t bytes, void **memory) {
+  if (allocator) return onnxruntime_outcome(ort->AllocatorAlloc(allocator, bytes, memory));
   return (*memory = malloc(bytes)) ? NULL : strdup("failed to allocate memory");
 }
 
-static void release(void *allocator, void *memory) {
+static void release(OrtAllocator *allocator, void *memory) {
   if (!allocator) free(memory);
-  else if (memory) free(onnxruntime_outcome(CALL(FREE, void *(*)(void *, void *))(allocator, memory)));
+  else if (memory) free(onnxruntime_outcome(ort->AllocatorFree(allocator, memory)));
 }
 
 static char *place(onnxruntime_exchange *exchange, onnxruntime_value value, size_t element, int type, region *made) {
@@ -56,22 +51,18 @@ static char *place(onnxruntime_exchange *exchange, onnxruntime_value value, size
   memset(made->host, 0, made->bytes);
   for (size_t i = 0; type == UINT8 && i < made->bytes; i++) ((uint8_t *)made->host)[i] = (uint8_t)(i * 2654435761u >> 24);
   if (exchange->device && (failure = allocate(exchange->device, made->bytes, &made->device))) return failure;
-  return onnxruntime_outcome(
-    CALL(CREATE_TENSOR_WITH_DATA, void *(*)(const void *, void *, size_t, const int64_t *, size_t, int, void **))(
-      exchange->session->memory, exchange->device ? made->device : made->host, made->bytes, value.shape, value.rank,
-      type, &made->value));
+  return onnxruntime_outcome(ort->CreateTensorWithDataAsOrtValue(
+    exchange->session->memory, exchange->device ? made->device : made->host, made->bytes, value.shape, value.rank, type,
+    &made->value));
 }
 
 static char *bind(onnxruntime_exchange *exchange) {
-  char *failure = onnxruntime_outcome(
-    CALL(CREATE_BINDING, void *(*)(void *, void **))(exchange->session->session, &exchange->binding));
+  char *failure = onnxruntime_outcome(ort->CreateIoBinding(exchange->session->session, &exchange->binding));
   if (!failure) {
-    failure = onnxruntime_outcome(CALL(BIND_INPUT, void *(*)(void *, const char *, const void *))(
-      exchange->binding, exchange->input_name, exchange->input.value));
+    failure = onnxruntime_outcome(ort->BindInput(exchange->binding, exchange->input_name, exchange->input.value));
   }
   if (failure) return failure;
-  return onnxruntime_outcome(CALL(BIND_OUTPUT, void *(*)(void *, const char *, const void *))(
-    exchange->binding, exchange->output_name, exchange->output.value));
+  return onnxruntime_outcome(ort->BindOutput(exchange->binding, exchange->output_name, exchange->output.value));
 }
 
 char *onnxruntime_exchange_make(
@@ -87,8 +78,8 @@ char *onnxruntime_exchange_make(
   acquire_capture_lock(false);
   if (session->is_cuda) {
     failure = gpu_enter();
-    if (!failure) failure = allocator(session, "CudaPinned", OUTPUT_MEMORY, &exchange->pinned);
-    if (!failure) failure = allocator(session, "Cuda", DEFAULT_MEMORY, &exchange->device);
+    if (!failure) failure = allocator(session, "CudaPinned", OrtMemTypeCPUOutput, &exchange->pinned);
+    if (!failure) failure = allocator(session, "Cuda", OrtMemTypeDefault, &exchange->device);
   }
   if (!failure) failure = place(exchange, input, 1, UINT8, &exchange->input);
   if (!failure) failure = place(exchange, output, sizeof(float), FLOAT32, &exchange->output);
@@ -115,8 +106,7 @@ static char *run(onnxruntime_exchange *exchange) {
     gpu_use(&exchange->workspace);
   }
   if (!failure) {
-    failure = onnxruntime_outcome(CALL(RUN_WITH_BINDING, void *(*)(void *, const void *, const void *))(
-      exchange->session->session, NULL, exchange->binding));
+    failure = onnxruntime_outcome(ort->RunWithBinding(exchange->session->session, NULL, exchange->binding));
   }
   char *own = onnxruntime_operator_failure();
   if (failure) free(own);
@@ -138,16 +128,16 @@ char *onnxruntime_exchange_run(onnxruntime_exchange *exchange) {
 void onnxruntime_exchange_destroy(onnxruntime_exchange *exchange) {
   if (!exchange) return;
   acquire_capture_lock(false);
-  onnxruntime_release(RELEASE_BINDING, exchange->binding);
+  ort->ReleaseIoBinding(exchange->binding);
   region *regions[] = {&exchange->input, &exchange->output};
   for (int i = 0; i < 2; i++) {
-    onnxruntime_release(RELEASE_VALUE, regions[i]->value);
+    ort->ReleaseValue(regions[i]->value);
     release(exchange->pinned, regions[i]->host);
     if (exchange->device) release(exchange->device, regions[i]->device);
   }
   gpu_release(&exchange->workspace);
-  onnxruntime_release(RELEASE_ALLOCATOR, exchange->pinned);
-  onnxruntime_release(RELEASE_ALLOCATOR, exchange->device);
+  ort->ReleaseAllocator(exchange->pinned);
+  ort->ReleaseAllocator(exchange->device);
   release_capture_lock(false);
   free(exchange->input_name);
   free(exchange->output_name);

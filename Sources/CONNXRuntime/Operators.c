@@ -1,50 +1,32 @@
 #include "Attention.h"
-#include "Internal.h"
+#include "KernelContext.h"
 #include "Product.h"
 
 #include <pthread.h>
 
-// Operators of the program's own, in the domain `zoetrope`, for what would be several passes over memory:
+// Custom operators, in the domain `zoetrope`, that fuse what would be several passes over memory:
 //
 //   Epilogue   x [.., channels], bias [channels], residual like x (may be missing) → activation(x + bias + residual)
-//   Normalize  x, bias, weight, shift [channels], residual → normalisation over channels of x + bias + residual, and that sum
-//   Scale      x [batch, .., channels], factors [batch, .., channels], one a channel for each of the batch → their product
-//   Pixels     bytes [.., 3], scale [3], offset [3] → bytes · scale + offset [.., width], zeros behind the third
-//   Product    x, weight, bias [filters], residual (may be missing) → activation(x ∗ weight + bias + residual), where weight is
-//              [filters, channels] for x [.., channels]; for images [batch, height, width, channels] it is [filters, rows,
-//              columns, channels of a group], or [rows, columns, channels] where each channel is by itself
-//   Attention  rows [batch, token, query | key | value] → softmax(query · keyᵀ / √width) · value [batch, token, ..] of heads
-//   Pool       x [batch, height, width, channels] → the largest of each window, or their mean
+//   Normalize  x, bias, weight, shift [channels], residual → layer normalisation of x + bias + residual, and that sum
+//   Scale      x [batch, .., channels], factors [batch, .., channels], one per image and channel → their product
+//   Pixels     bytes [.., 3], scale [3], offset [3] → bytes · scale + offset [.., width], zeros after the third
+//   Product    x, weight, bias [filters], residual (may be missing) → activation(x ∗ weight + bias + residual); weight is
+//              [filters, channels] for x [.., channels]; for images [batch, height, width, channels] it is [filters,
+//              rows, columns, channels of a group], or [rows, columns, channels] if depthwise
+//   Attention  rows [batch, token, query | key | value] → softmax(query · keyᵀ / √width) · value [batch, token, ..]
+//   Pool       x [batch, height, width, channels] → the maximum of each window, or its mean
 //
-// Their names end with the type of their numbers, for the library cannot infer it.
-
-/// The library's custom operator interface of version 12.
-typedef struct operator_interface {
-  uint32_t version;
-  void *(*create)(const struct operator_interface *, const void *api, const void *info);
-  const char *(*name)(const struct operator_interface *);
-  const char *(*provider)(const struct operator_interface *);
-  int (*input_type)(const struct operator_interface *, size_t index);
-  size_t (*count_inputs)(const struct operator_interface *);
-  int (*output_type)(const struct operator_interface *, size_t index);
-  size_t (*count_outputs)(const struct operator_interface *);
-  void (*compute)(void *kernel, void *context);
-  void (*destroy)(void *kernel);
-  int (*input_kind)(const struct operator_interface *, size_t index);
-  int (*output_kind)(const struct operator_interface *, size_t index);
-} operator_interface;
+// Their names end with the element type, which the library cannot infer.
 
 /// Operators other than passes.
 enum { PRODUCT = PASS_SCALE + 1, POOL, ATTENTION };
 
 typedef struct {
-  operator_interface interface;
+  OrtCustomOp interface;
   const char *name;
   int kind, type;
   bool is_cuda;
 } operator;
-
-enum { REQUIRED, OPTIONAL };
 
 /// Integer attributes; operators without one leave it zero.
 enum { ACTIVATION, CHANNELS, REVERSED, GROUPS, KERNEL, STRIDE = KERNEL + 2, DILATION = STRIDE + 2,
@@ -61,65 +43,51 @@ typedef struct {
   float epsilon;
 } kernel;
 
-static _Thread_local char *last_failure;
-
-static void fail(char *failure) {
-  if (!failure) return;
-  free(last_failure);
-  last_failure = failure;
-}
-
-char *onnxruntime_operator_failure(void) {
-  char *failure = last_failure;
-  last_failure = NULL;
-  return failure;
-}
-
 // MARK: - Signatures
 
-static const operator *own(const operator_interface *interface) { return (const operator *)interface; }
+static const operator *own(const OrtCustomOp *interface) { return (const operator *)interface; }
 
-static const char *name_of(const operator_interface *interface) { return own(interface)->name; }
+static const char *name_of(const OrtCustomOp *interface) { return own(interface)->name; }
 
-static const char *provider_of(const operator_interface *interface) {
+static const char *provider_of(const OrtCustomOp *interface) {
   return own(interface)->is_cuda ? "CUDAExecutionProvider" : "CPUExecutionProvider";
 }
 
-static size_t count_inputs(const operator_interface *interface) {
+static size_t count_inputs(const OrtCustomOp *interface) {
   static const size_t counts[] = {[PASS_EPILOGUE] = 3, [PASS_NORMALIZE] = 5, [PASS_PIXELS] = 3, [PASS_SCALE] = 2,
                                   [PRODUCT] = 4, [POOL] = 1, [ATTENTION] = 1};
   return counts[own(interface)->kind];
 }
 
-static size_t count_outputs(const operator_interface *interface) {
+static size_t count_outputs(const OrtCustomOp *interface) {
   return own(interface)->kind == PASS_NORMALIZE ? 2 : 1;
 }
 
-static int input_type(const operator_interface *interface, size_t index) {
+static int input_type(const OrtCustomOp *interface, size_t index) {
   if (own(interface)->kind == PASS_PIXELS) return index == 0 ? UINT8 : FLOAT32;
   return own(interface)->type;
 }
 
-static int output_type(const operator_interface *interface, size_t index) {
+static int output_type(const OrtCustomOp *interface, size_t index) {
   (void)index;
   return own(interface)->type;
 }
 
-static int input_kind(const operator_interface *interface, size_t index) {
+static int input_kind(const OrtCustomOp *interface, size_t index) {
   int kind = own(interface)->kind;
   bool has_residual = kind == PASS_EPILOGUE || kind == PASS_NORMALIZE || kind == PRODUCT;
   bool is_residual = has_residual && index + 1 == count_inputs(interface);
-  return is_residual ? OPTIONAL : REQUIRED;
+  return is_residual ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
 }
 
-static int output_kind(const operator_interface *interface, size_t index) {
+static int output_kind(const OrtCustomOp *interface, size_t index) {
   (void)interface;
-  return index > 0 ? OPTIONAL : REQUIRED;
+  return index > 0 ? INPUT_OUTPUT_OPTIONAL : INPUT_OUTPUT_REQUIRED;
 }
 
 // MARK: - Execution
 
-static void *create(const operator_interface *interface, const void *api, const void *info) {
+static void *create(const OrtCustomOp *interface, const OrtApi *api, const OrtKernelInfo *info) {
   (void)api;
   kernel *made = calloc(1, sizeof *made);
   if (!made) return NULL;
@@ -128,84 +96,38 @@ static void *create(const operator_interface *interface, const void *api, const 
   made->type = it->type;
   made->is_cuda = it->is_cuda;
   for (int i = 0; i < INTEGERS; i++) {
-    free(onnxruntime_outcome(CALL(GET_INTEGER_ATTRIBUTE, void *(*)(const void *, const char *, int64_t *))(
-      info, integer_names[i], &made->integers[i])));
+    free(onnxruntime_outcome(ort->KernelInfoGetAttribute_int64(info, integer_names[i], &made->integers[i])));
   }
-  free(onnxruntime_outcome(CALL(GET_NUMBER_ATTRIBUTE, void *(*)(const void *, const char *, float *))(
-    info, "epsilon", &made->epsilon)));
+  free(onnxruntime_outcome(ort->KernelInfoGetAttribute_float(info, "epsilon", &made->epsilon)));
   return made;
 }
 
-static const void *input(void *context, size_t index) {
-  void *value = NULL, *data = NULL;
-  size_t count = 0;
-  fail(onnxruntime_outcome(CALL(COUNT_INPUTS, void *(*)(const void *, size_t *))(context, &count)));
-  if (index >= count) return NULL;
-  fail(onnxruntime_outcome(CALL(GET_INPUT, void *(*)(const void *, size_t, void **))(context, index, &value)));
-  if (value) fail(onnxruntime_outcome(CALL(GET_DATA, void *(*)(void *, void **))(value, &data)));
-  return data;
-}
-
-static void *output(void *context, size_t index, const int64_t *shape, size_t rank) {
-  void *value = NULL, *data = NULL;
-  size_t count = 0;
-  fail(onnxruntime_outcome(CALL(COUNT_OUTPUTS, void *(*)(const void *, size_t *))(context, &count)));
-  if (index >= count) return NULL;
-  fail(onnxruntime_outcome(CALL(GET_OUTPUT, void *(*)(void *, size_t, const int64_t *, size_t, void **))(
-    context, index, shape, rank, &value)));
-  if (value) fail(onnxruntime_outcome(CALL(GET_DATA, void *(*)(void *, void **))(value, &data)));
-  return data;
-}
-
-enum { MOST_DIMENSIONS = 8 };
-
-/// Dimensions of an input.
-static size_t shape_of(void *context, size_t index, int64_t *shape) {
-  void *value = NULL, *information = NULL;
-  size_t rank = 0;
-  fail(onnxruntime_outcome(CALL(GET_INPUT, void *(*)(const void *, size_t, void **))(context, index, &value)));
-  if (!value) return 0;
-  fail(onnxruntime_outcome(CALL(GET_SHAPE, void *(*)(const void *, void **))(value, &information)));
-  if (!information) return 0;
-  fail(onnxruntime_outcome(CALL(COUNT_DIMENSIONS, void *(*)(const void *, size_t *))(information, &rank)));
-  if (rank > MOST_DIMENSIONS) rank = 0;
-  fail(onnxruntime_outcome(CALL(GET_DIMENSIONS, void *(*)(const void *, int64_t *, size_t))(information, shape, rank)));
-  onnxruntime_release(RELEASE_SHAPE, information);
-  return rank;
-}
-
-static void *stream_of(void *context) {
-  void *stream = NULL;
-  fail(onnxruntime_outcome(CALL(GET_STREAM, void *(*)(const void *, void **))(context, &stream)));
-  return stream;
-}
-
-static void compute_pass(const kernel *it, void *context, int64_t *shape, size_t rank) {
+static void compute_pass(const kernel *it, OrtKernelContext *context, int64_t *shape, size_t rank) {
   pass own = {
     .kind = it->kind, .type = it->type, .rows = 1, .channels = (size_t)shape[rank - 1],
     .activation = (int)it->integers[ACTIVATION], .epsilon = it->epsilon, .width = (int)it->integers[CHANNELS],
-    .reversed = (int)it->integers[REVERSED], .x = input(context, 0), .first = input(context, 1),
+    .reversed = (int)it->integers[REVERSED], .x = context_input(context, 0), .first = context_input(context, 1),
   };
   for (size_t axis = 0; axis + 1 < rank; axis++) own.rows *= (size_t)shape[axis];
   own.alike = shape[0] > 0 ? own.rows / (size_t)shape[0] : 1;
   switch (it->kind) {
   case PASS_SCALE: break;
-  case PASS_EPILOGUE: own.residual = input(context, 2); break;
+  case PASS_EPILOGUE: own.residual = context_input(context, 2); break;
   case PASS_NORMALIZE:
-    own.second = input(context, 2);
-    own.third = input(context, 3);
-    own.residual = input(context, 4);
+    own.second = context_input(context, 2);
+    own.third = context_input(context, 3);
+    own.residual = context_input(context, 4);
     break;
   default:
-    own.second = input(context, 2);
+    own.second = context_input(context, 2);
     shape[rank - 1] = it->integers[CHANNELS];
   }
-  own.y = output(context, 0, shape, rank);
-  if (it->kind == PASS_NORMALIZE) own.sum = output(context, 1, shape, rank);
-  if (last_failure || own.rows == 0) return;
+  own.y = context_output(context, 0, shape, rank);
+  if (it->kind == PASS_NORMALIZE) own.sum = context_output(context, 1, shape, rank);
+  if (context_has_failed() || own.rows == 0) return;
   if (!it->is_cuda) return pass_on_cpu(&own);
-  void *stream = stream_of(context);
-  if (!last_failure) fail(pass_on_gpu(&own, stream));
+  void *stream = context_stream(context);
+  if (!context_has_failed()) context_fail(pass_on_gpu(&own, stream));
 }
 
 /// Number of window positions along an axis.
@@ -215,11 +137,11 @@ static int64_t places(const kernel *it, int axis, int64_t size, int64_t kernel, 
   return stride > 0 && whole >= reach ? (whole - reach) / stride + 1 : 0;
 }
 
-static void compute_pool(const kernel *it, void *context, int64_t *shape, size_t rank) {
-  if (rank != 4) return fail(strdup("Pool takes images"));
+static void compute_pool(const kernel *it, OrtKernelContext *context, int64_t *shape, size_t rank) {
+  if (rank != 4) return context_fail(strdup("Pool takes images"));
   pooling own = {
     .type = it->type, .is_mean = it->integers[IS_MEAN], .counts_padding = it->integers[COUNTS_PADDING],
-    .images = shape[0], .channels = shape[3], .x = input(context, 0)};
+    .images = shape[0], .channels = shape[3], .x = context_input(context, 0)};
   for (int axis = 0; axis < 2; axis++) {
     own.size[axis] = shape[1 + axis];
     own.kernel[axis] = it->integers[KERNEL + axis];
@@ -227,20 +149,20 @@ static void compute_pool(const kernel *it, void *context, int64_t *shape, size_t
     own.leading[axis] = it->integers[LEADING + axis];
     own.result[axis] = shape[1 + axis] = places(it, axis, shape[1 + axis], own.kernel[axis], 1);
   }
-  own.y = output(context, 0, shape, rank);
-  if (last_failure || own.images == 0) return;
+  own.y = context_output(context, 0, shape, rank);
+  if (context_has_failed() || own.images == 0) return;
   if (!it->is_cuda) return pooling_on_cpu(&own);
-  void *stream = stream_of(context);
-  if (!last_failure) fail(pooling_on_gpu(&own, stream));
+  void *stream = context_stream(context);
+  if (!context_has_failed()) context_fail(pooling_on_gpu(&own, stream));
 }
 
-static void compute_product(const kernel *it, void *context, int64_t *shape, size_t rank) {
+static void compute_product(const kernel *it, OrtKernelContext *context, int64_t *shape, size_t rank) {
   int64_t weight[MOST_DIMENSIONS];
-  size_t weight_rank = shape_of(context, 1, weight);
+  size_t weight_rank = context_shape(context, 1, weight);
   bool is_linear = weight_rank == 2, is_depthwise = weight_rank == 3;
-  if (weight_rank < 2 || weight_rank > 4 || (!is_linear && rank != 4)) return fail(strdup("Product takes images or rows"));
+  if (weight_rank < 2 || weight_rank > 4 || (!is_linear && rank != 4)) return context_fail(strdup("Product takes images or rows"));
   product own = {
-    .x = input(context, 0), .weight = input(context, 1), .bias = input(context, 2), .residual = input(context, 3)};
+    .x = context_input(context, 0), .weight = context_input(context, 1), .bias = context_input(context, 2), .residual = context_input(context, 3)};
   own.layer.type = it->type;
   own.layer.channels = shape[rank - 1];
   own.layer.filters = weight[is_depthwise ? 2 : 0];
@@ -261,30 +183,30 @@ static void compute_product(const kernel *it, void *context, int64_t *shape, siz
     if (!is_linear) shape[1 + axis] = own.layer.result[axis];
   }
   shape[rank - 1] = own.layer.filters;
-  own.y = output(context, 0, shape, rank);
-  if (last_failure || own.layer.images == 0) return;
+  own.y = context_output(context, 0, shape, rank);
+  if (context_has_failed() || own.layer.images == 0) return;
   if (!it->is_cuda) return product_on_cpu(&own);
-  void *stream = stream_of(context);
-  if (!last_failure) fail(product_on_gpu(&own, stream));
+  void *stream = context_stream(context);
+  if (!context_has_failed()) context_fail(product_on_gpu(&own, stream));
 }
 
-static void compute_attention(const kernel *it, void *context, int64_t *shape, size_t rank) {
+static void compute_attention(const kernel *it, OrtKernelContext *context, int64_t *shape, size_t rank) {
   int64_t heads = it->integers[HEADS], size = rank == 3 ? shape[2] / 3 : 0;
-  if (heads < 1 || size < 1 || size % heads != 0) return fail(strdup("Attention takes query, key and value side by side"));
-  attention own = {{it->type, shape[0], shape[1], heads, size / heads}, input(context, 0), NULL};
+  if (heads < 1 || size < 1 || size % heads != 0) return context_fail(strdup("Attention takes query, key and value side by side"));
+  attention own = {{it->type, shape[0], shape[1], heads, size / heads}, context_input(context, 0), NULL};
   shape[2] = size;
-  own.y = output(context, 0, shape, rank);
-  if (last_failure || own.layer.batch == 0) return;
+  own.y = context_output(context, 0, shape, rank);
+  if (context_has_failed() || own.layer.batch == 0) return;
   if (!it->is_cuda) return attention_on_cpu(&own);
-  void *stream = stream_of(context);
-  if (!last_failure) fail(attention_on_gpu(&own, stream));
+  void *stream = context_stream(context);
+  if (!context_has_failed()) context_fail(attention_on_gpu(&own, stream));
 }
 
-static void compute(void *opaque, void *context) {
+static void compute(void *opaque, OrtKernelContext *context) {
   const kernel *it = opaque;
   int64_t shape[MOST_DIMENSIONS];
-  size_t rank = shape_of(context, 0, shape);
-  if (rank == 0) return fail(strdup("an operator's input has no shape"));
+  size_t rank = context_shape(context, 0, shape);
+  if (rank == 0) return context_fail(strdup("an operator's input has no shape"));
   switch (it->kind) {
   case PRODUCT: return compute_product(it, context, shape, rank);
   case POOL: return compute_pool(it, context, shape, rank);
@@ -296,7 +218,7 @@ static void compute(void *opaque, void *context) {
 // MARK: - Registration
 
 #define OPERATOR(text, what, numbers, cuda) \
-  {{INTERFACE, create, name_of, provider_of, input_type, count_inputs, output_type, count_outputs, compute, free, \
+  {{ORT_API_VERSION, create, name_of, provider_of, input_type, count_inputs, output_type, count_outputs, compute, free, \
     input_kind, output_kind}, text, what, numbers, cuda}
 
 #define HALVES(text, what) \
@@ -319,26 +241,26 @@ static operator cpu_operators[] = {
 };
 
 /// A domain with all operators of one device; NULL and an error message on failure.
-static void *make_domain(bool cuda, char **failure) {
+static OrtCustomOpDomain *make_domain(bool cuda, char **failure) {
   operator *operators = cuda ? gpu_operators : cpu_operators;
   size_t count = (cuda ? sizeof gpu_operators : sizeof cpu_operators) / sizeof *operators;
-  void *domain = NULL;
-  *failure = onnxruntime_outcome(CALL(CREATE_DOMAIN, void *(*)(const char *, void **))("zoetrope", &domain));
+  OrtCustomOpDomain *domain = NULL;
+  *failure = onnxruntime_outcome(ort->CreateCustomOpDomain("zoetrope", &domain));
   for (size_t i = 0; i < count && !*failure; i++) {
-    *failure = onnxruntime_outcome(CALL(ADD_TO_DOMAIN, void *(*)(void *, const void *))(domain, &operators[i]));
+    *failure = onnxruntime_outcome(ort->CustomOpDomain_Add(domain, &operators[i].interface));
   }
   return *failure ? NULL : domain;
 }
 
-char *onnxruntime_add_operators(void *options, bool cuda) {
+char *onnxruntime_add_operators(OrtSessionOptions *options, bool cuda) {
   // The library refers to them while sessions exist. Sessions may be created by several threads.
-  static void *domains[2];
+  static OrtCustomOpDomain *domains[2];
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   char *failure = NULL;
   pthread_mutex_lock(&lock);
   if (!domains[cuda]) domains[cuda] = make_domain(cuda, &failure);
-  void *domain = domains[cuda];
+  OrtCustomOpDomain *domain = domains[cuda];
   pthread_mutex_unlock(&lock);
   if (failure) return failure;
-  return onnxruntime_outcome(CALL(ADD_DOMAIN, void *(*)(void *, void *))(options, domain));
+  return onnxruntime_outcome(ort->AddCustomOpDomain(options, domain));
 }

@@ -26,10 +26,7 @@ package struct ClipVectors: Sendable {
         if let place = means.firstIndex(where: { !$0.isFinite }) {
             throw SequenceError.notFinite(video: examples[place / size].path)
         }
-        var centre = [Double](repeating: 0, count: size)
-        for (place, value) in means.enumerated() { centre[place % size] += Double(value) }
-        self.centre = centre.map { Float($0 / Double(max(1, features.examples.count))) }
-        rows = Self.directions(of: means, from: self.centre)
+        (centre, rows) = Self.centred(means, size: size)
         if !rows.areFinite, let place = means.indices.max(by: { abs(means[$0]) < abs(means[$1]) }) {
             throw SequenceError.notFinite(video: examples[place / size].path)
         }
@@ -37,6 +34,14 @@ package struct ClipVectors: Sendable {
 
     /// Centred unit vectors of other sequences. `means`: mean features `[clip, feature]`.
     package func directions(of means: [Float]) -> [Float] { Self.directions(of: means, from: centre) }
+
+    /// The mean of vectors `[clip, size]`, and their centred unit vectors.
+    static func centred(_ vectors: [Float], size: Int) -> (centre: [Float], rows: [Float]) {
+        var sums = [Double](repeating: 0, count: size)
+        for (place, value) in vectors.enumerated() { sums[place % size] += Double(value) }
+        let centre = sums.map { Float($0 / Double(max(1, vectors.count / max(1, size)))) }
+        return (centre, directions(of: vectors, from: centre))
+    }
 
     private static func directions(of means: [Float], from centre: [Float]) -> [Float] {
         let size = centre.count

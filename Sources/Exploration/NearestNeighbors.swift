@@ -16,7 +16,12 @@ package enum NearestNeighbors {
     /// - `count`: number of neighbours, without the clip itself.
     /// - Returns: for each clip, the most similar first; ties in the order of the clips.
     package static func all(_ vectors: ClipVectors, count: Int) -> [[Neighbor]] {
-        let products = RowProducts(vectors.rows, size: vectors.size)
+        all(vectors.rows, size: vectors.size, count: count)
+    }
+
+    /// `rows`: unit vectors `[clip, size]`.
+    static func all(_ rows: [Float], size: Int, count: Int) -> [[Neighbor]] {
+        let products = RowProducts(rows, size: size)
         let blocks = (products.count + block - 1) / block
         let found = concurrentMap(blocks) { number in
             let range = number * block..<min((number + 1) * block, products.count)

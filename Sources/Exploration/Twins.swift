@@ -52,7 +52,7 @@ package struct TwinSearch: Sendable {
     ) throws {
         let (sketches, unreadable) = try Self.sketches(of: vectors.examples, root, workers, report)
         var wanted = Self.pairs(nearest) { $0.cosine >= Self.cosine }
-        wanted.formUnion(try Self.similarImages(sketches))
+        wanted.formUnion(Self.similarImages(sketches))
         let pairs = wanted.sorted { ($0[0], $0[1]) < ($1[0], $1[1]) }
         var twins: [Twin] = []
         try runJobs(count: pairs.count, workers: workers) {
@@ -107,17 +107,13 @@ package struct TwinSearch: Sendable {
     }
 
     /// Pairs with the most similar descriptors: features of mirrored or letterboxed copies need not be similar.
-    private static func similarImages(_ sketches: [Int: ClipSketch]) throws -> Set<[Int]> {
-        let places = sketches.keys.sorted()
-        let rows = places.flatMap { sketches[$0]?.inner.descriptor ?? [] }
-        guard places.count > 1, let size = rows.isEmpty ? nil : rows.count / places.count else { return [] }
-        let examples = places.enumerated().map { row, place in
-            FeatureSet.Example(
-                videoID: Int64(place), path: "", label: "", split: "", group: nil, length: 1, firstRow: row)
-        }
-        let vectors = try ClipVectors(FeatureSet(examples: examples, featureSize: size, rows: rows))
-        let nearest = NearestNeighbors.all(vectors, count: Self.neighbors)
-        return Set(pairs(nearest) { $0.cosine >= Self.cosine }.map { [places[$0[0]], places[$0[1]]] })
+    private static func similarImages(_ sketches: [Int: ClipSketch]) -> Set<[Int]> {
+        let indices = sketches.keys.sorted()
+        let rows = indices.flatMap { sketches[$0]?.inner.descriptor ?? [] }
+        guard indices.count > 1, let size = rows.isEmpty ? nil : rows.count / indices.count else { return [] }
+        let nearest = NearestNeighbors.all(
+            ClipVectors.centred(rows, size: size).rows, size: size, count: Self.neighbors)
+        return Set(pairs(nearest) { $0.cosine >= Self.cosine }.map { [indices[$0[0]], indices[$0[1]]] })
     }
 }
 

@@ -135,10 +135,9 @@ extension Page.Figure {
         if let start = text.firstByteRange(of: "<title>"), let end = text.firstByteRange(of: "</desc>") {
             text.removeSubrange(start.lowerBound..<end.upperBound)
         }
-        // Text and axes use the page's colour; IDs are made unique among the page's charts.
-        var changes = [("rgb(0,0,0)", "currentColor"), ("gpPt", "c\(number)gpPt"), ("gpDot", "c\(number)gpDot")]
+        // gnuplot has no setting for these IDs, which must be unique in a page. The page's style sets the colours.
+        var changes = [("gpPt", "c\(number)gpPt"), ("gpDot", "c\(number)gpDot")]
         for quote in ["'", "\""] {
-            changes.append(("\(quote)black\(quote)", "\(quote)currentColor\(quote)"))
             for name in ["gnuplot_canvas", "chart_plot_", "textbox", "greybox"] {
                 changes.append(("id=\(quote)\(name)", "id=\(quote)c\(number)\(name)"))
             }

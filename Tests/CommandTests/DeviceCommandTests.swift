@@ -12,9 +12,11 @@ import Testing
         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
         atexit { try? FileManager.default.removeItem(atPath: DeviceCommandTests.place) }
         let folder = place
-        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "FakeRuntime.c").path
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        let source = tests.appending(path: "FakeRuntime.c").path
+        let header = tests.appending(path: "../../Sources/CONNXRuntime").standardizedFileURL.path
         let built = try ChildProcess.run(
-            "clang", ["-shared", "-fPIC", "-O1", source, "-o", folder + "/libonnxruntime.so.1"])
+            "clang", ["-shared", "-fPIC", "-O1", "-I", header, source, "-o", folder + "/libonnxruntime.so.1"])
         try #require(built.status == 0, "\(built.error)")
         for name in ["libcuda.so.1", "libnvrtc.so.13"] {
             try? FileManager.default.createSymbolicLink(

@@ -1,27 +1,29 @@
-// Stands in for ONNX Runtime, CUDA's driver and its compiler, so that what the program does around a GPU can be tried
-// where there is none. Built by the tests. It computes nothing that a network would: feature `f` of a frame is the mean of the
-// frame's bytes plus f. FAKE_GPU says how the GPU behaves:
+// Simulates ONNX Runtime, CUDA's driver and its compiler, to test what the program does around a GPU on machines without
+// one. Built by the tests. It computes no network: feature `f` of a frame is the mean of the frame's bytes plus f. FAKE_GPU
+// says how the GPU behaves:
 //
 //   none         there is none
 //   small:N      its memory holds batches of N frames
 //   lost:N       it disappears after N runs
-//   old          the libraries do not take the program's own layers
-//   new          they take nothing else
+//   old          the libraries reject the program's custom operators
+//   new          they reject everything else
 //   turing       it does not compute in bf16, and is slow with anything but f16
 
 #define _GNU_SOURCE
+#include "RuntimeAPI.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-typedef struct {
+struct OrtStatus {
   char text[200];
-} status;
+};
 
-static void *problem(const char *text) {
-  status *made = calloc(1, sizeof *made);
+static OrtStatus *problem(const char *text) {
+  OrtStatus *made = calloc(1, sizeof *made);
   snprintf(made->text, sizeof made->text, "/source.cc:7 void Call() [ONNXRuntimeError] : 1 : FAIL : %s ; GPU=0 ; file=x", text);
   return made;
 }
@@ -32,36 +34,48 @@ static int number_behind(const char *mode) {
   return given && strncmp(given, mode, length) == 0 ? atoi(given + length) : -1;
 }
 
-static const char *message(const void *it) { return ((const status *)it)->text; }
-static void release(void *it) { free(it); }
+static const char *message(const OrtStatus *status) { return status->text; }
 
-static void *make_two(void *a, void **made) {
-  (void)a;
+/// Objects without content, all of one byte.
+#define CREATE(name, type, ...)                      \
+  static OrtStatus *name(__VA_ARGS__, type **made) { \
+    *made = malloc(1);                               \
+    return NULL;                                     \
+  }
+#define ACCEPT(name, ...) \
+  static OrtStatus *name(__VA_ARGS__) { return NULL; }
+#define RELEASE(name, type) \
+  static void name(type *it) { free(it); }
+
+#pragma clang diagnostic ignored "-Wunused-parameter"
+CREATE(create_environment, OrtEnv, int level, const char *name)
+CREATE(create_domain, OrtCustomOpDomain, const char *name)
+CREATE(create_memory, OrtMemoryInfo, const char *name, int type, int device, int kind)
+CREATE(create_allocator, OrtAllocator, const OrtSession *session, const OrtMemoryInfo *memory)
+ACCEPT(set_threads, OrtSessionOptions *options, int threads)
+ACCEPT(add_operator, OrtCustomOpDomain *domain, const OrtCustomOp *operator)
+ACCEPT(add_domain, OrtSessionOptions *options, OrtCustomOpDomain *domain)
+ACCEPT(append_cuda, OrtSessionOptions *options, const OrtCUDAProviderOptionsV2 *cuda)
+RELEASE(release_status, OrtStatus)
+RELEASE(release_memory, OrtMemoryInfo)
+RELEASE(release_session, OrtSession)
+RELEASE(release_value, OrtValue)
+RELEASE(release_options, OrtSessionOptions)
+RELEASE(release_allocator, OrtAllocator)
+RELEASE(release_binding, OrtIoBinding)
+RELEASE(release_cuda, OrtCUDAProviderOptionsV2)
+
+static OrtStatus *create_options(OrtSessionOptions **made) {
   *made = malloc(1);
   return NULL;
 }
 
-static void *make_environment(int level, const char *name, void **made) {
-  (void)level;
-  return make_two((void *)name, made);
-}
+struct OrtSession {
+  int is_slow;
+};
 
-static void *make_options(void **made) { return make_two(NULL, made); }
-static void *set_threads(void *options, int threads) {
-  (void)options;
-  (void)threads;
-  return NULL;
-}
-
-static void *make_domain(const char *name, void **made) { return make_two((void *)name, made); }
-static void *add(void *to, const void *what) {
-  (void)to;
-  (void)what;
-  return NULL;
-}
-
-static void *make_session(const void *environment, const char *model, const void *options, void **made) {
-  (void)environment;
+static OrtStatus *create_session(
+  const OrtEnv *environment, const char *model, const OrtSessionOptions *options, OrtSession **made) {
   FILE *file = fopen(model, "rb");
   if (!file) return problem("no such model");
   enum { ENOUGH = 1 << 20 };
@@ -69,87 +83,65 @@ static void *make_session(const void *environment, const char *model, const void
   size_t length = fread(start, 1, ENOUGH, file);
   fclose(file);
   int has_products = memmem(start, length, "Product_float16", 15) != NULL, is_trial = length < 1000;
-  // A cast's attribute `to`, whose number is bf16's.
+  // A cast's attribute `to` with the code of bf16.
   static const char to_bf16[] = "\x0a\x02to\x18\x10";
   int has_bf16 = memmem(start, length, to_bf16, sizeof to_bf16 - 1) != NULL;
   free(start);
   if (number_behind("old") >= 0 && has_products) return problem("an operator cannot be computed");
   if (number_behind("new") >= 0 && !has_products && !is_trial) return problem("an operator is too slow");
   if (number_behind("turing") >= 0 && has_bf16) return problem("CUDNN_STATUS_ARCH_MISMATCH");
-  make_two((void *)options, made);
-  *(char *)*made = (char)(number_behind("turing") >= 0 && !has_products);
+  *made = malloc(sizeof **made);
+  (*made)->is_slow = number_behind("turing") >= 0 && !has_products;
   return NULL;
 }
 
-static void *make_memory(const char *name, int type, int device, int kind, void **made) {
-  (void)type;
-  (void)device;
-  (void)kind;
-  return make_two((void *)name, made);
-}
-
-static void *make_allocator(const void *session, const void *memory, void **made) {
-  (void)session;
-  return make_two((void *)memory, made);
-}
-
-static void *allocate(void *allocator, size_t bytes, void **made) {
-  (void)allocator;
+static OrtStatus *allocate(OrtAllocator *allocator, size_t bytes, void **made) {
   return (*made = malloc(bytes)) ? NULL : problem("Failed to allocate memory");
 }
 
-static void *release_memory(void *allocator, void *memory) {
-  (void)allocator;
+static OrtStatus *deallocate(OrtAllocator *allocator, void *memory) {
   free(memory);
   return NULL;
 }
 
-typedef struct {
+struct OrtValue {
   void *data;
   int64_t shape[8];
   size_t rank;
-} value;
+};
 
-static void *make_value(
-  const void *memory, void *data, size_t bytes, const int64_t *shape, size_t rank, int type, void **made) {
-  (void)memory;
-  (void)bytes;
-  (void)type;
-  value *own = calloc(1, sizeof *own);
-  own->data = data;
-  own->rank = rank;
-  memcpy(own->shape, shape, rank * sizeof *shape);
-  *made = own;
+static OrtStatus *create_value(
+  const OrtMemoryInfo *memory, void *data, size_t bytes, const int64_t *shape, size_t rank, int type, OrtValue **made) {
+  *made = calloc(1, sizeof **made);
+  (*made)->data = data;
+  (*made)->rank = rank;
+  memcpy((*made)->shape, shape, rank * sizeof *shape);
   return NULL;
 }
 
-typedef struct {
-  const value *input, *output;
-} binding;
+struct OrtIoBinding {
+  const OrtValue *input, *output;
+};
 
-static void *make_binding(void *session, void **made) {
-  (void)session;
-  *made = calloc(1, sizeof(binding));
+static OrtStatus *create_binding(OrtSession *session, OrtIoBinding **made) {
+  *made = calloc(1, sizeof **made);
   return NULL;
 }
 
-static void *bind_input(void *it, const char *name, const void *what) {
-  (void)name;
-  ((binding *)it)->input = what;
+static OrtStatus *bind_input(OrtIoBinding *binding, const char *name, const OrtValue *value) {
+  binding->input = value;
   return NULL;
 }
 
-static void *bind_output(void *it, const char *name, const void *what) {
-  (void)name;
-  ((binding *)it)->output = what;
+static OrtStatus *bind_output(OrtIoBinding *binding, const char *name, const OrtValue *value) {
+  binding->output = value;
   return NULL;
 }
 
-static void *run(const void *session, const void *options, const void *bound) {
-  (void)options;
-  if (*(const char *)session) usleep(20000);
+static OrtStatus *run(OrtSession *session, const OrtRunOptions *options, const OrtIoBinding *binding) {
+  if (session->is_slow) usleep(20000);
   static int runs;
-  const value *input = ((const binding *)bound)->input, *output = ((const binding *)bound)->output;
+  const OrtValue *input = binding->input, *output = binding->output;
   if (input->rank == 1) return NULL;  // the trial
   int64_t frames = input->shape[1], size = 1, features = output->shape[2];
   for (size_t axis = 2; axis < input->rank; axis++) size *= input->shape[axis];
@@ -164,46 +156,48 @@ static void *run(const void *session, const void *options, const void *bound) {
   return NULL;
 }
 
-static void *make_cuda(void **made) {
+static OrtStatus *create_cuda(OrtCUDAProviderOptionsV2 **made) {
   const char *given = getenv("FAKE_GPU");
   if (given && strcmp(given, "none") == 0) return problem("CUDA failure 100: no CUDA-capable device is detected");
-  return make_two(NULL, made);
+  *made = malloc(1);
+  return NULL;
 }
 
-static void *update_cuda(void *it, const char *const *keys, const char *const *values, size_t count) {
-  (void)it;
+static OrtStatus *update_cuda(
+  OrtCUDAProviderOptionsV2 *it, const char *const *keys, const char *const *values, size_t count) {
   for (size_t i = 0; i < count; i++) {
     if (!keys[i] || !values[i]) return problem("an option is missing");
   }
   return NULL;
 }
 
-static const void *table[220] = {
-  [2] = message, [3] = make_environment, [7] = make_session, [10] = make_options, [24] = set_threads,
-  [26] = make_domain, [27] = add, [28] = add, [49] = make_value, [68] = make_memory, [75] = allocate,
-  [76] = release_memory, [93] = release, [94] = release, [95] = release, [96] = release, [100] = release,
-  [131] = make_allocator, [132] = release, [133] = run, [134] = make_binding, [135] = release, [136] = bind_input,
-  [137] = bind_output, [204] = add, [205] = make_cuda, [206] = update_cuda, [208] = release,
+static const OrtApi api = {
+  .GetErrorMessage = message, .CreateEnv = create_environment, .CreateSession = create_session,
+  .CreateSessionOptions = create_options, .SetIntraOpNumThreads = set_threads, .CreateCustomOpDomain = create_domain,
+  .CustomOpDomain_Add = add_operator, .AddCustomOpDomain = add_domain,
+  .CreateTensorWithDataAsOrtValue = create_value, .CreateMemoryInfo = create_memory, .AllocatorAlloc = allocate,
+  .AllocatorFree = deallocate, .ReleaseStatus = release_status, .ReleaseMemoryInfo = release_memory,
+  .ReleaseSession = release_session, .ReleaseValue = release_value, .ReleaseSessionOptions = release_options,
+  .CreateAllocator = create_allocator, .ReleaseAllocator = release_allocator, .RunWithBinding = run,
+  .CreateIoBinding = create_binding, .ReleaseIoBinding = release_binding, .BindInput = bind_input,
+  .BindOutput = bind_output, .SessionOptionsAppendExecutionProvider_CUDA_V2 = append_cuda,
+  .CreateCUDAProviderOptions = create_cuda, .UpdateCUDAProviderOptions = update_cuda,
+  .ReleaseCUDAProviderOptions = release_cuda,
 };
 
-static const void *const *get_table(uint32_t version) { return version <= 12 ? table : NULL; }
+static const OrtApi *get_api(uint32_t version) { return version <= ORT_API_VERSION ? &api : NULL; }
 static const char *get_version(void) { return "1.99.0"; }
 
-typedef struct {
-  const void *const *(*table)(uint32_t);
-  const char *(*version)(void);
-} base;
-
-const base *OrtGetApiBase(void) {
-  static const base own = {get_table, get_version};
-  return &own;
+const OrtApiBase *OrtGetApiBase(void) {
+  static const OrtApiBase base = {get_api, get_version};
+  return &base;
 }
 
 // CUDA's driver and compiler, as far as copies need them.
 
 int cuDevicePrimaryCtxRetain(void **context, int device) {
   (void)device;
-  *context = table;
+  *context = (void *)&api;
   return 0;
 }
 
