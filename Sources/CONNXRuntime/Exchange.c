@@ -49,7 +49,8 @@ static char *place(onnxruntime_exchange *exchange, onnxruntime_value value, size
   if (failure) return failure;
   // The first run benchmarks kernels, whose speed differs for all-zero data.
   memset(made->host, 0, made->bytes);
-  for (size_t i = 0; type == UINT8 && i < made->bytes; i++) ((uint8_t *)made->host)[i] = (uint8_t)(i * 2654435761u >> 24);
+  uint8_t *bytes = made->host;
+  for (size_t i = 0; type == UINT8 && i < made->bytes; i++) bytes[i] = (uint8_t)(i * 2654435761u >> 24);
   if (exchange->device && (failure = allocate(exchange->device, made->bytes, &made->device))) return failure;
   return onnxruntime_outcome(ort->CreateTensorWithDataAsOrtValue(
     exchange->session->memory, exchange->device ? made->device : made->host, made->bytes, value.shape, value.rank, type,

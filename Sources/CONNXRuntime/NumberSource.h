@@ -9,10 +9,12 @@
   "typedef unsigned short element;\n" \
   "#if defined __CUDACC_RTC__ && TYPE == 10\n" \
   "__device__ float widen(element e) { float f; asm(\"cvt.f32.f16 %0, %1;\" : \"=f\"(f) : \"h\"(e)); return f; }\n" \
-  "__device__ element narrow(float f) { element e; asm(\"cvt.rn.f16.f32 %0, %1;\" : \"=h\"(e) : \"f\"(f)); return e; }\n" \
+  "__device__ element narrow(float f) {\n" \
+  "  element e; asm(\"cvt.rn.f16.f32 %0, %1;\" : \"=h\"(e) : \"f\"(f)); return e; }\n" \
   "#elif defined __CUDACC_RTC__\n" \
   "__device__ float widen(element e) { return __uint_as_float((unsigned)e << 16); }\n" \
-  "__device__ element narrow(float f) { element e; asm(\"cvt.rn.bf16.f32 %0, %1;\" : \"=h\"(e) : \"f\"(f)); return e; }\n" \
+  "__device__ element narrow(float f) {\n" \
+  "  element e; asm(\"cvt.rn.bf16.f32 %0, %1;\" : \"=h\"(e) : \"f\"(f)); return e; }\n" \
   "#endif\n" \
   "#endif\n" \
   "struct __align__(sizeof(element) * WIDTH) several { element e[WIDTH]; };\n" \

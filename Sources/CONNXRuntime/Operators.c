@@ -10,8 +10,8 @@
 //   Normalize  x, bias, weight, shift [channels], residual → layer normalisation of x + bias + residual, and that sum
 //   Scale      x [batch, .., channels], factors [batch, .., channels], one per image and channel → their product
 //   Pixels     bytes [.., 3], scale [3], offset [3] → bytes · scale + offset [.., width], zeros after the third
-//   Product    x, weight, bias [filters], residual (may be missing) → activation(x ∗ weight + bias + residual); weight is
-//              [filters, channels] for x [.., channels]; for images [batch, height, width, channels] it is [filters,
+//   Product    x, weight, bias [filters], residual (may be missing) → activation(x ∗ weight + bias + residual); weight
+//              is [filters, channels] for x [.., channels]; for images [batch, height, width, channels] it is [filters,
 //              rows, columns, channels of a group], or [rows, columns, channels] if depthwise
 //   Attention  rows [batch, token, query | key | value] → softmax(query · keyᵀ / √width) · value [batch, token, ..]
 //   Pool       x [batch, height, width, channels] → the maximum of each window, or its mean
@@ -132,7 +132,8 @@ static void compute_pass(const kernel *it, OrtKernelContext *context, int64_t *s
 
 /// Number of window positions along an axis.
 static int64_t places(const kernel *it, int axis, int64_t size, int64_t kernel, int64_t dilation) {
-  int64_t reach = dilation * (kernel - 1) + 1, whole = size + it->integers[LEADING + axis] + it->integers[TRAILING + axis];
+  int64_t reach = dilation * (kernel - 1) + 1;
+  int64_t whole = size + it->integers[LEADING + axis] + it->integers[TRAILING + axis];
   int64_t stride = it->integers[STRIDE + axis];
   return stride > 0 && whole >= reach ? (whole - reach) / stride + 1 : 0;
 }
@@ -160,9 +161,11 @@ static void compute_product(const kernel *it, OrtKernelContext *context, int64_t
   int64_t weight[MOST_DIMENSIONS];
   size_t weight_rank = context_shape(context, 1, weight);
   bool is_linear = weight_rank == 2, is_depthwise = weight_rank == 3;
-  if (weight_rank < 2 || weight_rank > 4 || (!is_linear && rank != 4)) return context_fail(strdup("Product takes images or rows"));
+  if (weight_rank < 2 || weight_rank > 4 || (!is_linear && rank != 4))
+    return context_fail(strdup("Product takes images or rows"));
   product own = {
-    .x = context_input(context, 0), .weight = context_input(context, 1), .bias = context_input(context, 2), .residual = context_input(context, 3)};
+    .x = context_input(context, 0), .weight = context_input(context, 1), .bias = context_input(context, 2),
+    .residual = context_input(context, 3)};
   own.layer.type = it->type;
   own.layer.channels = shape[rank - 1];
   own.layer.filters = weight[is_depthwise ? 2 : 0];
@@ -192,7 +195,8 @@ static void compute_product(const kernel *it, OrtKernelContext *context, int64_t
 
 static void compute_attention(const kernel *it, OrtKernelContext *context, int64_t *shape, size_t rank) {
   int64_t heads = it->integers[HEADS], size = rank == 3 ? shape[2] / 3 : 0;
-  if (heads < 1 || size < 1 || size % heads != 0) return context_fail(strdup("Attention takes query, key and value side by side"));
+  if (heads < 1 || size < 1 || size % heads != 0)
+    return context_fail(strdup("Attention takes query, key and value in one matrix"));
   attention own = {{it->type, shape[0], shape[1], heads, size / heads}, context_input(context, 0), NULL};
   shape[2] = size;
   own.y = context_output(context, 0, shape, rank);
@@ -218,8 +222,8 @@ static void compute(void *opaque, OrtKernelContext *context) {
 // MARK: - Registration
 
 #define OPERATOR(text, what, numbers, cuda) \
-  {{ORT_API_VERSION, create, name_of, provider_of, input_type, count_inputs, output_type, count_outputs, compute, free, \
-    input_kind, output_kind}, text, what, numbers, cuda}
+  {{ORT_API_VERSION, create, name_of, provider_of, input_type, count_inputs, output_type, count_outputs, compute, \
+    free, input_kind, output_kind}, text, what, numbers, cuda}
 
 #define HALVES(text, what) \
   OPERATOR(text "_float16", what, FLOAT16, true), OPERATOR(text "_bfloat16", what, BFLOAT16, true)

@@ -59,8 +59,8 @@ void pass_on_cpu(const pass *pass) {
     case PASS_PIXELS: pixel(pass, row); break;
     case PASS_SCALE:
       for (size_t c = 0; c < pass->channels; c++) {
-        ((float *)pass->y)[row * pass->channels + c] = ((const float *)pass->x)[row * pass->channels + c]
-                                                       * ((const float *)pass->first)[row / pass->alike * pass->channels + c];
+        size_t place = row * pass->channels + c, factor = row / pass->alike * pass->channels + c;
+        ((float *)pass->y)[place] = ((const float *)pass->x)[place] * ((const float *)pass->first)[factor];
       }
       break;
     case PASS_EPILOGUE:

@@ -46,7 +46,8 @@ static char *choose(const product *it, void *stream, algorithm **chosen) {
   count = own_algorithms(it, algorithms, count);
   // cuDNN compiles each kernel separately, which pays off for large layers only, and none supports the layout of
   // depthwise weights.
-  if (!is_depthwise(it) && (count == 0 || operations(it) > FEW_OPERATIONS)) count = cudnn_algorithms(it, algorithms, count);
+  if (!is_depthwise(it) && (count == 0 || operations(it) > FEW_OPERATIONS))
+    count = cudnn_algorithms(it, algorithms, count);
   char *failure = NULL;
   float least = 0;
   *chosen = NULL;

@@ -43,8 +43,8 @@ static void destroy(algorithm *it) { free(it); }
 size_t own_algorithms(const product *it, algorithm **algorithms, size_t count) {
   int64_t size = it->layer.kernel[0], stride = it->layer.stride[0];
   bool is_own = is_depthwise(it) && it->layer.channels % PART == 0 && it->layer.kernel[1] == size
-                && it->layer.stride[1] == stride && (size == 3 || size == 5 || size == 7) && (stride == 1 || stride == 2)
-                && it->layer.dilation[0] == 1 && it->layer.dilation[1] == 1;
+                && it->layer.stride[1] == stride && (size == 3 || size == 5 || size == 7)
+                && (stride == 1 || stride == 2) && it->layer.dilation[0] == 1 && it->layer.dilation[1] == 1;
   if (!is_own || count == MOST_ALGORITHMS) return count;
   algorithm *own = calloc(1, sizeof *own);
   if (!own) return count;

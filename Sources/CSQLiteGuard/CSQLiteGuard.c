@@ -6,7 +6,7 @@
 
 int sqlite_guard(void *database) {
   const struct { int option, value; } settings[] = {
-    {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
+    {SQLITE_DBCONFIG_DEFENSIVE, 1}, {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
     {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0}, {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
   };
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
@@ -20,18 +20,20 @@ int sqlite_guard(void *database) {
 // SQLite's scalar, aggregate, window, date, mathematical and JSON functions. Excluded are load_extension,
 // fts3_tokenizer, functions that reveal connection state, and those that create blobs of any size.
 static const char *const functions[] = {
-    "abs", "char", "coalesce", "concat", "concat_ws", "format", "glob", "hex", "ifnull", "if", "iif", "instr", "length",
-    "like", "likelihood", "likely", "lower", "ltrim", "max", "min", "nullif", "octet_length", "printf", "quote", "random",
-    "replace", "round", "rtrim", "sign", "substr", "substring", "trim", "typeof", "unhex", "unicode", "unlikely", "upper",
-    "avg", "count", "group_concat", "string_agg", "sum", "total", "date", "time", "datetime", "julianday", "unixepoch",
-    "strftime", "timediff", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "ceiling", "cos", "cosh",
-    "degrees", "exp", "floor", "ln", "log", "log10", "log2", "mod", "pi", "pow", "power", "radians", "sin", "sinh",
-    "sqrt", "tan", "tanh", "trunc", "row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile", "lag",
-    "lead", "first_value", "last_value", "nth_value", "json", "json_array", "json_array_length", "json_extract",
-    "json_object", "json_type", "json_valid", "json_quote", "json_group_array", "json_group_object", "->", "->>",
+    "abs", "char", "coalesce", "concat", "concat_ws", "format", "glob", "hex", "ifnull", "if", "iif", "instr",
+    "length", "like", "likelihood", "likely", "lower", "ltrim", "max", "min", "nullif", "octet_length", "printf",
+    "quote", "random", "replace", "round", "rtrim", "sign", "substr", "substring", "trim", "typeof", "unhex",
+    "unicode", "unlikely", "upper", "avg", "count", "group_concat", "string_agg", "sum", "total", "date", "time",
+    "datetime", "julianday", "unixepoch", "strftime", "timediff", "acos", "acosh", "asin", "asinh", "atan", "atan2",
+    "atanh", "ceil", "ceiling", "cos", "cosh", "degrees", "exp", "floor", "ln", "log", "log10", "log2", "mod", "pi",
+    "pow", "power", "radians", "sin", "sinh", "sqrt", "tan", "tanh", "trunc", "row_number", "rank", "dense_rank",
+    "percent_rank", "cume_dist", "ntile", "lag", "lead", "first_value", "last_value", "nth_value", "json",
+    "json_array", "json_array_length", "json_extract", "json_object", "json_type", "json_valid", "json_quote",
+    "json_group_array", "json_group_object", "->", "->>",
 };
 
-static int may_do(void *nothing, int action, const char *first, const char *second, const char *schema, const char *by) {
+static int may_do(void *nothing, int action, const char *first, const char *second, const char *schema,
+                  const char *by) {
   (void)nothing, (void)first, (void)schema, (void)by;
   switch (action) {
     case SQLITE_SELECT: case SQLITE_READ: case SQLITE_RECURSIVE: case SQLITE_TRANSACTION: return SQLITE_OK;

@@ -8,7 +8,7 @@ struct ListedPath {
     private let resolvedRoot: String?
     private let listFolder: String
 
-    /// - Parameter list: the file that contains the paths.
+    /// - `list`: the file that contains the paths.
     init(root: String, list: String) {
         self.root = URL(fileURLWithPath: root).standardizedFileURL.path
         rootParts = self.root.splitBytes("/")

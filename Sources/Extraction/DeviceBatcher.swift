@@ -98,7 +98,7 @@ final class DeviceBatcher: Sendable {
         return pieces.isEmpty ? nil : pieces
     }
 
-    /// - Parameter result: feature rows of all pieces, concatenated.
+    /// - `result`: feature rows of all pieces, concatenated.
     func finish(_ pieces: [Piece], _ result: Result<[Float], any Error>) {
         state.update { _ in
             var place = 0

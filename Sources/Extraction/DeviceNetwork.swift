@@ -20,10 +20,9 @@ final class DeviceNetwork: FrameNetwork, Sendable {
     /// Loads the network onto the GPU, with smaller batches if memory runs out, and with a slower variant if the
     /// libraries reject a faster one.
     ///
-    /// - Parameters:
-    ///   - provider: nil for the GPU.
-    ///   - wanted: batch size; nil derives it from the network's size.
-    ///   - variants: nil selects those for the precision.
+    /// - `provider`: nil for the GPU.
+    /// - `wanted`: batch size; nil derives it from the network's size.
+    /// - `variants`: nil selects those for the precision.
     /// - Throws: `RuntimeError`, `WeightsError`, `ExportError`.
     init(
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, on provider: RuntimeSession.Provider? = nil,

@@ -37,7 +37,7 @@ package struct DigestList: Sendable {
         entries[path].flatMap { $0.stamp.agrees(with: stamp) ? $0.digest : nil }
     }
 
-    /// - Parameter path: relative to the data set's root.
+    /// - `path`: relative to the data set's root.
     mutating func add(_ path: String, _ clip: HashedClip) { entries[path] = (clip.digest, clip.stamp) }
 
     /// Replaces the file atomically; lines are sorted by path.

@@ -43,7 +43,7 @@ package struct LoadedWeights: Sendable {
             recipe.weights == "random" ? .random : .file(name, part: recipe.part), for: Backbone.named(recipe.backbone))
     }
 
-    /// - Parameter backbone: the network; nil for any known one.
+    /// - `backbone`: the network; nil for any known one.
     /// - Throws: `WeightsError` if the file cannot be read, or contains weights of another network.
     package init(_ weights: ExtractionConfiguration.Weights, for backbone: Backbone?) throws {
         switch weights {

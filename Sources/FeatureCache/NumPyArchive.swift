@@ -5,7 +5,7 @@ import Foundation
 enum NumPyHeader {
     static func data(type: StoredType, shape: [Int]) -> Data { data(type == .float16 ? "<f2" : "<f4", shape) }
 
-    /// - Parameter description: NumPy's dtype string, such as `<f4`.
+    /// - `description`: NumPy's dtype string, such as `<f4`.
     static func data(_ description: String, _ shape: [Int]) -> Data {
         let sizes = shape.map { "\($0)," }.joined(separator: " ")
         var text = "{'descr': '\(description)', 'fortran_order': False, 'shape': (\(sizes)), }"

@@ -48,7 +48,7 @@ final class RowCheck: Sendable {
     /// All connections of this process to a file share its results.
     private static let known = Mutex<[String: Reference]>([:])
 
-    /// - Parameter folder: where results are saved.
+    /// - `folder`: where results are saved.
     static func of(_ path: String, folder: String) -> RowCheck {
         let place = URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
         let record = folder + "/" + hexDigest(Data(place.utf8)) + ".json"

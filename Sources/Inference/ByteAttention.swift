@@ -14,9 +14,8 @@ struct ByteAttentionKernel: PlanKernel {
     fileprivate let quantum: QuantizationParameters?
     fileprivate let places: Places
 
-    /// - Parameters:
-    ///   - from: shape of rows of query, key and value concatenated.
-    ///   - to: as many rows as there are queries.
+    /// - `from`: shape of rows of query, key and value concatenated.
+    /// - `to`: as many rows as there are queries.
     init(_ name: String, heads: Int, batch: Int, from: ImageShape, to: ImageShape, _ quantum: QuantizationParameters?) {
         (self.name, self.heads, self.batch, self.from, self.to) = (name, heads, batch, from, to)
         self.quantum = quantum

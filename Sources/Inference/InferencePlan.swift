@@ -112,7 +112,7 @@ package final class InferencePlan {
         try pictures.batches(of: batch).flatMap { try run(pictures: $0, normalization: normalization).values }
     }
 
-    /// - Parameter observe: called with the network's input and each convolution's output in `f32`, in any memory
+    /// - `observe`: called with the network's input and each convolution's output in `f32`, in any memory
     ///   layout, possibly zero-padded.
     func run(
         pictures: [[UInt8]], normalization: PixelNormalization,

@@ -11,9 +11,8 @@ final class KernelBench {
     /// Minimum seconds of a few runs after a warm-up. The warm-up alone counts if it is much slower than `other`;
     /// infinite if the primitive fails.
     ///
-    /// - Parameters:
-    ///   - sizes: bytes of source, weights and destination.
-    ///   - bias: bytes.
+    /// - `sizes`: bytes of source, weights and destination.
+    /// - `bias`: bytes.
     func seconds(
         _ primitive: Primitive, _ sizes: [Int], bias: Int, unlessSlowerThan other: Double = .infinity
     ) -> Double {
@@ -26,7 +25,7 @@ final class KernelBench {
 
     /// Minimum seconds of an activation applied in place.
     ///
-    /// - Parameter bytes: size of the buffer.
+    /// - `bytes`: size of the buffer.
     func seconds(_ activation: any PlanKernel, inPlace bytes: Int) -> Double {
         let pointers = memory([bytes, 0, 0, 0, activation.scratchpadBytes])
         let buffers = KernelBuffers(sources: [pointers[0]], destination: pointers[0], scratchpad: pointers[4])

@@ -23,7 +23,7 @@ struct KernelChoice: Sendable {
         return choice
     }
 
-    /// - Parameter times: measured or estimated times of the lowering's convolutions.
+    /// - `times`: measured or estimated times of the lowering's convolutions.
     init(_ lowering: Lowering, _ times: KernelTimes, allowsWinograd: Bool) {
         var nodes = Self.nodes(lowering, times)
         for index in nodes.indices where !allowsWinograd {

@@ -14,7 +14,7 @@ struct KernelTimes {
 
     /// Measures missing kernels, the most expensive convolutions first, within `share` of the remaining work.
     ///
-    /// - Parameter pictures: expected number of images for such plans; nil measures everything.
+    /// - `pictures`: expected number of images for such plans; nil measures everything.
     /// - Throws: `ArithmeticError`.
     init(
         _ lowering: Lowering, batch: Int, element: onednn_element, pictures: Int?, tuning: KernelTuning,

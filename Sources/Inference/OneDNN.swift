@@ -98,7 +98,7 @@ package final class Primitive {
     package let handle: OpaquePointer
     package let name: String
 
-    /// - Parameter make: one of COneDNN's `_create` functions.
+    /// - `make`: one of COneDNN's `_create` functions.
     package init(_ name: String, _ make: (UnsafeMutablePointer<OpaquePointer?>) -> Int32) throws {
         var created: OpaquePointer?
         try check(make(&created), name)

@@ -61,7 +61,7 @@ struct PlanMemory {
 extension CompiledPlan {
     /// Runs the plan once while packing one layer's weights at a time, besides those that are already packed.
     ///
-    /// - Parameter pixels: of a whole batch.
+    /// - `pixels`: of a whole batch.
     func runOnce(_ pixels: [UInt8], _ normalization: PixelNormalization, _ weights: PackedWeights) throws -> Tensor {
         let memory = PlanMemory(self)
         _ = memory.fill([pixels], normalization)

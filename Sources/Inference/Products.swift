@@ -2,10 +2,9 @@ import COneDNN
 
 /// Row-major C[m,n] = op(A)·op(B) + beta·C through oneDNN, in the calling thread.
 ///
-/// - Parameters:
-///   - rowStrideA: elements from one stored row of A to the next; nil if rows are contiguous.
-///   - rowStrideB: the same of B.
-///   - rowStrideC: the same of C.
+/// - `rowStrideA`: elements from one stored row of A to the next; nil if rows are contiguous.
+/// - `rowStrideB`: the same of B.
+/// - `rowStrideC`: the same of C.
 package func multiply(
     _ a: UnsafePointer<Float>, transposingA transposeA: Bool = false, rowStrideA: Int? = nil,
     by b: UnsafePointer<Float>, transposingB transposeB: Bool = false, rowStrideB: Int? = nil,

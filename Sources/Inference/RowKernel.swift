@@ -98,10 +98,9 @@ package struct TokenAttention {
     /// Elements of scratch space that `forward` needs.
     package static func scratch(queries: Int, keys: Int) -> Int { block(queries) * keys }
 
-    /// - Parameters:
-    ///   - input: `[token, 3 · size]`: query, key, value.
-    ///   - queries: number of queries, the first tokens.
-    ///   - output: `[query, size]`.
+    /// - `input`: `[token, 3 · size]`: query, key, value.
+    /// - `queries`: number of queries, the first tokens.
+    /// - `output`: `[query, size]`.
     package func forward(
         _ input: UnsafePointer<Float>, queries: Int, into output: UnsafeMutablePointer<Float>,
         scratch scores: UnsafeMutablePointer<Float>
@@ -121,7 +120,7 @@ package struct TokenAttention {
 
     /// softmax(q · kᵀ / √width) of some queries of one head: `[row, token]`.
     ///
-    /// - Parameter first: index of the first query among the tokens.
+    /// - `first`: index of the first query among the tokens.
     package func weights(
         _ query: UnsafePointer<Float>, rows: Int, _ key: UnsafePointer<Float>, from first: Int = 0,
         into scores: UnsafeMutablePointer<Float>

@@ -19,7 +19,7 @@ struct LayerFolding {
 
     init() {}
 
-    /// - Parameter hasPasses: whether fused epilogues are available; otherwise only weights are folded.
+    /// - `hasPasses`: whether fused epilogues are available; otherwise only weights are folded.
     init(_ graph: Graph, output: Graph.NodeID, hasPasses: Bool) {
         let needed = graph.ancestry(of: output)
         var consumers: [Graph.NodeID: [Graph.NodeID]] = [:]

@@ -36,7 +36,7 @@ struct ModelFile: Sendable {
         try self.init(model, path: path)
     }
 
-    /// - Parameter path: external data is searched for beside it.
+    /// - `path`: external data is searched for beside it.
     init(_ model: ModelProto, path: String) throws {
         func malformed(_ reason: String) -> ImportError { .malformed(file: path, reason: reason) }
         self.path = path

@@ -23,7 +23,7 @@ package final class RuntimeExchange {
 
     /// Copies bytes into the input; other bytes are unchanged.
     ///
-    /// - Parameter offset: of the first byte.
+    /// - `offset`: of the first byte.
     package func write(_ bytes: ArraySlice<UInt8>, at offset: Int) {
         precondition(offset >= 0 && offset + bytes.count <= input.count)
         bytes.withUnsafeBufferPointer { buffer in

@@ -10,7 +10,7 @@ struct PipelineReader {
     private let mapping: Node.Mapping
     private let line: Int?
 
-    /// - Parameter keys: valid keys of the mapping; nil for any.
+    /// - `keys`: valid keys of the mapping; nil for any.
     init(_ node: Node, file: String, path: String, keys: [String]?) throws {
         self.file = file
         self.path = path

@@ -204,7 +204,7 @@ struct ClassFigures {
 
     var trained: Int { clips["train"] ?? 0 }
 
-    /// - Parameter clips: by class, then split.
+    /// - `clips`: by class, then split.
     static func all(_ metrics: Metrics, clips: [String: [String: Int]]) -> (classes: [ClassFigures], mean: Double) {
         let counts = metrics.labels.map { clips[$0]?["train"] ?? 0 }
         let mean = Double(counts.reduce(0, +)) / Double(max(1, counts.count))

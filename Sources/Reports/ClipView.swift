@@ -37,7 +37,7 @@ struct ClipView {
 }
 
 extension ClipView {
-    /// - Parameter labels: classes in the order of the probabilities.
+    /// - `labels`: classes in the order of the probabilities.
     init(_ clip: UsedClip, _ prediction: PredictionRecord, labels: [String], strip: FrameStrip) {
         path = clip.path
         (truth, predicted) = (prediction.label, prediction.predicted)

@@ -43,11 +43,10 @@ package struct EpochLoop<Weights: TrainableWeights> {
 
     /// Trains until the last epoch, and keeps the weights of the best one.
     ///
-    /// - Parameters:
-    ///   - earlier: reads the state to resume from; nil starts with `start`.
-    ///   - train: trains one epoch with a learning rate; returns nil if cancelled, and the epoch is then repeated when
-    ///     training resumes.
-    ///   - validate: nil without a validation set.
+    /// - `earlier`: reads the state to resume from; nil starts with `start`.
+    /// - `train`: trains one epoch with a learning rate; returns nil if cancelled, and the epoch is then repeated when
+    ///   training resumes.
+    /// - `validate`: nil without a validation set.
     /// - Throws: `SequenceError.diverged` if there is no finite epoch, or a callback's error.
     package func run(
         from start: State, resuming earlier: ((State) throws -> State)?,

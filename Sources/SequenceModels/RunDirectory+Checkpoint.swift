@@ -8,9 +8,8 @@ extension RunDirectory {
 
     /// Replaces the checkpoint atomically.
     ///
-    /// - Parameters:
-    ///   - configuration: of the run, as JSON.
-    ///   - constants: tensors that are not trained.
+    /// - `configuration`: of the run, as JSON.
+    /// - `constants`: tensors that are not trained.
     func saveCheckpoint<Weights>(
         _ state: TrainingState<Weights>, configuration: String, constants: [String: Tensor] = [:]
     ) throws {

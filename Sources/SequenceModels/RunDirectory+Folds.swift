@@ -23,9 +23,8 @@ extension RunDirectory {
 
     /// Writes the models of a cross-validation below the final one, each with the clips that it used.
     ///
-    /// - Parameters:
-    ///   - clips: all that the run used.
-    ///   - labels: their classes, by row ID of the videos.
+    /// - `clips`: all that the run used.
+    /// - `labels`: their classes, by row ID of the videos.
     /// - Throws: `SequenceError.runDirectory`.
     func saveFolds(
         _ result: CrossValidationResult, _ configuration: Configuration, clips: [MemberClip], labels: [Int64: String]

@@ -22,7 +22,7 @@ extension RunDirectory.Configuration {
         for (place, part) in (missing ?? []).enumerated() { try part.validate("missing.\(place)") }
     }
 
-    /// - Parameter path: of the run's folder.
+    /// - `path`: of the run's folder.
     /// - Throws: `SequenceError.runDirectory` if the cache stores features of another shape for the run's recipe.
     package func requireShape(of record: ExtractionRecord, run path: String) throws {
         guard record.featureShape == input.shape else {

@@ -27,9 +27,8 @@ package struct RunRecorder {
 
     /// Records that the run is running, and its clips.
     ///
-    /// - Parameters:
-    ///   - extraction: nil if it is not known yet.
-    ///   - videos: row IDs by digest.
+    /// - `extraction`: nil if it is not known yet.
+    /// - `videos`: row IDs by digest.
     package mutating func begin(
         extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int, _ clips: RunClips,
         _ videos: [String: Int64]
@@ -59,7 +58,7 @@ package struct RunRecorder {
 
     /// Callbacks that record epochs and checkpoints.
     ///
-    /// - Parameter configuration: of the run, as JSON.
+    /// - `configuration`: of the run, as JSON.
     package func hooks<Weights>(
         configuration: String, isCancelled: @escaping () -> Bool, report: @escaping (EpochRecord) throws -> Void
     ) -> TrainingHooks<Weights> {

@@ -40,19 +40,24 @@ package enum SequenceError: LocalizedError, Equatable {
                 + (available.isEmpty ? "no dataset." : available.joined(separator: ", ") + ".")
                 + " Run `zoetrope extract` with this pipeline first."
         case .otherFeatures(let size, let head):
-            "The head reads \(head) values per frame, but the features have \(size). Name the cache that the run was trained from with --cache, or train it again with `zoetrope sequence`."
+            "The head reads \(head) values per frame, but the features have \(size). Name the cache that the run was "
+                + "trained from with --cache, or train it again with `zoetrope sequence`."
         case .tooLong(let frames, let most):
-            "A sequence has \(frames) frames, but the head has positions for \(most). Check the cache with `zoetrope cache verify`, or train the run again with `zoetrope sequence`."
+            "A sequence has \(frames) frames, but the head has positions for \(most). Check the cache with `zoetrope "
+                + "cache verify`, or train the run again with `zoetrope sequence`."
         case .noText(let label):
             "There is no text for the class \"\(label)\". Train heads that use class names with `zoetrope sequence`."
         case .noTraining(let dataset):
             "The dataset \"\(dataset)\" has no training clips in the cache. Run `zoetrope extract` with this pipeline."
         case .oneClass(let label):
-            "All training clips have the label \"\(label)\"; a classifier needs two classes. Add clips of another class."
+            "All training clips have the label \"\(label)\"; a classifier needs two classes. Add clips of another "
+                + "class."
         case .cannotJoin(let split):
-            "--continuous needs clips of at least two classes, which the split \"\(split)\" lacks. Choose another with --split."
+            "--continuous needs clips of at least two classes, which the split \"\(split)\" lacks. Choose another "
+                + "with --split."
         case .notVectors(let shape, let head):
-            "The head \(head) needs one vector per frame, but these features have the shape \(shape). Use `tap: pooled`."
+            "The head \(head) needs one vector per frame, but these features have the shape \(shape). Use `tap: "
+                + "pooled`."
         case .notMaps(let shape, let head):
             "The head \(head) needs feature maps, but these features have the shape \(shape). Use `tap: spatial`."
         case .otherConfiguration(let run, let differences):
@@ -61,35 +66,38 @@ package enum SequenceError: LocalizedError, Equatable {
         case .noValidation(let monitor, 0, _):
             "Early stopping monitors \(monitor), but there is no validation part. Set `dataset.validation` above 0."
         case .noValidation(let monitor, let share, let smallest):
-            "Early stopping monitors \(monitor), but `dataset.validation: \(share)` selects no clip: it is less than half a clip of every "
-                + "class. "
+            "Early stopping monitors \(monitor), but `dataset.validation: \(share)` selects no clip: it is less than "
+                + "half a clip of every class. "
                 + (smallest.map { "Set it to \($0) or more, or remove" } ?? "Remove") + " `sequence.early_stopping`."
         case .nothingToCalibrateOn:
             "`sequence.calibrate` needs clips that were not trained on, but there is no validation part. Set "
                 + "`dataset.validation` to a share of at least one clip of a class, or `sequence.folds`."
         case .diverged(let epoch):
-            "Training diverged: the loss or a score became infinite or NaN in epoch \(epoch). Try a smaller `optimizer.learning_rate` or "
-                + "`standardize: true`."
+            "Training diverged: the loss or a score became infinite or NaN in epoch \(epoch). Try a smaller "
+                + "`optimizer.learning_rate` or `standardize: true`."
         case .divergedFolds(let count, let total):
-            "\(count) of \(total) fold models diverged: their scores became infinite or NaN, so there is no held-out accuracy. Try a "
-                + "smaller `optimizer.learning_rate` or `standardize: true`."
+            "\(count) of \(total) fold models diverged: their scores became infinite or NaN, so there is no held-out "
+                + "accuracy. Try a smaller `optimizer.learning_rate` or `standardize: true`."
         case .noCommonClips(let split):
-            "The runs have no clip of the split \"\(split)\" in common, so they cannot be compared. Choose another with --split, or train them on "
-                + "one data set."
+            "The runs have no clip of the split \"\(split)\" in common, so they cannot be compared. Choose another "
+                + "with --split, or train them on one data set."
         case .partial(let text):
-            "\(text). That is more than a tenth, so metrics would describe another data set. Run `zoetrope extract` with this pipeline "
-                + "first, or pass --partial to train on the clips that have features."
+            "\(text). That is more than a tenth, so metrics would describe another data set. Run `zoetrope extract` "
+                + "with this pipeline first, or pass --partial to train on the clips that have features."
         case .noClips(let run, let cache):
-            "Neither \(run) nor \(cache) records which clips the run was trained on, so its accuracy cannot be computed. Name the cache that it "
+            "Neither \(run) nor \(cache) records which clips the run was trained on, so its accuracy cannot be "
+                + "computed. Name the cache that it "
                 + "was trained from with --cache, or train it again with `zoetrope sequence`."
         case .otherClips(let run, let count):
-            "\(count) clip\(count == 1 ? "" : "s") of the run \(run) \(count == 1 ? "has" : "have") another split or another label in the data set than "
+            "\(count) clip\(count == 1 ? "" : "s") of the run \(run) \(count == 1 ? "has" : "have") another split or "
+                + "another label in the data set than "
                 + "when it was started, so it cannot be resumed. Train under another --name."
         case .clipsGone(let run, let count):
-            "The run \(run) was started with \(count) clip\(count == 1 ? "" : "s") that the cache no longer holds, so it cannot be resumed. Run "
-                + "`zoetrope extract` with this pipeline, or train under another --name."
+            "The run \(run) was started with \(count) clip\(count == 1 ? "" : "s") that the cache no longer holds, so "
+                + "it cannot be resumed. Run `zoetrope extract` with this pipeline, or train under another --name."
         case .notFinite(let video):
-            "The features of \(video) hold NaN or infinity, or values too large to compute with: the weights may be damaged. Check them with `zoetrope weights inspect`, and extract again."
+            "The features of \(video) hold NaN or infinity, or values too large to compute with: the weights may be "
+                + "damaged. Check them with `zoetrope weights inspect`, and extract again."
         case .noProbabilities:
             "The head computes NaN probabilities: its weights or the features are damaged. Train the run again; "
                 + "`zoetrope cache verify` checks the features."
@@ -101,7 +109,8 @@ package enum SequenceError: LocalizedError, Equatable {
         case .unknownRun(let name, let cache):
             "\(cache) has no run called \"\(name)\". Name its cache with --cache."
         case .noSplit(let split, let available):
-            "The run has no clips in the split \"\(split)\"; it has \(available.joined(separator: ", ")). Choose one with --split."
+            "The run has no clips in the split \"\(split)\"; it has \(available.joined(separator: ", ")). Choose one "
+                + "with --split."
         }
     }
 }

@@ -41,8 +41,9 @@ extension SequenceRun {
             .max { $0.1.loss < $1.1.loss }
         return worst.map { split, metrics in
             [
-                "the loss of the \(split.rawValue) clips is \(Self.short(metrics.loss)), and that of uniform guessing is "
-                    + "\(Self.short(metrics.lossOfGuessing)): try a smaller `optimizer.learning_rate` or `standardize: true`"
+                "the loss of the \(split.rawValue) clips is \(Self.short(metrics.loss)), and that of uniform guessing "
+                    + "is \(Self.short(metrics.lossOfGuessing)): try a smaller `optimizer.learning_rate` or "
+                    + "`standardize: true`"
             ]
         } ?? []
     }

@@ -39,7 +39,7 @@ struct ConvolutionalLSTMLayer {
         }
     }
 
-    /// - Parameter weight: `[4 · hidden, channels + hidden, k, k]`.
+    /// - `weight`: `[4 · hidden, channels + hidden, k, k]`.
     /// - Returns: the hidden state after each step `[row, height · width · hidden]`.
     func forward(
         _ input: Matrix, _ packed: PackedSequences, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>

@@ -108,7 +108,7 @@ final class NormalizationLayer {
 }
 
 enum ChannelScaleLayer {
-    /// - Parameter scales: `[image, channel]`.
+    /// - `scales`: `[image, channel]`.
     static func forward(_ input: Matrix, scales: Matrix) -> Matrix {
         let output = Matrix(input.rows, input.columns)
         forEachPixel(input, channels: scales.columns) { start, first in

@@ -18,7 +18,7 @@ struct RecurrentLayer {
     struct Parameters<Pointer> {
         let input, recurrent, inputBias, recurrentBias: Pointer
 
-        /// - Parameter place: returns a parameter of the layer by its index.
+        /// - `place`: returns a parameter of the layer by its index.
         init(direction: Int, _ place: (Int) -> Pointer) {
             (input, recurrent) = (place(4 * direction), place(4 * direction + 1))
             (inputBias, recurrentBias) = (place(4 * direction + 2), place(4 * direction + 3))
@@ -178,7 +178,7 @@ struct RecurrentLayer {
 
     /// Writes the parameters' gradients.
     ///
-    /// - Parameter gradient: of the output `[row, directions · hidden]`.
+    /// - `gradient`: of the output `[row, directions · hidden]`.
     /// - Returns: the gradient of the input `[row, feature]`, if it is needed.
     func backward(
         _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ states: [State], _ weights: [Weights],

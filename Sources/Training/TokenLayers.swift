@@ -15,7 +15,7 @@ enum ChannelFactorLayer {
         input.mapChannels(channels) { $0 * factors[$1] }
     }
 
-    /// - Parameter target: receives the gradient of the factors, if it is needed.
+    /// - `target`: receives the gradient of the factors, if it is needed.
     static func backward(
         _ gradient: Matrix, input: Matrix, factors: UnsafePointer<Float>, target: UnsafeMutablePointer<Float>?,
         channels: Int
@@ -128,7 +128,7 @@ enum TokenSlice {
         return output
     }
 
-    /// - Parameter columns: elements of an image before slicing.
+    /// - `columns`: elements of an image before slicing.
     static func backward(_ gradient: Matrix, from first: Int, columns: Int) -> Matrix {
         let result = Matrix(gradient.rows, columns, 0)
         for row in 0..<gradient.rows {

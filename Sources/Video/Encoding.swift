@@ -131,7 +131,7 @@ final class OutputFile {
         if !isFinished { unlink(partial) }
     }
 
-    /// - Parameter duration: of each frame, in ticks of the encoder's time base.
+    /// - `duration`: of each frame, in ticks of the encoder's time base.
     func write(_ picture: Picture?, duration: Int64) throws {
         try encoder.encode(picture) { packet in
             packet.pointer.pointee.duration = duration

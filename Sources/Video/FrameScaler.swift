@@ -9,7 +9,7 @@ final class FrameScaler {
     private let container: ShownShape
     private var scaler, converter: Scaler?
 
-    /// - Parameter container: the container's shape; frames may override it.
+    /// - `container`: the container's shape; frames may override it.
     init(path: String, framing: Framing, aspect: Aspect, container: ShownShape) {
         (self.path, self.framing, self.aspect, self.container) = (path, framing, aspect, container)
     }

@@ -106,7 +106,7 @@ package final class VideoReader: ClipReader {
         try self.init(path: path, limits: limits, isFrame: false)
     }
 
-    /// - Parameter isFrame: whether only the frames of an image are needed, not its size: it is then decoded once.
+    /// - `isFrame`: whether only the frames of an image are needed, not its size: it is then decoded once.
     init(path: String, limits: DecodingLimits, isFrame: Bool) throws {
         (self.path, self.limits) = (path, limits)
         let file = try InputFile(path: path, limits: limits)

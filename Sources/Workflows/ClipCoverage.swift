@@ -17,7 +17,7 @@ package struct ClipCoverage: Sendable, Equatable {
     /// Maximum number of files that are hashed to detect copies of extracted ones.
     private static let hashed = 64
 
-    /// - Parameter extraction: row ID of the recipe.
+    /// - `extraction`: row ID of the recipe.
     /// - Throws: `CacheError`, `DatasetError`.
     package init(_ dataset: DatasetConfiguration, in cache: CacheFile, extraction: Int64) throws {
         let root = URL(fileURLWithPath: dataset.root).standardizedFileURL.path

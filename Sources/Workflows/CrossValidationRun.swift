@@ -67,9 +67,8 @@ extension CrossValidation {
 
     /// Trains every model, several in parallel; `consume` is called in the calling thread in order of completion.
     ///
-    /// - Parameters:
-    ///   - share: fraction of the training folds to use.
-    ///   - training: overrides `training`.
+    /// - `share`: fraction of the training folds to use.
+    /// - `training`: overrides `training`.
     /// - Throws: `SequenceError`, `CacheError`, or the error of `consume`.
     func fitAll(
         workers: Int, share: Double = 1, training: TrainingConfiguration? = nil,

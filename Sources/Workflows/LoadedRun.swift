@@ -10,9 +10,8 @@ struct LoadedNetwork: Sendable {
     let weights: LoadedWeights
     private let name: String
 
-    /// - Parameters:
-    ///   - name: of the weight file, unless weights are random.
-    ///   - run: the run that uses its features.
+    /// - `name`: of the weight file, unless weights are random.
+    /// - `run`: the run that uses its features.
     /// - Throws: `RecipeError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
     init(_ recipe: ExtractionRecipe, weights name: String, run: String) throws {
         (self.recipe, self.name) = (recipe, name)
@@ -45,7 +44,7 @@ struct LoadedRun: Sendable {
     let configuration: RunDirectory.Configuration
     private let network: LoadedNetwork
 
-    /// - Parameter path: the backbone's weight file, if it is not at the run's path.
+    /// - `path`: the backbone's weight file, if it is not at the run's path.
     /// - Throws: `SequenceError`, `RecipeError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
     init(_ directory: RunDirectory, weights path: String?) throws {
         (head, configuration) = try directory.load()
@@ -70,7 +69,7 @@ struct LoadedRun: Sendable {
 
     /// The networks of a run, which may use concatenated features of several.
     ///
-    /// - Parameter path: of several networks, their files separated by ` + `.
+    /// - `path`: of several networks, their files separated by ` + `.
     /// - Throws: as `init`.
     static func networks(
         of directory: RunDirectory, weights path: String?

@@ -91,7 +91,8 @@ extension Cache {
         static let configuration = CommandConfiguration(
             abstract: "Remove recipes, runs or videos from a cache, and free the space.",
             discussion: """
-                Rows are removed in one transaction. Freeing the space needs as much free disk space as the remaining data. Runs \
+                Rows are removed in one transaction. Freeing the space needs as much free disk space as the \
+                remaining data. Runs \
                 keep their metrics if the features that they were trained on are removed; their folders are not changed.
                 """)
 

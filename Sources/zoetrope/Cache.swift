@@ -38,7 +38,8 @@ struct Cache: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read everything and compare it with its checksums.",
             discussion: """
-                Checks SQLite's structure, references between tables and the digests of recipes, and for every sequence the \
+                Checks SQLite's structure, references between tables and the digests of recipes, and for every \
+                sequence the \
                 checksum, mask, length, padding, frame indices and times. Exits with 1 if something is damaged. Then \
                 `zoetrope cache prune FILE --damaged` removes it, and `extract` computes it again.
                 """)
@@ -85,7 +86,8 @@ struct Cache: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Merge caches, such as the shards of an extraction, into one.",
             discussion: """
-                Everything is compared before anything is written: caches of another schema, or with other features for \
+                Everything is compared before anything is written: caches of another schema, or with other features \
+                for \
                 the same video and recipe, are rejected. Rows that exist already are skipped, so an interrupted merge \
                 resumes, and a repeated one changes nothing.
                 """)

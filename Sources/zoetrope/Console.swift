@@ -108,7 +108,7 @@ final class ProgressLine {
 
     init() { interval = Console.isTerminal ? .milliseconds(100) : .seconds(10) }
 
-    /// - Parameter force: whether to print even if the last update is recent.
+    /// - `force`: whether to print even if the last update is recent.
     func show(force: Bool = false, _ text: @autoclosure () -> TerminalText) {
         let now = ContinuousClock.now
         guard force || now - lastDraw >= interval else { return }

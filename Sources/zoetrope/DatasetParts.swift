@@ -14,7 +14,7 @@ struct DatasetParts {
     private let dataset: DatasetConfiguration
     private let training: TrainingConfiguration
 
-    /// - Parameter check: the inventory of the pipeline's data set.
+    /// - `check`: the inventory of the pipeline's data set.
     /// - Throws: `DatasetError`.
     init(_ pipeline: Pipeline, _ check: DatasetCheck) throws {
         dataset = pipeline.dataset

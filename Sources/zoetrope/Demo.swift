@@ -14,7 +14,8 @@ struct Demo: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Generate clips, extract features, train two heads, and see that frame order matters.",
         discussion: """
-            Eight actions in four pairs; each action is the other of its pair played backwards, so no single frame and no \
+            Eight actions in four pairs; each action is the other of its pair played backwards, so no single frame \
+            and no \
             average of frames distinguishes them. A head that averages frames finds the pair; a recurrent head also \
             finds the action.
             """)
@@ -142,8 +143,8 @@ struct Demo: ParsableCommand {
     /// Writes the pipeline to a file for the user, and reads it back.
     private func write(head: String, model: String) throws -> Pipeline {
         let text = """
-            # Written by `zoetrope demo`; edit it and run `zoetrope sequence \(Escaping.visible(path(of: head))) --cache \
-            \(Escaping.visible(directory))/features.sqlite --runs \(Escaping.visible(directory))/runs`.
+            # Written by `zoetrope demo`; edit it and run `zoetrope sequence \(Escaping.visible(path(of: head))) \
+            --cache \(Escaping.visible(directory))/features.sqlite --runs \(Escaping.visible(directory))/runs`.
             name: demo-\(head)
             dataset:
               layout: folders

@@ -10,7 +10,8 @@ struct Export: ParsableCommand {
         abstract: "Export a run as one ONNX file: frames in, probabilities out.",
         discussion: """
             The model takes frames `uint8 [batch, frames, height, width, 3]`, cropped and resized, and a mask \
-            `bool [batch, frames]`; it returns probabilities `[batch, classes]`. Labels, recipe, digests and the licence of the \
+            `bool [batch, frames]`; it returns probabilities `[batch, classes]`. Labels, recipe, digests and the \
+            licence of the \
             weights are in its metadata. Weights of more than two gigabytes go into a second file beside it, FILE.data.
             """)
 

@@ -94,8 +94,8 @@ enum WindowedOutput {
             prediction.unit == "frames" ? "windows of \(prediction.window)" : "one window of \(prediction.window)"
         let short = prediction.isShort ? "; the video is shorter than the window that the run was trained on" : ""
         return """
-            \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) per second, \
-            \(window)\(short))
+            \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) per \
+            second, \(window)\(short))
             \(lines: prediction.timeline.segmentTable)
             """
     }

@@ -1,5 +1,5 @@
-// Swift's `Mutex` on Linux waits, and wakes who waits, inside a library that is not instrumented: ThreadSanitizer would not see
-// that one thread comes after the other, and report a race in everything behind a contended lock. This tells it.
+// Swift's `Mutex` on Linux waits and wakes inside a library that is not instrumented: ThreadSanitizer would not see
+// that one thread comes after the other, and would report races after each contended lock. This tells it.
 #if __has_feature(thread_sanitizer) && defined(__linux__)
   #define _GNU_SOURCE
   #include <dlfcn.h>

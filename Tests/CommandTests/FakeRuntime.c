@@ -1,6 +1,6 @@
-// Simulates ONNX Runtime, CUDA's driver and its compiler, to test what the program does around a GPU on machines without
-// one. Built by the tests. It computes no network: feature `f` of a frame is the mean of the frame's bytes plus f. FAKE_GPU
-// says how the GPU behaves:
+// Simulates ONNX Runtime, CUDA's driver and its compiler, to test what the program does around a GPU on machines
+// without one. Built by the tests. It computes no network: feature `f` of a frame is the mean of the frame's bytes plus
+// f. FAKE_GPU says how the GPU behaves:
 //
 //   none         there is none
 //   small:N      its memory holds batches of N frames
@@ -24,7 +24,8 @@ struct OrtStatus {
 
 static OrtStatus *problem(const char *text) {
   OrtStatus *made = calloc(1, sizeof *made);
-  snprintf(made->text, sizeof made->text, "/source.cc:7 void Call() [ONNXRuntimeError] : 1 : FAIL : %s ; GPU=0 ; file=x", text);
+  snprintf(
+    made->text, sizeof made->text, "/source.cc:7 void Call() [ONNXRuntimeError] : 1 : FAIL : %s ; GPU=0 ; file=x", text);
   return made;
 }
 
@@ -147,7 +148,8 @@ static OrtStatus *run(OrtSession *session, const OrtRunOptions *options, const O
   for (size_t axis = 2; axis < input->rank; axis++) size *= input->shape[axis];
   int most = number_behind("small:"), left = number_behind("lost:");
   if (most >= 0 && frames > most) return problem("Available memory of 7 is smaller than requested bytes of 8");
-  if (left >= 0 && __sync_fetch_and_add(&runs, 1) >= left) return problem("CUDA failure 719: unspecified launch failure");
+  if (left >= 0 && __sync_fetch_and_add(&runs, 1) >= left)
+    return problem("CUDA failure 719: unspecified launch failure");
   for (int64_t frame = 0; frame < frames; frame++) {
     double sum = 0;
     for (int64_t i = 0; i < size; i++) sum += ((const uint8_t *)input->data)[frame * size + i];

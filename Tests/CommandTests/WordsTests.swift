@@ -40,7 +40,8 @@ import Testing
         func text(_ file: String) -> String {
             (try? String(contentsOfFile: GuideTests.root + "/" + file, encoding: .utf8)) ?? ""
         }
-        let prose = ["README.md", "Makefile"] + files("docs", [".md"]) + files("Sources", [".md"])
+        let prose =
+            ["README.md", "Makefile"] + files("docs", [".md"]) + files("Sources", [".md"])
             + files("pipelines", [".yaml"])
         return files("Sources", [".swift"]).map { file in
             // Identifiers and SQL are no prose, and the schema of caches cannot change.

@@ -1,5 +1,5 @@
-// Stands in for NVIDIA's driver and its compiler: a GPU whose kernels clang compiles and the processor runs, in the same
-// memory. Built by the tests into the folder that Lanes.h lies in; kernels are put there too.
+// Simulates NVIDIA's driver and its compiler: clang compiles the kernels, and the processor runs them, in the same
+// memory. The tests build it into the folder of Lanes.h, and write the kernels there too.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -18,7 +18,8 @@ typedef struct {
 } program;
 
 int nvrtcCreateProgram(
-  program **made, const char *source, const char *name, int count, const char *const *headers, const char *const *names) {
+  program **made, const char *source, const char *name, int count, const char *const *headers,
+  const char *const *names) {
   (void)name;
   (void)count;
   (void)headers;

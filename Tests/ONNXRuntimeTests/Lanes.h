@@ -1,5 +1,5 @@
-// What kernels find on a GPU, for a processor: 32 threads are the lanes of a warp, which meet where they exchange numbers.
-// Warps and blocks come one after the other.
+// CUDA's environment of a kernel, for a processor: 32 threads are the lanes of a warp, which wait for each other to
+// exchange values. Warps and blocks run one after the other.
 
 #include <math.h>
 #include <pthread.h>
@@ -67,7 +67,8 @@ template <class... Parameters> struct run {
   static void *follow(void *given) {
     const run &it = *(const run *)given;
     for (blockIdx.x = 0; blockIdx.x < it.blocks; blockIdx.x++) {
-      for (threadIdx.x = it.lane; threadIdx.x < it.threads; threadIdx.x += LANES) it.call(up_to<sizeof...(Parameters)>());
+      for (threadIdx.x = it.lane; threadIdx.x < it.threads; threadIdx.x += LANES)
+        it.call(up_to<sizeof...(Parameters)>());
     }
     return nullptr;
   }
