@@ -103,63 +103,55 @@ package struct Optimizer: Sendable, Equatable, Codable {
         if state.first == nil { state.first = parameters.zeros }
         if state.second == nil && kind != .sgd { state.second = parameters.zeros }
         state.step += 1
-        let rule = Rule(self, rate: learningRate ?? self.learningRate, step: state.step, scale: scale)
+        let rule = rule(rate: learningRate ?? self.learningRate, step: state.step, scale: scale)
         parameters.withMutablePointer { p in
             gradient.withPointer { g in
                 state.withMutablePointers { m, v in
                     parallel.run((count + Self.piece - 1) / Self.piece) { index in
                         let start = index * Self.piece
-                        rule.update(p + start, g + start, m + start, v + start, count: min(Self.piece, count - start))
+                        rule(p + start, g + start, m + start, v + start, min(Self.piece, count - start))
                     }
                 }
             }
         }
     }
 
-    /// The constants of one step, in the precision of the parameters.
-    private struct Rule {
-        let kind: Kind
-        let isFirst, nesterov: Bool
-        let rate, scale, momentum, decay, shrink, beta1, rest1, beta2, rest2, stepSize, scale2, alpha, rest,
-            epsilon: Float
+    /// Updates `count` parameters; the pointers are those of parameters, gradient, first and second moments.
+    private typealias Rule = (
+        UnsafeMutablePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>,
+        _ count: Int
+    ) -> Void
 
-        init(_ optimizer: Optimizer, rate: Double, step: Int, scale: Float) {
-            kind = optimizer.kind
-            isFirst = step == 1
-            nesterov = optimizer.nesterov
-            self.rate = Float(rate)
-            self.scale = scale
-            momentum = Float(optimizer.momentum)
-            decay = optimizer.kind == .adamw ? 0 : Float(optimizer.weightDecay)
-            shrink = optimizer.kind == .adamw ? Float(1 - rate * optimizer.weightDecay) : 1
-            // Float(1 − β) rather than 1 − Float(β): β₂ = 0.999 would lose four digits.
-            (beta1, rest1) = (Float(optimizer.beta1), Float(1 - optimizer.beta1))
-            (beta2, rest2) = (Float(optimizer.beta2), Float(1 - optimizer.beta2))
-            (alpha, rest) = (Float(optimizer.alpha), Float(1 - optimizer.alpha))
-            stepSize = Float(rate / (1 - pow(optimizer.beta1, Double(step))))
-            scale2 = Float(1 / (1 - pow(optimizer.beta2, Double(step))).squareRoot())
-            epsilon = Float(optimizer.epsilon)
-        }
-
-        func update(
-            _ p: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ m: UnsafeMutablePointer<Float>,
-            _ v: UnsafeMutablePointer<Float>, count: Int
-        ) {
-            switch kind {
-            case .sgd:
+    /// The update of one step, with its constants in the precision of the parameters.
+    private func rule(rate: Double, step: Int, scale: Float) -> Rule {
+        let (momentum, decay, speed) = (Float(momentum), Float(weightDecay), Float(rate))
+        switch kind {
+        case .sgd:
+            return { [nesterov] p, g, m, _, count in
                 forEachPiece(count) { i, length in
                     let old = load(p + i, length)
                     let slope = load(g + i, length) * scale + decay * old
-                    let velocity = isFirst ? slope : momentum * load(m + i, length) + slope
+                    let velocity = step == 1 ? slope : momentum * load(m + i, length) + slope
                     store(velocity, m + i, length)
-                    store(old - rate * (nesterov ? slope + momentum * velocity : velocity), p + i, length)
+                    store(old - speed * (nesterov ? slope + momentum * velocity : velocity), p + i, length)
                 }
-            case .adam, .adamw:
-                var adam = elementwise_adam(
-                    scale: scale, decay: decay, shrink: shrink, beta1: beta1, rest1: rest1, beta2: beta2, rest2: rest2,
-                    step_size: stepSize, root_scale: scale2, epsilon: epsilon)
+            }
+        case .adam, .adamw:
+            let isDecoupled = kind == .adamw
+            // Float(1 − β) rather than 1 − Float(β): β₂ = 0.999 would lose four digits.
+            let constants = elementwise_adam(
+                scale: scale, decay: isDecoupled ? 0 : decay,
+                shrink: isDecoupled ? Float(1 - rate * weightDecay) : 1, beta1: Float(beta1), rest1: Float(1 - beta1),
+                beta2: Float(beta2), rest2: Float(1 - beta2),
+                step_size: Float(rate / (1 - pow(beta1, Double(step)))),
+                root_scale: Float(1 / (1 - pow(beta2, Double(step))).squareRoot()), epsilon: Float(epsilon))
+            return { p, g, m, v, count in
+                var adam = constants
                 elementwise_adam_step(&adam, count, p, g, m, v)
-            case .rmsprop:
+            }
+        case .rmsprop:
+            let (alpha, rest, epsilon) = (Float(alpha), Float(1 - alpha), Float(epsilon))
+            return { p, g, m, v, count in
                 forEachPiece(count) { i, length in
                     let old = load(p + i, length)
                     let slope = load(g + i, length) * scale + decay * old
@@ -167,7 +159,7 @@ package struct Optimizer: Sendable, Equatable, Codable {
                     let velocity = momentum * load(m + i, length) + slope / (second.squareRoot() + epsilon)
                     store(second, v + i, length)
                     store(velocity, m + i, length)
-                    store(old - rate * velocity, p + i, length)
+                    store(old - speed * velocity, p + i, length)
                 }
             }
         }
