@@ -28,7 +28,7 @@ extension GraphWriter {
         }
         let matrix = Tensor(shape: [own.shape[0], kernel[0] * kernel[1]], values: own.values)
         return Product(
-            x: x, weight: Tensor(shape: kernel + [own.shape[0]], values: matrix.transposed),
+            x: x, weight: Tensor(shape: kernel + [own.shape[0]], values: matrix.transposed.values),
             attributes: options.productAttributes)
     }
 

@@ -219,8 +219,7 @@ package final class ModelWriter {
 }
 
 enum Attribute: Sendable {
-    case integer(String, Int), integers(String, [Int]), number(String, Float), text(String, String)
-    case texts(String, [String]), graph(String, GraphProto)
+    case integer(String, Int), integers(String, [Int]), number(String, Float), graph(String, GraphProto)
 
     var message: AttributeProto {
         var message = AttributeProto()
@@ -229,9 +228,6 @@ enum Attribute: Sendable {
         case .integers(let name, let values):
             (message.name, message.type, message.ints) = (name, .ints, values.map(Int64.init))
         case .number(let name, let value): (message.name, message.type, message.f) = (name, .float, value)
-        case .text(let name, let value): (message.name, message.type, message.s) = (name, .string, Data(value.utf8))
-        case .texts(let name, let values):
-            (message.name, message.type, message.strings) = (name, .strings, values.map { Data($0.utf8) })
         case .graph(let name, let body): (message.name, message.type, message.g) = (name, .graph, body)
         }
         return message

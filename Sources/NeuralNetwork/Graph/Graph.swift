@@ -58,12 +58,15 @@ package struct Graph: Sendable, Equatable {
             }
         }
 
-        func with(channels: Int) -> Shape {
+        /// The shape with another size of the innermost dimension.
+        package func with(rowSize: Int) -> Shape {
             switch self {
-            case .image(_, let height, let width): .image(channels: channels, height: height, width: width)
+            case .image(_, let height, let width): .image(channels: rowSize, height: height, width: width)
             case .clip(_, let frames, let height, let width):
-                .clip(channels: channels, frames: frames, height: height, width: width)
-            default: self
+                .clip(channels: rowSize, frames: frames, height: height, width: width)
+            case .vector: .vector(rowSize)
+            case .sequence: .sequence(rowSize)
+            case .tokens(let count, _): .tokens(count: count, size: rowSize)
             }
         }
 

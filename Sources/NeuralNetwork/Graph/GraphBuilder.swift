@@ -80,8 +80,8 @@ package struct GraphBuilder {
     package mutating func concatenation(_ name: String, _ inputs: [NodeID]) -> NodeID {
         precondition((2...8).contains(inputs.count), name)
         let channels = inputs.reduce(0) { $0 + image($1).channels }
-        let joined = shape(of: inputs[0]).with(channels: channels)
-        precondition(inputs.allSatisfy { shape(of: $0).with(channels: channels) == joined }, name)
+        let joined = shape(of: inputs[0]).with(rowSize: channels)
+        precondition(inputs.allSatisfy { shape(of: $0).with(rowSize: channels) == joined }, name)
         return append(name, .concatenation, inputs, joined)
     }
 
@@ -110,7 +110,7 @@ package struct GraphBuilder {
         let size = shape(of: input).rowSize
         var parameters = [parameter(name + ".weight", [out, size], .fan(size))]
         if hasBias { parameters.append(parameter(name + ".bias", [out], .fan(size))) }
-        return append(name, .linear(out: out), [input], resized(input, to: out), parameters)
+        return append(name, .linear(out: out), [input], shape(of: input).with(rowSize: out), parameters)
     }
 
     package mutating func dropout(_ name: String, _ input: NodeID, rate: Float) -> NodeID {
@@ -257,12 +257,4 @@ package struct GraphBuilder {
             channels: channels, frames: window.time.output(frames: frames), height: output.height, width: output.width)
     }
 
-    private func resized(_ input: NodeID, to size: Int) -> Graph.Shape {
-        switch shape(of: input) {
-        case .sequence: .sequence(size)
-        case .tokens(let count, _): .tokens(count: count, size: size)
-        case .image, .clip: shape(of: input).with(channels: size)
-        case .vector: .vector(size)
-        }
-    }
 }
