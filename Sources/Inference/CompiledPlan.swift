@@ -13,14 +13,7 @@ struct PlanRequest {
     /// Element type of values that are not quantised.
     var element: onednn_element { arithmetic.precision == .bf16 ? ONEDNN_BF16 : ONEDNN_F32 }
 
-    var node: Graph.NodeID {
-        get throws {
-            guard let node = graph.outputs[output] else {
-                throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-            }
-            return node
-        }
-    }
+    var node: Graph.NodeID { get throws { try graph.node(of: output) } }
 
     /// Identifies the network for the cache of kernel measurements.
     var signature: String {

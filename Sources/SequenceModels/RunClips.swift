@@ -136,15 +136,15 @@ extension RunDirectory {
         let text: String
         do { text = try RegularFile.text(clipsPath, limit: Self.clipsLimit) } catch {
             if error.problem == .missing { return nil }
-            throw SequenceError.runDirectory(path: path, reason: "its clips.csv cannot be read: \(error.reason)")
+            throw unusable("its clips.csv cannot be read: \(error.reason)")
         }
         guard let table = try? CSVTable(text), table.header == Self.clipColumns else {
-            throw SequenceError.runDirectory(path: path, reason: "its clips.csv is damaged")
+            throw unusable("its clips.csv is damaged")
         }
         return RunClips(
             try table.rows.map { row in
                 guard row.count == 4, !row[1].isEmpty, let role = ClipRole(rawValue: row[3]) else {
-                    throw SequenceError.runDirectory(path: path, reason: "its clips.csv is damaged")
+                    throw unusable("its clips.csv is damaged")
                 }
                 return .init(path: row[0], digest: row[1], label: row[2].isEmpty ? nil : row[2], role: role)
             })

@@ -22,8 +22,7 @@ extension RunDirectory {
     /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
     package func checkpointConfiguration() throws -> Configuration {
         guard checkpoint.exists else {
-            throw SequenceError.runDirectory(
-                path: path, reason: "there is no last.safetensors to resume from. Train without --resume")
+            throw unusable("there is no last.safetensors to resume from. Train without --resume")
         }
         return try readingCheckpoint {
             let configuration: Configuration = try TrainingCheckpoint.decoded(
@@ -40,7 +39,7 @@ extension RunDirectory {
 
     private func readingCheckpoint<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as InvalidValue {
-            throw SequenceError.runDirectory(path: path, reason: "in its last.safetensors, \(error.words)")
+            throw unusable("in its last.safetensors, \(error.words)")
         }
     }
 }

@@ -25,9 +25,7 @@ package final class DifferentiablePlan {
     package init(
         graph: Graph, output: String, parameters: NetworkParameters, watching watched: Graph.NodeID? = nil
     ) throws {
-        guard let node = graph.outputs[output] else {
-            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-        }
+        let node = try graph.node(of: output)
         self.graph = graph
         self.output = node
         let order = graph.ancestry(of: node)

@@ -25,9 +25,7 @@ package final class PartlyFrozenNetwork {
         graph: Graph, output: String, source: any ParameterSource, normalization: PixelNormalization, batch: Int = 16,
         tuning: KernelTuning? = nil, trains: (Graph.Parameter) -> Bool
     ) throws {
-        guard let node = graph.outputs[output] else {
-            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-        }
+        let node = try graph.node(of: output)
         let boundary = graph.boundary(output: node, trains: trains)
         frozen =
             graph[boundary].operation == .input

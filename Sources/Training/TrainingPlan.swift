@@ -12,9 +12,7 @@ package struct TrainingPlan: Sendable {
 
     /// - Throws: `PlanError` for an unknown output, or a graph with image nodes.
     package init(graph: Graph, output: String = "logits") throws {
-        guard let node = graph.outputs[output] else {
-            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-        }
+        let node = try graph.node(of: output)
         for id in graph.ancestry(of: node) {
             switch graph[id].shape {
             case .image, .clip, .tokens: throw PlanError.unsupported(node: graph[id].name)

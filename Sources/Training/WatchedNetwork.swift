@@ -21,9 +21,7 @@ package final class WatchedNetwork {
         graph: Graph, output: String, watching value: String, batch: Int, weights: PackedWeights,
         normalization: PixelNormalization, arithmetic: Arithmetic = .f32
     ) throws {
-        guard let node = graph.outputs[value] else {
-            throw PlanError.unknownOutput(value, available: graph.outputs.keys.sorted())
-        }
+        let node = try graph.node(of: value)
         let isNormalization = if case .layerNormalization = graph[node].operation { true } else { false }
         let boundary = isNormalization ? graph[node].inputs[0] : node
         front = try InferencePlan(

@@ -34,10 +34,7 @@ extension Graph {
     /// Shape in which features of the output are stored: `[D]`, `[height, width, channels]` of an image, or `[frames,
     /// height, width, channels]` of a video. Throws `PlanError.unknownOutput`.
     package func featureShape(of output: String) throws -> [Int] {
-        guard let node = outputs[output] else {
-            throw PlanError.unknownOutput(output, available: outputs.keys.sorted())
-        }
-        switch self[node].shape {
+        switch self[try node(of: output)].shape {
         case .image(let channels, let height, let width): return [height, width, channels]
         case .clip(let channels, let frames, let height, let width):
             return (frames > 1 ? [frames] : []) + [height, width, channels]

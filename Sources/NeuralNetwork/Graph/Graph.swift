@@ -123,6 +123,12 @@ package struct Graph: Sendable, Equatable {
     }
 
     package subscript(id: NodeID) -> Node { nodes[id.index] }
+
+    /// The node of an output. Throws `PlanError.unknownOutput`.
+    package func node(of output: String) throws -> NodeID {
+        if let node = outputs[output] { return node }
+        throw PlanError.unknownOutput(output, available: outputs.keys.sorted())
+    }
 }
 
 package enum PlanError: LocalizedError, Equatable {
