@@ -114,9 +114,7 @@ struct VisionTransformer: Sendable {
 }
 
 extension GraphBuilder {
-    /// A pre-norm block with layer scale if `hasScale`.
-    ///
-    /// - Returns: the output, and the input of the attention.
+    /// A pre-norm block with layer scale if `hasScale`. Returns the output, and the input of the attention.
     mutating func transformerBlock(
         _ name: String, _ input: NodeID, heads: Int, _ activation: Activation, epsilon: Float, isCausal: Bool = false,
         hasScale: Bool = false

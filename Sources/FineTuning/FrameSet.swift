@@ -31,9 +31,8 @@ package struct FrameSet: Sendable {
         case failed(path: String, reason: String)
     }
 
-    /// Decodes clips that the store lacks, one per core at a time.
-    ///
-    /// - Throws: `DatasetError`, `CacheError`, `FineTuningError`, `FeatureExtractor.Cancelled`.
+    /// Decodes clips that the store lacks, one per core at a time. Throws `DatasetError`, `CacheError`,
+    /// `FineTuningError`, `FeatureExtractor.Cancelled`.
     package init(
         _ dataset: DatasetConfiguration, _ configuration: FineTuningConfiguration, store: FrameStore, workers: Int,
         isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void

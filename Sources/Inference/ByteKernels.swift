@@ -10,9 +10,7 @@ extension CustomKernel {
     }
 
     /// Multiplies channels by their gates, the second operand, and quantises the result: one pass instead of a product
-    /// and a reorder.
-    ///
-    /// - Parameter shape: of one image.
+    /// and a reorder. `shape`: of one image.
     static func gate(
         _ name: String, _ shape: ImageShape, batch: Int, _ quantum: QuantizationParameters
     ) -> CustomKernel {

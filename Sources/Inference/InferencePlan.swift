@@ -89,17 +89,13 @@ package final class InferencePlan {
         return zip(steps, least).map { ($0.name, $0.kernel, $1) }
     }
 
-    /// Runs the network on up to `batch` images or clips in 8-bit RGB.
-    ///
-    /// - `pixels`: `[count, height, width, 3]`, or `[count, frames, height, width, 3]`; count from 1 to `batch`.
-    /// - Returns: `[count] + outputShape`.
+    /// Runs the network on up to `batch` images or clips in 8-bit RGB. `pixels`: `[count, height, width, 3]`, or
+    /// `[count, frames, height, width, 3]`; count from 1 to `batch`. Returns `[count] + outputShape`.
     package func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
         try run(pictures: [pixels], normalization: normalization)
     }
 
-    /// As `run(pictures:)`, on any number of images.
-    ///
-    /// - Returns: the elements of all outputs.
+    /// As `run(pictures:)`, on any number of images. Returns the elements of all outputs.
     package func run(all pictures: [[UInt8]], normalization: PixelNormalization) throws -> [Float] {
         try pictures.batches(of: batch).flatMap { try run(pictures: $0, normalization: normalization).values }
     }

@@ -24,9 +24,7 @@ final class KernelBench {
         return seconds(primitive, buffers, unlessSlowerThan: other)
     }
 
-    /// Minimum seconds of an activation applied in place.
-    ///
-    /// - Parameter bytes: size of the buffer.
+    /// Minimum seconds of an activation applied in place. `bytes`: size of the buffer.
     func seconds(_ activation: any PlanKernel, inPlace bytes: Int) -> Double {
         let pointers = memory([bytes, 0, 0, 0, activation.scratchpadBytes])
         let buffers = KernelBuffers(sources: [pointers[0]], destination: pointers[0], scratchpad: pointers[4])

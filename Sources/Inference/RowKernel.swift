@@ -112,9 +112,8 @@ package struct TokenAttention {
         }
     }
 
-    /// softmax(q · kᵀ / √width) of some queries of one head: `[row, token]`.
-    ///
-    /// - Parameter first: index of the first query among the tokens.
+    /// softmax(q · kᵀ / √width) of some queries of one head: `[row, token]`. `first`: index of the first query among
+    /// the tokens.
     package func weights(
         _ query: UnsafePointer<Float>, rows: Int, _ key: UnsafePointer<Float>, from first: Int = 0,
         into scores: UnsafeMutablePointer<Float>

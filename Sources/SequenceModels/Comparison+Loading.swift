@@ -59,9 +59,8 @@ extension Comparison {
 }
 
 extension CacheFile {
-    /// The row ID of the run in a directory.
-    ///
-    /// - Throws: `SequenceError.unknownRun` if the cache has no such run, or one that was trained on other clips.
+    /// The row ID of the run in a directory. Throws `SequenceError.unknownRun` if the cache has no such run, or one
+    /// that was trained on other clips.
     package func run(of directory: RunDirectory, _ configuration: RunDirectory.Configuration) throws -> Int64 {
         // The whole run's metrics do not apply to one fold's model.
         guard !configuration.isFoldModel, let run = try run(named: configuration.name) else {

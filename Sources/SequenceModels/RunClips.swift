@@ -72,10 +72,8 @@ package struct RunClips: Sendable, Equatable {
 }
 
 extension RunClips {
-    /// Reads the clips from the run's folder, or otherwise from the cache.
-    ///
-    /// - Throws: `SequenceError.noClips` if neither has them: a version before 1.1 left the run unfinished, or it is
-    ///   another cache.
+    /// Reads the clips from the run's folder, or otherwise from the cache. Throws `SequenceError.noClips` if neither
+    /// has them: a version before 1.1 left the run unfinished, or it is another cache.
     package init(_ directory: RunDirectory, _ configuration: RunDirectory.Configuration, in cache: CacheFile) throws {
         if let recorded = try directory.recordedClips() {
             self = recorded
@@ -119,9 +117,7 @@ extension RunDirectory.Configuration {
 extension RunDirectory {
     private var clipsPath: String { path + "/clips.csv" }
 
-    /// Writes `clips.csv`.
-    ///
-    /// - Throws: `SequenceError.runDirectory`.
+    /// Writes `clips.csv`. Throws `SequenceError.runDirectory`.
     package func save(_ clips: RunClips) throws {
         let lines = clips.entries.map { [$0.path, $0.digest, $0.label ?? "", $0.role.rawValue] }
         try writing("clips.csv") {
@@ -129,9 +125,7 @@ extension RunDirectory {
         }
     }
 
-    /// Reads `clips.csv`; nil if it does not exist.
-    ///
-    /// - Throws: `SequenceError.runDirectory` if it is damaged.
+    /// Reads `clips.csv`; nil if it does not exist. Throws `SequenceError.runDirectory` if it is damaged.
     package func recordedClips() throws -> RunClips? {
         let text: String
         do { text = try RegularFile.text(clipsPath, limit: Self.clipsLimit) } catch {

@@ -17,9 +17,7 @@ extension RunDirectory {
         try writing { try checkpoint.save(state, configuration: configuration, constants: constants) }
     }
 
-    /// The configuration stored in the checkpoint.
-    ///
-    /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
+    /// The configuration stored in the checkpoint. Throws `SequenceError.runDirectory`, `WeightsError`.
     package func checkpointConfiguration() throws -> Configuration {
         guard checkpoint.exists else {
             throw unusable("there is no last.safetensors to resume from. Train without --resume")

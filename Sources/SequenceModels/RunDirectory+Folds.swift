@@ -3,9 +3,7 @@ import Foundation
 
 /// The models of a cross-validated run: `folds/2-1` is the first fold of the second repetition.
 extension RunDirectory {
-    /// One per model, in the order of repetitions and folds.
-    ///
-    /// - Throws: `SequenceError.runDirectory` if there are none.
+    /// One per model, in the order of repetitions and folds. Throws `SequenceError.runDirectory` if there are none.
     package func foldDirectories() throws -> [RunDirectory] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path + "/folds")) ?? []
         let numbered = names.compactMap { name -> (name: String, repeat: Int, fold: Int)? in

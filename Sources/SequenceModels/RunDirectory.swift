@@ -95,9 +95,7 @@ package struct RunDirectory: Sendable {
         }
     }
 
-    /// Creates the folder and calls `body`, whose errors become those of the run.
-    ///
-    /// - Throws: `SequenceError.runDirectory`.
+    /// Creates the folder and calls `body`, whose errors become those of the run. Throws `SequenceError.runDirectory`.
     package func writing(_ name: String = "it", _ body: () throws -> Void) throws {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

@@ -107,10 +107,8 @@ package struct RunEvaluation: Sendable {
     }
 
     /// Evaluates the run on concatenated clips of its role. Held-out clips are given only to models that were not
-    /// trained on them.
-    ///
-    /// - `path`: of the cache; nil is the one that the run recorded.
-    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
+    /// trained on them. `path`: of the cache; nil is the one that the run recorded. Throws `SequenceError`,
+    /// `CacheError`, `WeightsError`.
     package func continuous(
         _ directory: RunDirectory, cache path: String? = nil, _ options: ContinuousEvaluation.Options
     ) throws -> ContinuousEvaluation {

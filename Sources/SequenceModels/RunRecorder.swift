@@ -57,9 +57,7 @@ package struct RunRecorder {
         }
     }
 
-    /// Callbacks that record epochs and checkpoints.
-    ///
-    /// - Parameter configuration: of the run, as JSON.
+    /// Callbacks that record epochs and checkpoints. `configuration`: of the run, as JSON.
     package func hooks<Weights>(
         configuration: String, isCancelled: @escaping () -> Bool, report: @escaping (EpochRecord) throws -> Void
     ) -> TrainingHooks<Weights> {
@@ -76,9 +74,8 @@ package struct RunRecorder {
         return hooks
     }
 
-    /// Writes the model, predictions and tables, and records how the run ended.
-    ///
-    /// - Returns: the ending; `.diverged` if a score is not finite.
+    /// Writes the model, predictions and tables, and records how the run ended. Returns the ending; `.diverged` if a
+    /// score is not finite.
     package func finish(
         _ head: Head, _ configuration: RunDirectory.Configuration, _ predictions: [PredictionRecord],
         _ metrics: some Collection<Metrics>, _ ending: TrainingEnding

@@ -66,9 +66,8 @@ struct ConvolutionalLSTMLayer {
         return (output, state)
     }
 
-    /// Writes the parameters' gradients.
-    ///
-    /// - Returns: the input's gradient, if it is needed. Training does not need it, because maps come from the cache.
+    /// Writes the parameters' gradients. Returns the input's gradient, if it is needed. Training does not need it,
+    /// because maps come from the cache.
     func backward(
         _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ state: State, weight: UnsafePointer<Float>,
         weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>, wantsInput: Bool

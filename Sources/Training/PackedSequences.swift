@@ -76,9 +76,7 @@ package struct PackedSequences: @unchecked Sendable {
         }
     }
 
-    /// Packs a padded batch; padding is not read.
-    ///
-    /// - `padded`: `[batch, time, feature]`.
+    /// Packs a padded batch; padding is not read. `padded`: `[batch, time, feature]`.
     package init(padded: Tensor, lengths: [Int]) {
         let (steps, size) = (padded.shape[1], padded.shape[2])
         self.init(lengths: lengths, featureSize: size) { index, step, row in

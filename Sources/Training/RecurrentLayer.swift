@@ -163,10 +163,8 @@ struct RecurrentLayer {
 
     // MARK: - Backward
 
-    /// Writes the parameters' gradients.
-    ///
-    /// - Parameter gradient: of the output `[row, directions · hidden]`.
-    /// - Returns: the gradient of the input `[row, feature]`, if it is needed.
+    /// Writes the parameters' gradients. `gradient`: of the output `[row, directions · hidden]`. Returns the gradient
+    /// of the input `[row, feature]`, if it is needed.
     func backward(
         _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ states: [State], _ weights: [Weights],
         _ gradients: [Gradients], wantsInput: Bool

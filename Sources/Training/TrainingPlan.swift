@@ -119,10 +119,9 @@ package struct TrainingPlan: Sendable {
         }
     }
 
-    /// The gradient of the output with respect to the input rows.
-    ///
-    /// - `outputGradient`: weights of the outputs, such as 1 for one class score; `[batch, class]`.
-    /// - Returns: `[step, feature]` for each sequence, in the batch's original order.
+    /// The gradient of the output with respect to the input rows. `outputGradient`: weights of the outputs, such as 1
+    /// for one class score; `[batch, class]`. Returns `[step, feature]` for each sequence, in the batch's original
+    /// order.
     package func inputGradient(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector
     ) -> [Tensor] {

@@ -39,9 +39,8 @@ package final class WatchedNetwork {
         self.normalization = normalization
     }
 
-    /// - Parameter pictures: each `[height, width, 3]`.
-    /// - Returns: values of all nodes after the first part, for `gradient`.
-    /// - Throws: `ArithmeticError`.
+    /// `pictures`: each `[height, width, 3]`. Returns values of all nodes after the first part, for `gradient`. Throws
+    /// `ArithmeticError`.
     package func forward(_ pictures: [[UInt8]]) throws -> DifferentiablePlan.ForwardPass {
         let values = try front.run(all: pictures, normalization: normalization)
         let rows = Tensor(shape: [pictures.count, values.count / max(1, pictures.count)], values: values)
@@ -51,11 +50,8 @@ package final class WatchedNetwork {
     /// The watched value, `[image, row, channel]`.
     package func value(_ pass: DifferentiablePlan.ForwardPass) -> [Float] { pass.value(of: watched) }
 
-    /// The gradient of a weighted sum of the outputs with respect to the watched value.
-    ///
-    /// - `outputGradient`: weights of the sum, `[image, feature]`.
-    /// - Returns: `[image, row, channel]`.
-    /// - Throws: `ArithmeticError`.
+    /// The gradient of a weighted sum of the outputs with respect to the watched value. `outputGradient`: weights of
+    /// the sum, `[image, feature]`. Returns `[image, row, channel]`. Throws `ArithmeticError`.
     package func gradient(_ pass: DifferentiablePlan.ForwardPass, outputGradient: Tensor) throws -> [Float] {
         var unused = parameters.trained
         return try plan.backward(pass, outputGradient: outputGradient, parameters, into: &unused) ?? []
