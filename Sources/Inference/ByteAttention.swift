@@ -14,9 +14,7 @@ struct ByteAttention {
     private let quantum: QuantizationParameters?
     private let places: Places
 
-    /// - Parameters:
-    ///   - from: shape of rows of query, key and value concatenated.
-    ///   - to: as many rows as there are queries.
+    /// `from`: shape of rows of query, key and value concatenated. `to`: as many rows as there are queries.
     init(_ name: String, heads: Int, batch: Int, from: ImageShape, to: ImageShape, _ quantum: QuantizationParameters?) {
         (self.name, self.heads, self.batch, self.from, self.to) = (name, heads, batch, from, to)
         self.quantum = quantum
@@ -90,11 +88,8 @@ extension ByteAttention {
             (scratch + place).assumingMemoryBound(to: Float.self)
         }
 
-        /// Attention of one head for one image.
-        ///
-        /// - Parameters:
-        ///   - query: the first query; key and value follow, each at a distance of `heads` times the head's width.
-        ///   - first: index of the first output element.
+        /// Attention of one head for one image. `query`: the first query; key and value follow, each at a distance of
+        /// `heads` times the head's width. `first`: index of the first output element.
         private func attend(_ query: UnsafePointer<Float>, _ first: Int) throws {
             let (size, width, keys) = (to.channels, places.width, places.keyCount)
             let values = (scratch + places.values).assumingMemoryBound(to: Int8.self)
@@ -141,7 +136,7 @@ extension ByteAttention {
             let (shares, steps) = (floats(places.shares), floats(places.valueSteps))
             if let quantum = attention.quantum {
                 elementwise_scaled_sums_bytes(
-                    rows, places.width, to.channels, shares, steps, sums, 1 / quantum.scale, Int32(quantum.zeroPoint),
+                    rows, places.width, to.channels, shares, steps, sums, 1 / quantum.scale, quantum.zeroPoint,
                     buffers.bytes + place)
             } else {
                 elementwise_scaled_sums(

@@ -5,7 +5,7 @@ extension CustomKernel {
     /// Quantises values to int8 or uint8 with a zero point.
     static func shift(_ name: String, count: Int, _ quantum: QuantizationParameters) -> CustomKernel {
         CustomKernel(name: name, kernel: "bytes") {
-            elementwise_shift(count, 1 / quantum.scale, Int32(quantum.zeroPoint), $0.source, $0.bytes)
+            elementwise_shift(count, 1 / quantum.scale, quantum.zeroPoint, $0.source, $0.bytes)
         }
     }
 
@@ -19,7 +19,7 @@ extension CustomKernel {
             for picture in 0..<batch {
                 let first = picture * shape.size
                 elementwise_gate(
-                    shape.pixels, shape.channels, 1 / quantum.scale, Int32(quantum.zeroPoint), buffers.source + first,
+                    shape.pixels, shape.channels, 1 / quantum.scale, quantum.zeroPoint, buffers.source + first,
                     gates + picture * shape.channels, buffers.bytes + first)
             }
         }
@@ -33,7 +33,7 @@ extension CustomKernel {
             return CustomKernel(name: name, kernel: "numbers") { elementwise_gelu(count, $0.source, $0.floats) }
         }
         return CustomKernel(name: name, kernel: "bytes") {
-            elementwise_gelu_bytes(count, 1 / quantum.scale, Int32(quantum.zeroPoint), $0.source, $0.bytes)
+            elementwise_gelu_bytes(count, 1 / quantum.scale, quantum.zeroPoint, $0.source, $0.bytes)
         }
     }
 }
