@@ -87,18 +87,14 @@ struct ModelFile: Sendable {
     /// A file in the model's own folder or below, without links that lead out of it.
     private static func externalPath(_ tensor: TensorProto, beside path: String) throws -> String {
         let location = entries(tensor)["location"] ?? ""
+        let outside = ImportError.malformed(
+            file: path, reason: "\(tensor.name) is stored outside of the model's folder, in \"\(location)\"")
         let parts = location.splitBytes("/", omittingEmptySubsequences: false)
         guard !location.isEmpty, !location.utf8.contains(0), !parts.contains(where: { ["..", ".", ""].contains($0) })
-        else {
-            throw ImportError.malformed(
-                file: path, reason: "\(tensor.name) is stored outside of the model's folder, in \"\(location)\"")
-        }
+        else { throw outside }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath()
         let file = folder.appendingPathComponent(location).resolvingSymlinksInPath()
-        guard file.path.hasBytePrefix(folder.path == "/" ? "/" : folder.path + "/") else {
-            throw ImportError.malformed(
-                file: path, reason: "\(tensor.name) is stored outside of the model's folder, in \"\(location)\"")
-        }
+        guard file.path.hasBytePrefix(folder.path == "/" ? "/" : folder.path + "/") else { throw outside }
         return file.path
     }
 

@@ -33,7 +33,7 @@ package struct GraphBuilder {
         let channels = image(input).channels
         precondition(channels % options.groups == 0, "\(name): \(channels) channels in \(options.groups) groups")
         let kernel = options.window.kernel
-        let sides = (isClip(input) ? [options.window.time.kernel] : []) + [kernel.height, kernel.width]
+        let sides = (shape(of: input).isClip ? [options.window.time.kernel] : []) + [kernel.height, kernel.width]
         let perGroup = channels / options.groups
         let fanIn = perGroup * sides.reduce(1, *)
         var parameters = [
@@ -240,11 +240,6 @@ package struct GraphBuilder {
         }
     }
 
-    private func isClip(_ node: NodeID) -> Bool {
-        if case .clip = shape(of: node) { return true }
-        return false
-    }
-
     /// Output shape of a window that slides over an image or frames.
     private func slid(_ window: Window, over input: NodeID, channels: Int) -> Graph.Shape {
         let (_, height, width) = image(input)
@@ -256,5 +251,4 @@ package struct GraphBuilder {
         return .clip(
             channels: channels, frames: window.time.output(frames: frames), height: output.height, width: output.width)
     }
-
 }
