@@ -21,34 +21,21 @@ package struct Optimizer: Sendable, Equatable, Codable {
     /// Above 0; multiplied by the schedule.
     package var learningRate: Double
     /// For SGD and RMSprop, from 0 to below 1.
-    package var momentum: Double
+    package var momentum = 0.0
     /// For SGD: Nesterov momentum.
-    package var nesterov: Bool
+    package var nesterov = false
     /// λ; the L2 penalty λ times the parameter is added to the gradient, except by AdamW.
-    package var weightDecay: Double
+    package var weightDecay = 0.0
     /// For Adam and AdamW: decay of the first moment.
-    package var beta1: Double
+    package var beta1 = 0.9
     /// For Adam and AdamW: decay of the second moment.
-    package var beta2: Double
+    package var beta2 = 0.999
     /// For RMSprop: smoothing constant of the squared gradients.
-    package var alpha: Double
+    package var alpha = 0.99
     /// For Adam, AdamW and RMSprop: added to the denominator.
-    package var epsilon: Double
+    package var epsilon = 1e-8
 
-    package init(
-        kind: Kind, learningRate: Double, momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0,
-        beta1: Double = 0.9, beta2: Double = 0.999, alpha: Double = 0.99, epsilon: Double = 1e-8
-    ) {
-        self.kind = kind
-        self.learningRate = learningRate
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.weightDecay = weightDecay
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.alpha = alpha
-        self.epsilon = epsilon
-    }
+    package init(kind: Kind, learningRate: Double) { (self.kind, self.learningRate) = (kind, learningRate) }
 
     /// Valid `learningRate` and `epsilon`.
     package static let rateRange = NumberRange.positive
@@ -90,10 +77,8 @@ package struct Optimizer: Sendable, Equatable, Codable {
     /// Elements that one thread updates at a time: seven arrays of them fit into its cache.
     private static let piece = 16_384
 
-    /// Performs one step, which changes the parameters and the state.
-    ///
-    /// - `learningRate`: nil uses the optimiser's own.
-    /// - `scale`: multiplies the gradient, for clipping.
+    /// Performs one step, which changes the parameters and the state. `learningRate`: nil uses the optimiser's own.
+    /// `scale`: multiplies the gradient, for clipping.
     package func update(
         _ parameters: inout ParameterVector, gradient: ParameterVector, _ state: inout State,
         learningRate: Double? = nil, scale: Float = 1, parallel: Parallel = .none
