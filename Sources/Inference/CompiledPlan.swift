@@ -104,9 +104,7 @@ struct CompiledPlan {
         return worst.isFinite && largest > 0 ? Double(worst / largest) : 0
     }
 
-    /// - Parameters:
-    ///   - choice: nil leaves kernels and formats to oneDNN.
-    ///   - packs: false omits the packed layers, for `runOnce`.
+    /// `choice`: nil leaves kernels and formats to oneDNN. `packs`: false omits the packed layers, for `runOnce`.
     init(_ request: PlanRequest, _ weights: PackedWeights, _ choice: KernelChoice? = nil, packs: Bool = true) throws {
         let graph = request.graph
         batch = request.batch

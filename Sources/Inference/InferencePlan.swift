@@ -100,12 +100,9 @@ package final class InferencePlan {
         try pictures.batches(of: batch).flatMap { try run(pictures: $0, normalization: normalization).values }
     }
 
-    /// Runs the network on up to `batch` images in 8-bit RGB.
-    ///
-    /// - `pictures`: each `[height, width, 3]`, or several frames `[frames, height, width, 3]`.
-    /// - `observe`: called with the network's input and each convolution's output in `f32`, in any memory layout,
-    ///   possibly zero-padded.
-    /// - Returns: `[count] + outputShape`.
+    /// Runs the network on up to `batch` images in 8-bit RGB. `pictures`: each `[height, width, 3]`, or several frames
+    /// `[frames, height, width, 3]`. `observe`: called with the network's input and each convolution's output in `f32`,
+    /// in any memory layout, possibly zero-padded. Returns `[count] + outputShape`.
     package func run(
         pictures: [[UInt8]], normalization: PixelNormalization,
         observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)? = nil

@@ -9,11 +9,7 @@ final class KernelBench {
     init() throws { context = try Context() }
 
     /// Minimum seconds of a few runs after a warm-up. The warm-up alone counts if it is much slower than `other`;
-    /// infinite if the primitive fails.
-    ///
-    /// - Parameters:
-    ///   - sizes: bytes of source, weights and destination.
-    ///   - bias: bytes.
+    /// infinite if the primitive fails. `sizes`: bytes of source, weights and destination. `bias`: bytes.
     func seconds(
         _ primitive: Primitive, _ sizes: [Int], bias: Int, unlessSlowerThan other: Double = .infinity
     ) -> Double {

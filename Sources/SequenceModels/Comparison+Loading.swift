@@ -4,11 +4,9 @@ import FeatureCache
 import Foundation
 
 extension Comparison {
-    /// Reads the runs' predictions.
-    ///
-    /// - `role`: nil for test if all runs have test clips, otherwise the held-out or validation clips.
-    /// - `cache`: path of the cache; nil is the one recorded by the first run.
-    /// - Throws: `SequenceError`, `CacheError`.
+    /// Reads the runs' predictions. `role`: nil for test if all runs have test clips, otherwise the held-out or
+    /// validation clips. `cache`: path of the cache; nil is the one recorded by the first run. Throws `SequenceError`,
+    /// `CacheError`.
     package init(_ directories: [RunDirectory], role wanted: ClipRole? = nil, cache path: String? = nil) throws {
         let configurations = try directories.map { try $0.load().configuration }
         let cache = try CacheFile(path: path ?? configurations[0].cache, create: false)

@@ -121,12 +121,8 @@ package struct Head: Sendable {
     }
 
     /// The gradient of a class score with respect to a sequence's unstandardised features. If the head is linear in the
-    /// features, these are its weights divided among the frames.
-    ///
-    /// - Parameters:
-    ///   - rows: `[length, feature]`.
-    ///   - label: index into `labels`.
-    /// - Returns: `[length, feature]`; for the frame head, of each frame's own score.
+    /// features, these are its weights divided among the frames. `rows`: `[length, feature]`. `label`: index into
+    /// `labels`. Returns `[length, feature]`; for the frame head, of each frame's own score.
     package func relevance(of rows: [Float], label: Int) -> [Float] {
         let size = input.featureSize
         let count = rows.count / size

@@ -27,11 +27,8 @@ package struct RunClips: Sendable, Equatable {
         }
     }
 
-    /// The clips of a partition.
-    ///
-    /// - Parameters:
-    ///   - heldOut: clips with out-of-fold predictions; they are in `partition.train` too.
-    ///   - digests: of the videos, by row ID.
+    /// The clips of a partition. `heldOut`: clips with out-of-fold predictions; they are in `partition.train` too.
+    /// `digests`: of the videos, by row ID.
     package init(_ features: FeatureSet, _ partition: Partition, heldOut: [Int] = [], digests: [Int64: String]) {
         let parts: [(ClipRole, [Int])] = [
             (.train, partition.train), (.validation, partition.validation), (.test, partition.test),

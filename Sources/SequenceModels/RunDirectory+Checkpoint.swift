@@ -6,11 +6,8 @@ import Training
 extension RunDirectory {
     package var checkpoint: TrainingCheckpoint { TrainingCheckpoint(path: path + "/last.safetensors") }
 
-    /// Replaces the checkpoint atomically.
-    ///
-    /// - Parameters:
-    ///   - configuration: of the run, as JSON.
-    ///   - constants: tensors that are not trained.
+    /// Replaces the checkpoint atomically. `configuration`: of the run, as JSON. `constants`: tensors that are not
+    /// trained.
     func saveCheckpoint<Weights>(
         _ state: TrainingState<Weights>, configuration: String, constants: [String: Tensor] = [:]
     ) throws {

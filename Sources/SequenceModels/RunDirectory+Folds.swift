@@ -18,12 +18,8 @@ extension RunDirectory {
             .map { RunDirectory(path: "\(path)/folds/\($0.name)") }
     }
 
-    /// Writes the models of a cross-validation below the final one, each with the clips that it used.
-    ///
-    /// - Parameters:
-    ///   - clips: all that the run used.
-    ///   - labels: their classes, by row ID of the videos.
-    /// - Throws: `SequenceError.runDirectory`.
+    /// Writes the models of a cross-validation below the final one, each with the clips that it used. `clips`: all that
+    /// the run used. `labels`: their classes, by row ID of the videos. Throws `SequenceError.runDirectory`.
     func saveFolds(
         _ result: CrossValidationResult, _ configuration: Configuration, clips: [MemberClip], labels: [Int64: String]
     ) throws {

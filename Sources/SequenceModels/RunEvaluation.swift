@@ -165,7 +165,7 @@ package struct RunEvaluation: Sendable {
         let state = try cache.runs().first { $0.name == configuration.name }?.state
         var doubts = SequenceRun.warnings([.test: metrics]).map { $0.replacingBytes("test clips", with: "clips") }
         if state == RunState.diverged.rawValue {
-            doubts.insert("training diverged: the model is that of the best epoch before it it", at: 0)
+            doubts.insert("training diverged: the model is that of the best epoch before it", at: 0)
         }
         return doubts
     }

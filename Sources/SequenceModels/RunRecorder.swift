@@ -25,11 +25,8 @@ package struct RunRecorder {
         if try cache.run(named: name) != nil { try cache.removeRun(named: name) }
     }
 
-    /// Records that the run is running, and its clips.
-    ///
-    /// - Parameters:
-    ///   - extraction: nil if it is not known yet.
-    ///   - videos: row IDs by digest.
+    /// Records that the run is running, and its clips. `extraction`: nil if it is not known yet. `videos`: row IDs by
+    /// digest.
     package mutating func begin(
         extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int, _ clips: RunClips,
         _ videos: [String: Int64]

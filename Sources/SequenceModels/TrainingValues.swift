@@ -17,9 +17,7 @@ extension TrainingConfiguration {
         return monitor
     }
 
-    /// - Parameters:
-    ///   - labels: of all classes.
-    ///   - targets: indices of the samples' classes.
+    /// `labels`: of all classes. `targets`: indices of the samples' classes.
     package func loss(_ labels: [String], targets: [Int]) -> CrossEntropy {
         CrossEntropy(
             labelSmoothing: labelSmoothing,

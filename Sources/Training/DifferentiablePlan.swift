@@ -74,9 +74,8 @@ package final class DifferentiablePlan {
         case lengths(Matrix)
     }
 
-    /// - `pictures`: `[image, row · column · channel]`.
-    /// - `dropout`: random numbers for dropout; nil disables it.
-    /// - Throws: `ArithmeticError`, `PlanError` for unsupported nodes.
+    /// `pictures`: `[image, row · column · channel]`. `dropout`: random numbers for dropout; nil disables it. Throws
+    /// `ArithmeticError`, `PlanError` for unsupported nodes.
     package func forward(
         _ pictures: Tensor, _ parameters: NetworkParameters, dropout: RandomParameters? = nil
     ) throws -> ForwardPass {
@@ -141,12 +140,9 @@ package final class DifferentiablePlan {
 
     private func pixels(_ id: Graph.NodeID) -> Int { ImageShape(graph[id].shape).pixels }
 
-    /// Computes the gradient of a loss with respect to every trained parameter.
-    ///
-    /// - `outputGradient`: with respect to `pass.output`.
-    /// - `result`: is overwritten with the gradient.
-    /// - Returns: the gradient with respect to the watched node, if there is one.
-    /// - Throws: `ArithmeticError`.
+    /// Computes the gradient of a loss with respect to every trained parameter. `outputGradient`: with respect to
+    /// `pass.output`. `result`: is overwritten with the gradient. Returns the gradient with respect to the watched
+    /// node, if there is one. Throws `ArithmeticError`.
     @discardableResult package func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: NetworkParameters, into result: inout ParameterVector
     ) throws -> [Float]? {

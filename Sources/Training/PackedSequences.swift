@@ -19,9 +19,8 @@ package struct PackedSequences: @unchecked Sendable {
     /// Valid steps of each packed sequence, descending.
     package let lengths: [Int]
 
-    /// - Parameters:
-    ///   - lengths: of each sequence, at least 1.
-    ///   - copyRow: writes row `step` of sequence `index` into a buffer of `featureSize` elements.
+    /// `lengths`: of each sequence, at least 1. `copyRow`: writes row `step` of sequence `index` into a buffer of
+    /// `featureSize` elements.
     init(
         lengths: [Int], featureSize: Int, parallel: Parallel = .none,
         copyRow: (_ index: Int, _ step: Int, _ row: UnsafeMutableBufferPointer<Float>) -> Void

@@ -130,11 +130,9 @@ package struct TrainingPlan: Sendable {
     }
 
     /// Computes the gradients of a loss with respect to every parameter that the output depends on, and to the input
-    /// rows.
-    ///
-    /// - `outputGradient`: with respect to `pass.output`, `[batch, class]`.
-    /// - `result`: is overwritten with the gradient of the parameters.
-    /// - Returns: the gradient of the rows if `wantsInput`, for each sequence in the batch's original order.
+    /// rows. `outputGradient`: with respect to `pass.output`, `[batch, class]`. `result`: is overwritten with the
+    /// gradient of the parameters. Returns the gradient of the rows if `wantsInput`, for each sequence in the batch's
+    /// original order.
     @discardableResult package func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector,
         into result: inout ParameterVector, wantsInput: Bool = false
