@@ -53,8 +53,8 @@ let package = Package(
         .target(name: "Tokenizers", dependencies: ["ONNXMessages", "Escaping", "Files"]),
         .target(
             name: "Backbones",
-            dependencies: ["NeuralNetwork", "ONNX", "Digests", "Escaping", "Files"],
-            resources: [.embedInCode("Labels")]),
+            dependencies: ["NeuralNetwork", "ONNX", "ONNXMessages", "Digests", "Escaping", "Files"],
+            resources: [.embedInCode("Tables")]),
         .target(name: "Video", dependencies: ["CFFmpeg", "CElementwise", "Escaping", "Files"]),
         .target(name: "Datasets", dependencies: ["Video", "Escaping", "Files"]),
         .target(name: "CSQLiteGuard", linkerSettings: [.linkedLibrary("sqlite3")]),
@@ -230,7 +230,9 @@ let package = Package(
             resources: [.copy("Fixtures")]),
         .testTarget(
             name: "BackbonesTests",
-            dependencies: ["Inference", "Training", "NeuralNetwork", "Backbones", "Digests", "TestSupport"],
+            dependencies: [
+                "Inference", "Training", "NeuralNetwork", "ONNXMessages", "Backbones", "Digests", "TestSupport",
+            ],
             resources: [.copy("Fixtures")]),
     ],
     swiftLanguageModes: [.v6]

@@ -46,12 +46,12 @@ extension Backbone {
             Backbone(
                 name: "s3d", source: "Xie et al. 2018, torchvision", nativeImageSize: 224, minimumImageSize: 209,
                 numerics: [.torchvision], taps: ["pooled", "spatial"], framesAtOnce: 1,
-                clip: ClipLength(native: 64, minimum: 13) { S3D().graph(imageSize: $0, frames: $1) },
+                clip: ClipLength(native: 64, minimum: 13) { VideoInception(.s3d).graph(imageSize: $0, frames: $1) },
                 makeConvention: { _ in .kinetics }),
             Backbone(
                 name: "i3d_rgb", source: "Carreira and Zisserman 2017, PyTorch conversion", nativeImageSize: 224,
                 minimumImageSize: 193, numerics: [.torchvision], taps: ["pooled", "spatial"], framesAtOnce: 1,
-                clip: ClipLength(native: 64, minimum: 9) { I3D().graph(imageSize: $0, frames: $1) },
+                clip: ClipLength(native: 64, minimum: 9) { VideoInception(.i3d).graph(imageSize: $0, frames: $1) },
                 makeConvention: { _ in .symmetric }),
         ]
 

@@ -21,24 +21,20 @@ package struct KerasWeights: Checkpoint {
 
     /// - Throws: `WeightsError`, also for unknown networks.
     package init(path: String) throws {
+        func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
         let file = try KerasFile(path: path)
         guard let modules = KerasNames.modules(of: Array(file.layers.keys)),
             KerasNames.unknown(in: Array(file.layers.keys), modules).isEmpty
         else {
-            throw WeightsError.malformed(
-                file: path,
-                reason:
-                    "its layers are not those of InceptionV3, EfficientNet, EfficientNetV2 or VGG16 of "
-                    + "keras.applications"
-            )
+            throw malformed(
+                "its layers are not those of InceptionV3, EfficientNet, EfficientNetV2 or VGG16 of keras.applications")
         }
         var variables: [String: KerasFile.Variable] = [:]
         for (layer, module) in modules {
             let groups = Set((file.layers[layer] ?? []).map { OutputPath.parent(of: $0.dataset) })
             guard groups.count <= 1 else {
-                throw WeightsError.malformed(
-                    file: path,
-                    reason: "it holds several models that each have a layer \(layer): save only the one to use, "
+                throw malformed(
+                    "it holds several models that each have a layer \(layer): save only the one to use, "
                         + "model.get_layer(NAME).save_weights(\"x.weights.h5\")")
             }
             for (leaf, variable) in Self.roles(of: file.layers[layer] ?? []) {

@@ -4,6 +4,8 @@ import NeuralNetwork
 extension RenamedWeights {
     static var convolutionalSchemes: [Scheme] {
         [
+            // timm's `tf_efficientnet` files have the same names but need Keras' implementation.
+            Scheme("timm", "conv_stem.weight", [.timm, .keras], names: .timm, timmEfficientNet),
             Scheme("torchvision", "features.1.0.layer_scale", [.torchvision], torchvisionConvNeXt),
             Scheme("Meta", "downsample_layers.0.0.weight", [.timm, .torchvision], metaConvNeXt),
             Scheme("torchvision", "features.1.0.block.0.0.weight", [.torchvision], torchvisionEfficientNetV2),
@@ -13,6 +15,33 @@ extension RenamedWeights {
             Scheme("torch.nn.Sequential", "4.0.conv1.weight", [.torchvision], sequentialResNet),
         ]
     }
+
+    /// EfficientNet B0 to B7, whose graphs have torchvision's names. timm's ResNet, InceptionV3 and VGG16 have
+    /// torchvision's names already; the graphs of all later networks use timm's.
+    private static func timmEfficientNet(_ found: [String: [Int]]) -> [String: Source]? {
+        // Related networks without squeeze-and-excitation in the first block use timm's names in the graph.
+        guard found["conv_stem.weight"] != nil, found["blocks.0.0.se.conv_reduce.weight"] != nil else { return nil }
+        return renamed(found, torchvisionName(ofTimm:))
+    }
+
+    static func torchvisionName(ofTimm name: String) -> String? {
+        let ends = [
+            "conv_stem": "features.0.0", "bn1": "features.0.1", "conv_head": "features.8.0", "bn2": "features.8.1",
+            "classifier": "classifier.1",
+        ]
+        let (module, leaf) = split(name)
+        if let end = ends[module] { return "\(end).\(leaf)" }
+        guard let match = module.wholeMatch(of: /blocks\.(\d+)\.(\d+)\.(.+)/), let stage = Int(match.1),
+            let part = (stage == 0 ? unexpanded : inverted).first(where: { $0.value == match.3 })?.key
+        else { return nil }
+        return "features.\(stage + 1).\(match.2).block.\(part).\(leaf)"
+    }
+
+    /// The first stage's blocks have no expansion.
+    private static let unexpanded = [
+        "0.0": "conv_dw", "0.1": "bn1", "1.fc1": "se.conv_reduce", "1.fc2": "se.conv_expand", "2.0": "conv_pw",
+        "2.1": "bn2",
+    ]
 
     private static func torchvisionConvNeXt(_ found: [String: [Int]]) -> [String: Source]? {
         guard found["features.1.0.layer_scale"] != nil, found["features.0.1.weight"] != nil else { return nil }

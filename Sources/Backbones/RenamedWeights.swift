@@ -106,7 +106,8 @@ package struct RenamedWeights: Checkpoint {
         case .tensor(let original): return try file.tensor(named: original)
         case .reshaped(let original, _):
             return try file.tensor(named: original).map { Tensor(shape: shape, values: $0.values) }
-        case .transposed(let original): return try file.tensor(named: original)?.transposed
+        case .transposed(let original):
+            return try file.tensor(named: original).flatMap { $0.shape.count == 2 ? $0.transposed : nil }
         case .joined(let originals):
             let parts = try originals.compactMap { try file.tensor(named: $0) }
             return Tensor(shape: shape, values: parts.flatMap(\.values))
@@ -125,24 +126,11 @@ package struct RenamedWeights: Checkpoint {
     }
 }
 
-extension Tensor {
-    fileprivate var transposed: Tensor? {
-        guard shape.count == 2 else { return nil }
-        let (rows, columns) = (shape[0], shape[1])
-        var result = Tensor(shape: [columns, rows], repeating: 0)
-        for row in 0..<rows {
-            for column in 0..<columns { result.values[column * rows + row] = values[row * columns + column] }
-        }
-        return result
-    }
-}
-
 extension RenamedWeights {
     /// All schemes, the most specific first.
     static var schemes: [Scheme] { transformerSchemes + convolutionalSchemes }
 
-    /// The anchors of all schemes, and of timm's EfficientNet.
-    static let anchors = schemes.map(\.anchor) + ["conv_stem.weight"]
+    static let anchors = schemes.map(\.anchor)
 
     /// Renames tensors; names for which `rename` returns nil are kept.
     static func renamed(_ found: [String: [Int]], _ rename: (String) -> String?) -> [String: Source] {

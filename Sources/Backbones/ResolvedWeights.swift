@@ -114,11 +114,7 @@ package struct ResolvedWeights: Sendable {
     }
 
     private static func origin(of name: String, in file: any Checkpoint) -> String {
-        switch file {
-        case let timm as TimmWeights: timm.original(of: name) ?? name
-        case let renamed as RenamedWeights: renamed.original(of: name) ?? name
-        default: name
-        }
+        (file as? RenamedWeights)?.original(of: name) ?? name
     }
 
     /// Prefixes of the first tensors of networks, under any publisher's names.
@@ -133,7 +129,7 @@ package struct ResolvedWeights: Sendable {
     }
 
     static func translated(_ file: any Checkpoint) -> (any Checkpoint)? {
-        file.shapes.isEmpty ? nil : TimmWeights(file) ?? RenamedWeights(file) ?? file
+        file.shapes.isEmpty ? nil : RenamedWeights(file) ?? file
     }
 
     /// The place with the most matching tensors, for the error that lists what is missing.

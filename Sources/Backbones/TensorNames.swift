@@ -33,55 +33,34 @@ extension Backbone {
     }
 
     private var ownVariants: [PublishedVariant] {
-        switch name {
-        case "inceptionv3":
-            [
-                .init(numerics: .torchvision, input: .symmetric, files: "torchvision's and timm's tf_in1k files"),
-                .init(numerics: .torchvision, input: .imageNet, files: "timm's gluon_in1k file"),
-            ]
-        case "resnet34":
-            [
-                .init(numerics: .torchvision, input: .imageNet, files: "torchvision's and most of timm's files"),
-                .init(numerics: .torchvision, input: .symmetric, files: "timm's ra4_e3600 file"),
-            ]
-        case "vgg16":
-            [
-                .init(numerics: .torchvision, input: .imageNet, files: "torchvision's and timm's classifiers"),
-                .init(numerics: .torchvision, input: .ssdVGG, files: "torchvision's vgg16_features-amdegroot file"),
-            ]
-        case _ where name.hasPrefix("efficientnetv2_"):
-            [
-                .init(numerics: .keras, input: .symmetric, files: "timm's tf_efficientnetv2 files"),
-                .init(numerics: .timm, input: .imageNet, files: "weights trained with timm's efficientnetv2"),
-            ]
-        case _ where name.hasPrefix("efficientnet_lite"):
-            [
-                .init(numerics: .keras, input: .symmetric, files: "timm's tf_efficientnet_lite files"),
-                .init(numerics: .timm, input: .imageNet, files: "timm's efficientnet_lite files"),
-            ]
-        case "mobilenetv3_large":
-            [
-                .init(numerics: .timm, input: .imageNet, files: "timm's ra_in1k file"),
-                .init(numerics: .timm, input: .symmetric, files: "timm's ra4_e3600 files"),
-                .init(numerics: .timm, input: .unit, files: "timm's miil files"),
-                .init(numerics: .keras, input: .symmetric, files: "timm's tf_mobilenetv3 file"),
-            ]
-        case "convnext_base":
-            [
-                .init(numerics: .torchvision, input: .imageNet, files: "ImageNet and DINOv3 files"),
-                .init(numerics: .torchvision, input: .clip, files: "timm's clip_laion2b and clip_laiona files"),
-            ]
-        case "vit_tiny_16", "vit_small_16", "vit_large_16": Self.plainTransformers
-        case "vit_base_16": Self.plainTransformers + [.init(numerics: .timm, input: .clip, files: "timm's bamboo file")]
-        case _ where name.hasPrefix("clip_"): Self.clipFiles(name)
-        default: []
-        }
+        if name.hasPrefix("clip_") { return Self.clipFiles(name) }
+        return Self.ownFiles.filter { $0.backbones.contains { name.hasPrefix($0) } }
+            .map { PublishedVariant(numerics: $0.numerics, input: $0.input, files: $0.files) }
     }
 
-    private static let plainTransformers: [PublishedVariant] = [
-        .init(numerics: .timm, input: .symmetric, files: "timm's augreg, orig and sam files"),
-        .init(numerics: .timm, input: .imageNet, files: "DeiT, DINO and MAE files"),
+    /// By the backbones' names, or the beginning of several.
+    private static let ownFiles: [(backbones: [String], numerics: Numerics, input: InputConvention, files: String)] = [
+        (["inceptionv3"], .torchvision, .symmetric, "torchvision's and timm's tf_in1k files"),
+        (["inceptionv3"], .torchvision, .imageNet, "timm's gluon_in1k file"),
+        (["resnet34"], .torchvision, .imageNet, "torchvision's and most of timm's files"),
+        (["resnet34"], .torchvision, .symmetric, "timm's ra4_e3600 file"),
+        (["vgg16"], .torchvision, .imageNet, "torchvision's and timm's classifiers"),
+        (["vgg16"], .torchvision, .ssdVGG, "torchvision's vgg16_features-amdegroot file"),
+        (["efficientnetv2_"], .keras, .symmetric, "timm's tf_efficientnetv2 files"),
+        (["efficientnetv2_"], .timm, .imageNet, "weights trained with timm's efficientnetv2"),
+        (["efficientnet_lite"], .keras, .symmetric, "timm's tf_efficientnet_lite files"),
+        (["efficientnet_lite"], .timm, .imageNet, "timm's efficientnet_lite files"),
+        (["mobilenetv3_large"], .timm, .imageNet, "timm's ra_in1k file"),
+        (["mobilenetv3_large"], .timm, .symmetric, "timm's ra4_e3600 files"),
+        (["mobilenetv3_large"], .timm, .unit, "timm's miil files"),
+        (["mobilenetv3_large"], .keras, .symmetric, "timm's tf_mobilenetv3 file"),
+        (["convnext_base"], .torchvision, .imageNet, "ImageNet and DINOv3 files"),
+        (["convnext_base"], .torchvision, .clip, "timm's clip_laion2b and clip_laiona files"),
+        (plainTransformers, .timm, .symmetric, "timm's augreg, orig and sam files"),
+        (plainTransformers, .timm, .imageNet, "DeiT, DINO and MAE files"),
+        (["vit_base_16"], .timm, .clip, "timm's bamboo file"),
     ]
+    private static let plainTransformers = ["vit_tiny_16", "vit_small_16", "vit_base_16", "vit_large_16"]
 
     private static let timmEfficientNets: [PublishedVariant] = [
         .init(numerics: .timm, input: .imageNet, files: "most of timm's efficientnet files"),

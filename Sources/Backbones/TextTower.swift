@@ -51,24 +51,13 @@ package struct TextTower: Sendable, Equatable {
     package func graph(tokens count: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.tokens(count: count, size: width), name: "text")
-        for block in 0..<blocks { x = self.block(&builder, "text.blocks.\(block)", x) }
-        x = normalized(&builder, "text.norm", x)
+        for block in 0..<blocks {
+            (x, _) = builder.transformerBlock(
+                "text.blocks.\(block)", x, heads: heads, activation, epsilon: epsilon, isCausal: isCausal)
+        }
+        x = builder.layerNormalization("text.norm", x, epsilon: epsilon, spread: 0.2)
         let last = builder.tokenMean("text.last", x, skipping: count - 1)
         let projected = builder.linear("text.head", last, out: projection, hasBias: hasBias)
         return builder.build(outputs: ["projected": projected])
-    }
-
-    private func block(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
-        var y = builder.linear(name + ".attn.qkv", normalized(&builder, name + ".norm1", input), out: 3 * width)
-        y = builder.tokenAttention(name + ".attn", y, heads: heads, isCausal: isCausal)
-        y = builder.linear(name + ".attn.proj", y, out: width)
-        let x = builder.add(name + ".add1", y, input)
-        y = builder.linear(name + ".mlp.fc1", normalized(&builder, name + ".norm2", x), out: 4 * width)
-        y = builder.linear(name + ".mlp.fc2", builder.activation(activation, y), out: width)
-        return builder.add(name + ".add2", y, x)
-    }
-
-    private func normalized(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
-        builder.layerNormalization(name, input, epsilon: epsilon, spread: 0.2)
     }
 }

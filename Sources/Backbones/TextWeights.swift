@@ -24,7 +24,7 @@ package struct TextWeights: ParameterSource {
         self.file = Self.raw(file)
         (sources, transposed, vocabularySize) = (found.sources, found.transposed, vocabulary)
         let logScale = try self.file.tensor(named: "logit_scale")?.values.first
-        scale = logScale.map { Float(Double($0).exponential) } ?? 100
+        scale = logScale.map { Float(exp(Double($0))) } ?? 100
         bias = try self.file.tensor(named: "logit_bias")?.values.first ?? 0
     }
 
@@ -48,9 +48,7 @@ package struct TextWeights: ParameterSource {
         }
         if parts.count > 1 { shape[0] = parts.reduce(0) { $0 + $1.shape[0] } }
         if transposed.contains(parameter.name), shape.count == 2 {
-            let (rows, columns) = (shape[0], shape[1])
-            values = (0..<columns).flatMap { column in (0..<rows).map { parts[0].values[$0 * columns + column] } }
-            shape = [columns, rows]
+            (shape, values) = (shape.reversed(), parts[0].transposed.values)
         }
         guard values.count == parameter.count, shape.last == parameter.shape.last else {
             throw TextWeightsError.otherShape(
@@ -70,22 +68,17 @@ package struct TextWeights: ParameterSource {
         guard let prefix = prefixes.first(where: { shapes[$0 + "embeddings.token_embedding.weight"] != nil }) else {
             return nil
         }
-        var sources = [
-            "text.token_embedding.weight": [prefix + "embeddings.token_embedding.weight"],
-            "text.pos_embed": [prefix + "embeddings.position_embedding.weight"],
-        ]
+        var sources = sources(
+            shapes, prefix, embedding: "embeddings.token_embedding.weight",
+            positions: "embeddings.position_embedding.weight", norm: "final_layer_norm.", blocks: "encoder.layers.",
+            attention: ["self_attn.q_proj.", "self_attn.k_proj.", "self_attn.v_proj."],
+            [
+                "norm1": "layer_norm1", "norm2": "layer_norm2", "attn.proj": "self_attn.out_proj", "mlp.fc1": "mlp.fc1",
+                "mlp.fc2": "mlp.fc2",
+            ])
         for leaf in ["weight", "bias"] {
-            sources["text.norm." + leaf] = [prefix + "final_layer_norm." + leaf]
             let projection = shapes["text_projection." + leaf] != nil ? "text_projection." : prefix + "head."
             sources["text.head." + leaf] = [projection + leaf]
-            for block in blocks(shapes, prefix + "encoder.layers.") {
-                let (own, name) = ("text.blocks.\(block).", "\(prefix)encoder.layers.\(block).")
-                sources[own + "attn.qkv." + leaf] = ["q", "k", "v"].map { "\(name)self_attn.\($0)_proj.\(leaf)" }
-                for (to, from) in [
-                    ("norm1", "layer_norm1"), ("norm2", "layer_norm2"), ("attn.proj", "self_attn.out_proj"),
-                    ("mlp.fc1", "mlp.fc1"), ("mlp.fc2", "mlp.fc2"),
-                ] { sources["\(own)\(to).\(leaf)"] = ["\(name)\(from).\(leaf)"] }
-            }
         }
         return (sources, [])
     }
@@ -95,30 +88,38 @@ package struct TextWeights: ParameterSource {
         guard let prefix = ["", "text."].first(where: { shapes[$0 + "token_embedding.weight"] != nil }) else {
             return nil
         }
+        var sources = sources(
+            shapes, prefix, embedding: "token_embedding.weight", positions: "positional_embedding", norm: "ln_final.",
+            blocks: "transformer.resblocks.", attention: ["attn.in_proj_"],
+            [
+                "norm1": "ln_1", "norm2": "ln_2", "attn.proj": "attn.out_proj", "mlp.fc1": "mlp.c_fc",
+                "mlp.fc2": "mlp.c_proj",
+            ])
+        for leaf in ["weight", "bias"] where shapes[prefix + "text_projection." + leaf] != nil {
+            sources["text.head." + leaf] = [prefix + "text_projection." + leaf]
+        }
+        guard shapes[prefix + "text_projection"] != nil else { return (sources, []) }
+        if sources["text.head.weight"] == nil { sources["text.head.weight"] = [prefix + "text_projection"] }
+        return (sources, ["text.head.weight"])
+    }
+
+    /// The tensors of embeddings, blocks and the last normalisation; names end in a dot where a leaf follows.
+    private static func sources(
+        _ shapes: [String: [Int]], _ prefix: String, embedding: String, positions: String, norm: String, blocks: String,
+        attention: [String], _ parts: [String: String]
+    ) -> [String: [String]] {
         var sources = [
-            "text.token_embedding.weight": [prefix + "token_embedding.weight"],
-            "text.pos_embed": [prefix + "positional_embedding"],
+            "text.token_embedding.weight": [prefix + embedding], "text.pos_embed": [prefix + positions],
         ]
-        var transposed: Set<String> = []
-        if shapes[prefix + "text_projection"] != nil {
-            sources["text.head.weight"] = [prefix + "text_projection"]
-            transposed = ["text.head.weight"]
-        }
         for leaf in ["weight", "bias"] {
-            sources["text.norm." + leaf] = [prefix + "ln_final." + leaf]
-            if shapes[prefix + "text_projection." + leaf] != nil {
-                sources["text.head." + leaf] = [prefix + "text_projection." + leaf]
-            }
-            for block in blocks(shapes, prefix + "transformer.resblocks.") {
-                let (own, name) = ("text.blocks.\(block).", "\(prefix)transformer.resblocks.\(block).")
-                sources[own + "attn.qkv." + leaf] = [name + "attn.in_proj_" + leaf]
-                for (to, from) in [
-                    ("norm1", "ln_1"), ("norm2", "ln_2"), ("attn.proj", "attn.out_proj"), ("mlp.fc1", "mlp.c_fc"),
-                    ("mlp.fc2", "mlp.c_proj"),
-                ] { sources["\(own)\(to).\(leaf)"] = ["\(name)\(from).\(leaf)"] }
+            sources["text.norm." + leaf] = [prefix + norm + leaf]
+            for block in Self.blocks(shapes, prefix + blocks) {
+                let (own, name) = ("text.blocks.\(block).", "\(prefix)\(blocks)\(block).")
+                sources[own + "attn.qkv." + leaf] = attention.map { name + $0 + leaf }
+                for (to, from) in parts { sources["\(own)\(to).\(leaf)"] = ["\(name)\(from).\(leaf)"] }
             }
         }
-        return (sources, transposed)
+        return sources
     }
 
     private static func blocks(_ shapes: [String: [Int]], _ prefix: String) -> Set<Int> {
@@ -145,5 +146,3 @@ enum TextWeightsError: LocalizedError, Equatable {
         }
     }
 }
-
-extension Double { fileprivate var exponential: Double { exp(self) } }

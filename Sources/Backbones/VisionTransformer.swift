@@ -95,34 +95,43 @@ struct VisionTransformer: Sendable {
     private func block(
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID
     ) -> (output: Graph.NodeID, attended: Graph.NodeID) {
-        let attended = normalized(&builder, name + ".norm1", input)
-        var y = builder.linear(name + ".attn.qkv", attended, out: 3 * size.width)
-        y = builder.tokenAttention(name + ".attn", y, heads: size.heads)
-        y = builder.linear(name + ".attn.proj", y, out: size.width)
-        let x = builder.add(name + ".add1", scaled(&builder, name + ".ls1.gamma", y), input)
-        y = mlp(&builder, name + ".mlp", normalized(&builder, name + ".norm2", x))
-        return (builder.add(name + ".add2", scaled(&builder, name + ".ls2.gamma", y), x), attended)
-    }
-
-    private func scaled(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
-        if case .dino = family { return builder.channelScale(name, input) }
-        return input
-    }
-
-    private func mlp(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
-        let x = builder.activation(activation, builder.linear(name + ".fc1", input, out: 4 * size.width))
-        return builder.linear(name + ".fc2", x, out: size.width)
+        let hasScale = if case .dino = family { true } else { false }
+        return builder.transformerBlock(
+            name, input, heads: size.heads, activation, epsilon: epsilon, hasScale: hasScale)
     }
 
     private func attentionPooled(_ builder: inout GraphBuilder, _ input: Graph.NodeID) -> Graph.NodeID {
         var x = builder.linear("attn_pool.kv", input, out: 2 * size.width)
         x = builder.latentAttention("attn_pool", x, heads: size.heads)
         x = builder.linear("attn_pool.proj", x, out: size.width)
-        let y = mlp(&builder, "attn_pool.mlp", normalized(&builder, "attn_pool.norm", x))
+        let y = builder.mlp("attn_pool.mlp", normalized(&builder, "attn_pool.norm", x), activation)
         return builder.add("attn_pool.add", y, x)
     }
 
     private func normalized(_ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID) -> Graph.NodeID {
         builder.layerNormalization(name, input, epsilon: epsilon, spread: 0.2)
+    }
+}
+
+extension GraphBuilder {
+    /// A pre-norm block with layer scale if `hasScale`. Returns the output, and the input of the attention.
+    mutating func transformerBlock(
+        _ name: String, _ input: NodeID, heads: Int, _ activation: Activation, epsilon: Float, isCausal: Bool = false,
+        hasScale: Bool = false
+    ) -> (output: NodeID, attended: NodeID) {
+        let width = shape(of: input).rowSize
+        let attended = layerNormalization(name + ".norm1", input, epsilon: epsilon, spread: 0.2)
+        var y = linear(name + ".attn.qkv", attended, out: 3 * width)
+        y = tokenAttention(name + ".attn", y, heads: heads, isCausal: isCausal)
+        y = linear(name + ".attn.proj", y, out: width)
+        let x = add(name + ".add1", hasScale ? channelScale(name + ".ls1.gamma", y) : y, input)
+        y = mlp(name + ".mlp", layerNormalization(name + ".norm2", x, epsilon: epsilon, spread: 0.2), activation)
+        return (add(name + ".add2", hasScale ? channelScale(name + ".ls2.gamma", y) : y, x), attended)
+    }
+
+    mutating func mlp(_ name: String, _ input: NodeID, _ activation: Activation) -> NodeID {
+        let width = shape(of: input).rowSize
+        let x = self.activation(activation, linear(name + ".fc1", input, out: 4 * width))
+        return linear(name + ".fc2", x, out: width)
     }
 }

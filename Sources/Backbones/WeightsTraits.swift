@@ -58,8 +58,6 @@ package struct WeightsTraits: Sendable, Equatable {
 
     private init(names checkpoint: any Checkpoint) {
         switch checkpoint {
-        // timm's `tf_efficientnet` files have the same names but need Keras' implementation.
-        case is TimmWeights: self.init(guess: [.timm, .keras], input: nil, names: .timm)
         case let renamed as RenamedWeights:
             self.init(guess: renamed.numerics, input: renamed.input, names: renamed.names)
         default: self.init(own: checkpoint.shapes)

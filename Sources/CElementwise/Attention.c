@@ -1,32 +1,12 @@
 // Scaled dot-product attention in int8: quantisation, softmax and scaling around its two products.
 #include "Vectors.h"
 
-// Rounds to the nearest integer, ties to even: adding 1.5·2²³ rounds.
-INLINE int nearest(float x) { return (int)((x + 12582912.f) - 12582912.f); }
-
-// The largest |x − middle| of a row.
-INLINE float largest_distance(long size, const float *x, const float *middle) {
-  float largest[LANES] = {0};
-  long whole = size / LANES * LANES;
-  for (long start = 0; start < whole; start += LANES)
-    for (int i = 0; i < LANES; i++) {
-      float distance = __builtin_fabsf(x[start + i] - middle[start + i]);
-      largest[i] = distance > largest[i] ? distance : largest[i];
-    }
-  for (long i = whole; i < size; i++) {
-    float distance = __builtin_fabsf(x[i] - middle[i]);
-    largest[0] = distance > largest[0] ? distance : largest[0];
-  }
-  return largest_lane(largest);
-}
-
 // Returns the row's scale.
-INLINE float byte_row(long size, int zero, const float *x, const float *middle, unsigned char *bytes) {
-  const float *restrict source = x, *restrict centre = middle;
-  unsigned char *restrict target = bytes;
-  float largest = largest_distance(size, x, middle), factor = largest > 0 ? 127 / largest : 0;
+INLINE float byte_row(
+    long size, int zero, const float *restrict x, const float *restrict middle, unsigned char *restrict bytes) {
+  float largest = largest_distance(size, x, middle, 1), factor = largest > 0 ? 127 / largest : 0;
 #pragma clang loop vectorize(assume_safety)
-  for (long i = 0; i < size; i++) target[i] = (unsigned char)(nearest((source[i] - centre[i]) * factor) + zero);
+  for (long i = 0; i < size; i++) bytes[i] = (unsigned char)(nearest((x[i] - middle[i]) * factor) + zero);
   return largest / 127;
 }
 
@@ -109,16 +89,11 @@ EVERY_PROCESSOR void elementwise_scaled_sums(
 
 EVERY_PROCESSOR void elementwise_scaled_sums_bytes(long count, long size, long stride, const float *shares,
     const float *steps, const int *sums, float factor, int zero, unsigned char *bytes) {
-  float least = zero ? -zero : -128, most = zero ? 255 - zero : 127;
   for (long row = 0; row < count; row++) {
     const int *restrict source = sums + row * size;
     unsigned char *restrict target = bytes + row * stride;
     float share = shares[row] * factor;
 #pragma clang loop vectorize(assume_safety)
-    for (long i = 0; i < size; i++) {
-      float value = (float)source[i] * (steps[i] * share);
-      value = value > most ? most : value < least ? least : value;
-      target[i] = (unsigned char)(nearest(value) + zero);
-    }
+    for (long i = 0; i < size; i++) target[i] = nearest_byte((float)source[i] * (steps[i] * share), zero);
   }
 }

@@ -84,16 +84,10 @@ EVERY_PROCESSOR void elementwise_gelu(long count, const float *x, float *y) {
   for (long i = 0; i < count; i++) y[i] = gelu(x[i]);
 }
 
-EVERY_PROCESSOR void elementwise_gelu_bytes(long count, float factor, int zero, const float *x, unsigned char *bytes) {
-  const float *restrict source = x;
-  unsigned char *restrict target = bytes;
-  float least = zero ? -zero : -128, most = zero ? 255 - zero : 127;
+EVERY_PROCESSOR void elementwise_gelu_bytes(
+    long count, float factor, int zero, const float *restrict x, unsigned char *restrict bytes) {
 #pragma clang loop vectorize(assume_safety)
-  for (long i = 0; i < count; i++) {
-    float value = gelu(source[i]) * factor;
-    value = value > most ? most : value < least ? least : value;
-    target[i] = (unsigned char)((int)((value + 12582912.f) - 12582912.f) + zero);
-  }
+  for (long i = 0; i < count; i++) bytes[i] = nearest_byte(gelu(x[i]) * factor, zero);
 }
 
 EVERY_PROCESSOR void elementwise_gelu_backward(long count, const float *x, const float *dy, float *dx) {

@@ -44,11 +44,9 @@ EVERY_PROCESSOR void elementwise_lstm_backward(long count, long hidden, const fl
   }
 }
 
-EVERY_PROCESSOR void elementwise_adam_step(
-    const elementwise_adam *rule, long count, float *parameters, const float *gradient, float *first, float *second) {
+EVERY_PROCESSOR void elementwise_adam_step(const elementwise_adam *rule, long count, float *restrict p,
+    const float *restrict g, float *restrict m, float *restrict v) {
   const elementwise_adam r = *rule;
-  float *restrict p = parameters, *restrict m = first, *restrict v = second;
-  const float *restrict g = gradient;
 #pragma clang loop vectorize(assume_safety)
   for (long i = 0; i < count; i++) {
     float old = p[i] * r.shrink;

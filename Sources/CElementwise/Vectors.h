@@ -26,6 +26,32 @@ INLINE float largest_lane(float *lanes) {
   return lanes[0];
 }
 
+// The largest |x|, or |x − middle|. NaN is ignored.
+INLINE float largest_distance(long count, const float *x, const float *middle, int is_centred) {
+  float largest[LANES] = {0};
+  long whole = count / LANES * LANES;
+  for (long start = 0; start < whole; start += LANES)
+    for (int i = 0; i < LANES; i++) {
+      float distance = __builtin_fabsf(is_centred ? x[start + i] - middle[start + i] : x[start + i]);
+      largest[i] = distance > largest[i] ? distance : largest[i];
+    }
+  for (long i = whole; i < count; i++) {
+    float distance = __builtin_fabsf(is_centred ? x[i] - middle[i] : x[i]);
+    largest[0] = distance > largest[0] ? distance : largest[0];
+  }
+  return largest_lane(largest);
+}
+
+// Rounds to the nearest integer, ties to even: adding 1.5·2²³ rounds.
+INLINE int nearest(float x) { return (int)((x + 12582912.f) - 12582912.f); }
+
+// Rounds, clips to [-zero, 255 - zero], or to [-128, 127] if `zero` is 0, and adds `zero`.
+INLINE unsigned char nearest_byte(float x, int zero) {
+  float least = zero ? -zero : -128, most = zero ? 255 - zero : 127;
+  x = x > most ? most : x < least ? least : x;
+  return (unsigned char)(nearest(x) + zero);
+}
+
 // Cody and Waite's reduction, a polynomial of degree 6 on ±ln2/2: as `exponential` of NeuralNetwork.
 INLINE float exponential(float x) {
   x = x < -87 ? -87 : x;

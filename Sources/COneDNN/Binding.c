@@ -49,8 +49,7 @@ const char *onednn_operation_kernel(const onednn_operation *operation) {
 static dnnl_status_t add_argument(
     onednn_operation *operation, int argument, borrowed_descriptor layout, void *buffer) {
   dnnl_memory_t memory = NULL;
-  dnnl_status_t status = dnnl_memory_create(&memory, layout, operation->engine, buffer);
-  if (status != dnnl_success) return status;
+  CHECK(dnnl_memory_create(&memory, layout, operation->engine, buffer));
   operation->arguments[operation->argument_count].arg = argument;
   operation->arguments[operation->argument_count].memory = memory;
   operation->argument_count++;
@@ -59,27 +58,22 @@ static dnnl_status_t add_argument(
 
 /// Scales and zero points are stored with the primitive, the scratchpad belongs to the caller.
 static dnnl_status_t add_kept_and_scratchpad(onednn_operation *operation, void *scratchpad) {
-  dnnl_status_t status = dnnl_success;
 #if API3
   for (int i = 0; i < operation->kept_count; i++) {
     onednn_kept *kept = &operation->kept[i];
-    onednn_layout *layout = NULL;
+    OWNED(layout) layout = NULL;
     CHECK(onednn_layout_create(&layout, kept->element, 1, &kept->count, ONEDNN_PLAIN));
-    status = add_argument(operation, kept->argument, layout->value, kept->values);
-    onednn_layout_destroy(layout);
-    if (status != dnnl_success) return status;
+    CHECK(add_argument(operation, kept->argument, layout->value, kept->values));
   }
 #endif
   if (onednn_operation_scratchpad_bytes(operation) > 0)
     CHECK(add_argument(operation, DNNL_ARG_SCRATCHPAD, query(operation, dnnl_query_scratchpad_md, 0), scratchpad));
-done:
-  return status;
+  return dnnl_success;
 }
 
 int onednn_operation_bind(onednn_operation *operation, void *source, void *second, void *weights, void *bias,
     void *destination, void *scratchpad) {
-  int status = dnnl_success;
-  onednn_layout *numbers = NULL;
+  OWNED(layout) numbers = NULL;
   release_arguments(operation);
   CHECK(add_argument(operation, DNNL_ARG_SRC, query(operation, dnnl_query_src_md, 0), source));
   if (operation->channels > 0) {
@@ -94,22 +88,16 @@ int onednn_operation_bind(onednn_operation *operation, void *source, void *secon
     CHECK(add_argument(operation, DNNL_ARG_BIAS, query(operation, dnnl_query_weights_md, 1), bias));
   }
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
-  CHECK(add_kept_and_scratchpad(operation, scratchpad));
-done:
-  onednn_layout_destroy(numbers);
-  return status;
+  return add_kept_and_scratchpad(operation, scratchpad);
 }
 
 int onednn_concatenation_bind(
     onednn_operation *operation, int count, void *const *sources, void *destination, void *scratchpad) {
-  int status = dnnl_success;
   release_arguments(operation);
   for (int i = 0; i < count; i++)
     CHECK(add_argument(operation, DNNL_ARG_MULTIPLE_SRC + i, query(operation, dnnl_query_src_md, i), sources[i]));
   CHECK(add_argument(operation, DNNL_ARG_DST, query(operation, dnnl_query_dst_md, 0), destination));
-  CHECK(add_kept_and_scratchpad(operation, scratchpad));
-done:
-  return status;
+  return add_kept_and_scratchpad(operation, scratchpad);
 }
 
 static const int training_arguments[] = {
@@ -129,8 +117,7 @@ onednn_layout *onednn_operation_layout(const onednn_operation *operation, onednn
 
 int onednn_operation_bind_arguments(onednn_operation *operation, int count, const onednn_argument *arguments,
     void *const *buffers, void *scratchpad) {
-  int status = dnnl_success;
-  onednn_layout *numbers = NULL;
+  OWNED(layout) numbers = NULL;
   release_arguments(operation);
   // oneDNN 2.6 does not report the layout of the gradients of scale and shift: one element per channel.
   if (operation->channels > 0)
@@ -144,10 +131,7 @@ int onednn_operation_bind_arguments(onednn_operation *operation, int count, cons
     CHECK(add_argument(operation, training_arguments[arguments[i]],
         is_number && numbers ? numbers->value : training_descriptor(operation, arguments[i]), buffers[i]));
   }
-  CHECK(add_kept_and_scratchpad(operation, scratchpad));
-done:
-  onednn_layout_destroy(numbers);
-  return status;
+  return add_kept_and_scratchpad(operation, scratchpad);
 }
 
 int onednn_operation_execute(onednn_context *context, onednn_operation *operation) {

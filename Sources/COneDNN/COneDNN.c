@@ -117,15 +117,13 @@ void onednn_restore_denormals(uint64_t control) {
 }
 
 int onednn_context_create(onednn_context **out) {
-  int status = dnnl_success;
   onednn_context *context = calloc(1, sizeof *context);
   if (!context) return dnnl_out_of_memory;
-  CHECK(dnnl_engine_create(&context->engine, dnnl_cpu, 0));
-  CHECK(dnnl_stream_create(&context->stream, context->engine, dnnl_stream_default_flags));
-  *out = context;
-  return dnnl_success;
-done:
-  onednn_context_destroy(context);
+  dnnl_status_t status = dnnl_engine_create(&context->engine, dnnl_cpu, 0);
+  if (status == dnnl_success)
+    status = dnnl_stream_create(&context->stream, context->engine, dnnl_stream_default_flags);
+  if (status == dnnl_success) *out = context;
+  else onednn_context_destroy(context);
   return status;
 }
 

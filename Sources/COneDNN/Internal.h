@@ -19,11 +19,23 @@ typedef const dnnl_memory_desc_t *borrowed_descriptor;
 #include "Version2.h"
 #endif
 
+/// Returns the status of a failed call.
 #define CHECK(call)                                                                                \
   do {                                                                                             \
     dnnl_status_t check_status = (call);                                                           \
-    if (check_status != dnnl_success) { status = check_status; goto done; }                        \
+    if (check_status != dnnl_success) return check_status;                                         \
   } while (0)
+
+/// Frees a variable's value at the end of its scope.
+#define OWNED(type) __attribute__((cleanup(free_##type))) type
+typedef dnnl_primitive_attr_t attributes;
+typedef dnnl_primitive_desc_t description;
+typedef onednn_layout *layout;
+typedef onednn_operation *operation;
+static inline void free_attributes(attributes *value) { if (*value) dnnl_primitive_attr_destroy(*value); }
+static inline void free_description(description *value) { if (*value) dnnl_primitive_desc_destroy(*value); }
+static inline void free_layout(layout *value) { onednn_layout_destroy(*value); }
+static inline void free_operation(operation *value) { onednn_operation_destroy(*value); }
 
 struct onednn_context {
   dnnl_engine_t engine;
@@ -67,10 +79,9 @@ typedef struct {
   int64_t source[5], destination[5], weights[6];
   int weights_rank; // one more where channels are in groups
   dnnl_dims_t kernel, strides, dilates, before, after;
-} onednn_window;
+} onednn_sizes;
 
-onednn_window onednn_convolution_window(const onednn_convolution_options *options);
-onednn_window onednn_pooling_window(const onednn_pooling_options *options);
+onednn_sizes onednn_window_sizes(const onednn_window *window, int64_t groups);
 
 /// By kind.
 extern const dnnl_alg_kind_t onednn_pooling_algorithms[];

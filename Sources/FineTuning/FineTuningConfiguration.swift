@@ -40,9 +40,8 @@ package struct FineTuningConfiguration: Sendable {
         ]
     }
 
-    /// Properties that the weight file leaves open, with the values used.
-    ///
-    /// - Throws: `WeightsError` if the file cannot be read.
+    /// Properties that the weight file leaves open, with the values used. Throws `WeightsError` if the file cannot be
+    /// read.
     package func weightsNotes() throws -> [String] {
         try extraction.notes(on: LoadedWeights(extraction.weights, for: extraction.backbone))
     }

@@ -45,10 +45,9 @@ package struct FineTuningRun: Sendable {
         package var wasCancelled: Bool { ending == .cancelled }
     }
 
-    /// Trains and writes all results; epochs and predictions are also stored in the cache. If it is cancelled, the model
-    /// of the best epoch so far is written.
-    ///
-    /// - Throws: `FineTuningError`, `SequenceError`, `CacheError`, `WeightsError`.
+    /// Trains and writes all results; epochs and predictions are also stored in the cache. If it is cancelled, the
+    /// model of the best epoch so far is written. Throws `FineTuningError`, `SequenceError`, `CacheError`,
+    /// `WeightsError`.
     package func train(
         _ frames: FrameSet, cache: CacheFile, isCancelled: @escaping () -> Bool = { false },
         progress: @escaping (_ done: Int, _ total: Int) -> Void = { _, _ in },
@@ -134,9 +133,7 @@ package struct FineTuningRun: Sendable {
             elementType: recipe.storedType, precision: recipe.precision.rawValue, recipe: recipe.json, version: version)
     }
 
-    /// The role of each clip in the task.
-    ///
-    /// - Throws: `SequenceError.otherClips` if a resumed run used other roles before.
+    /// The role of each clip in the task. Throws `SequenceError.otherClips` if a resumed run used other roles before.
     private func clips(of frames: FrameSet, goesOn: Bool) throws -> RunClips {
         let training = configuration.training
         let features = frames.features(size: 1)

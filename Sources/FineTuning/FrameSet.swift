@@ -31,9 +31,8 @@ package struct FrameSet: Sendable {
         case failed(path: String, reason: String)
     }
 
-    /// Decodes clips that the store lacks, one per core at a time.
-    ///
-    /// - Throws: `DatasetError`, `CacheError`, `FineTuningError`, `FeatureExtractor.Cancelled`.
+    /// Decodes clips that the store lacks, one per core at a time. Throws `DatasetError`, `CacheError`,
+    /// `FineTuningError`, `FeatureExtractor.Cancelled`.
     package init(
         _ dataset: DatasetConfiguration, _ configuration: FineTuningConfiguration, store: FrameStore, workers: Int,
         isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
@@ -129,35 +128,31 @@ package struct FrameSet: Sendable {
 
 /// Creates sampling requests of clips and their keys in the store.
 private struct RequestMaker: Sendable {
+    let extraction: ExtractionConfiguration
     let sampling: Sampling
     let isRandom: Bool
-    let size: Int
-    let resize: ResizeFilter
-    let framing: Framing
-    let aspect: Aspect
-    let differences: Bool
+    var differences: Bool { extraction.showsDifference }
 
     init(_ configuration: FineTuningConfiguration) {
-        let extraction = configuration.extraction
+        extraction = configuration.extraction
         isRandom = configuration.framesPerVideo != nil
         sampling = configuration.framesPerVideo.map { .uniform(frames: $0) } ?? extraction.sampling
-        (size, resize, framing) = (extraction.imageSize, extraction.resize, extraction.framing)
-        aspect = extraction.aspect
-        differences = extraction.showsDifference
     }
 
     /// Maximum bytes of a clip.
-    var bytes: Int { sampling.frames * (sampling.windowed?.length ?? 1) * size * size * 3 }
+    var bytes: Int {
+        sampling.frames * (sampling.windowed?.length ?? 1) * extraction.imageSize * extraction.imageSize * 3
+    }
 
     func request(_ digest: String) -> SampleRequest {
         SampleRequest(
-            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0, framing: framing, jitters: isRandom,
-            aspect: aspect)
+            sampling, seed: UInt64(digest.prefix(16), radix: 16) ?? 0, framing: extraction.framing,
+            jitters: isRandom, aspect: extraction.aspect)
     }
 
     func key(_ digest: String) -> String {
         let text = (try? TrainingCheckpoint.json(sampling, .sortedKeys)) ?? ""
-        return "\(digest) \(text)\(isRandom ? " random" : "") \(size) \(resize.rawValue)"
-            + (differences ? " difference" : "") + (aspect == .display ? " display" : "")
+        return "\(digest) \(text)\(isRandom ? " random" : "") \(extraction.imageSize) \(extraction.resize.rawValue)"
+            + (differences ? " difference" : "") + (extraction.aspect == .display ? " display" : "")
     }
 }

@@ -54,9 +54,8 @@ package final class Calibrator {
         }
     }
 
-    /// - Parameters:
-    ///   - pixels: batches of typical images, each `[count, height, width, 3]` with count up to `batch`.
-    ///   - goal: required mean cosine similarity.
+    /// `pixels`: batches of typical images, each `[count, height, width, 3]` with count up to `batch`. `goal`: required
+    /// mean cosine similarity.
     package func calibration(of pixels: [[UInt8]], goal: Double = Calibrator.goal) throws -> Calibration {
         let exact = try exact(pixels)
         var histograms: [String: Histogram] = [:]

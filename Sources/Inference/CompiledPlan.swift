@@ -13,14 +13,7 @@ struct PlanRequest {
     /// Element type of values that are not quantised.
     var element: onednn_element { arithmetic.precision == .bf16 ? ONEDNN_BF16 : ONEDNN_F32 }
 
-    var node: Graph.NodeID {
-        get throws {
-            guard let node = graph.outputs[output] else {
-                throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-            }
-            return node
-        }
-    }
+    var node: Graph.NodeID { get throws { try graph.node(of: output) } }
 
     /// Identifies the network for the cache of kernel measurements.
     var signature: String {
@@ -111,8 +104,7 @@ struct CompiledPlan {
         return worst.isFinite && largest > 0 ? Double(worst / largest) : 0
     }
 
-    /// - `choice`: nil leaves kernels and formats to oneDNN.
-    /// - `packs`: false omits the packed layers, for `runOnce`.
+    /// `choice`: nil leaves kernels and formats to oneDNN. `packs`: false omits the packed layers, for `runOnce`.
     init(_ request: PlanRequest, _ weights: PackedWeights, _ choice: KernelChoice? = nil, packs: Bool = true) throws {
         let graph = request.graph
         batch = request.batch

@@ -44,7 +44,7 @@ struct ConvolutionBenchmark: Sendable {
             var seconds =
                 candidate.runs
                 * bench.seconds(
-                    candidate.made.convolution, candidate.buffers, bias: Int(options.out_channels) * 4,
+                    candidate.made.convolution, candidate.buffers, bias: step.options.outChannels * 4,
                     unlessSlowerThan: best / candidate.runs)
             if let activation = candidate.made.activation {
                 seconds += bench.seconds(activation, inPlace: candidate.buffers[2])
@@ -110,8 +110,10 @@ struct ConvolutionBenchmark: Sendable {
     private func candidate(
         _ request: onednn_convolution_options, _ format: MemoryFormat, separates: Bool = false, _ context: Context
     ) -> Candidate? {
-        let frames = request.frames.in > 0
-        let (batch, read) = (frames ? batch : Int(request.batch), readsInput ? ONEDNN_CHANNELS_LAST : format.code)
+        let frames = request.window.over_frames
+        let (batch, read) = (
+            frames ? batch : Int(request.window.batch), readsInput ? ONEDNN_CHANNELS_LAST : format.code
+        )
         func dimensions(_ shape: ImageShape) -> [Int] {
             frames
                 ? shape.dimensions(batch: batch, withFrames: true)
@@ -149,20 +151,22 @@ extension String {
 extension onednn_convolution_options {
     /// Winograd convolution (Lavin and Gray 2015) is implemented for 3×3 windows in `f32`.
     fileprivate var canWinograd: Bool {
-        kernel_height == 3 && kernel_width == 3 && stride_height == 1 && stride_width == 1 && groups == 1
-            && dilation_height == 1 && dilation_width == 1 && frames.in == 0 && weights_element == ONEDNN_F32
+        let w = window
+        return (w.kernel.1, w.kernel.2, w.stride.1, w.stride.2, w.dilation.1, w.dilation.2) == (3, 3, 1, 1, 1, 1)
+            && groups == 1 && !w.over_frames && weights_element == ONEDNN_F32
     }
 
     /// Estimated seconds on one core with wide vectors, from the median of a few thousand measured convolutions of each
     /// kind. Only the ranking and the order of magnitude matter.
     fileprivate func likelySeconds(_ format: MemoryFormat) -> Double {
-        let overFrames = frames.in > 0 ? frames.out * frames.kernel : 1
+        let w = window
+        let overFrames = w.over_frames ? w.out.0 * w.kernel.0 : 1
         let adds =
-            batch * overFrames * out_channels * out_height * out_width * (in_channels / groups) * kernel_height
-            * kernel_width
+            w.batch * overFrames * w.out_channels * w.out.1 * w.out.2 * (w.in_channels / groups) * w.kernel.1
+            * w.kernel.2
         let isBlocked = format == .blocked
         let rate =
-            if winograd { adds > 10_000_000 ? 330.0 : 140.0 } else if groups == in_channels {
+            if winograd { adds > 10_000_000 ? 330.0 : 140.0 } else if groups == w.in_channels {
                 isBlocked ? 54.0 : 45.0
             } else if groups > 1 { isBlocked ? 170.0 : 70.0 } else { isBlocked ? 165.0 : 160.0 }
         return 2e-9 * Double(adds) / rate / (weights_element == ONEDNN_BF16 ? 0.6 : 1)

@@ -13,30 +13,23 @@ extension ConvolutionStep {
 }
 
 extension onednn_convolution_options {
-    /// Sizes only. Frames that no window spans count as images of the batch.
+    /// Sizes only.
     package init(_ options: Convolution, batch: Int, from input: ImageShape, to output: ImageShape) {
         self.init()
-        let window = options.window
-        (self.batch, frames) = window.batch(batch, from: input, to: output)
-        (in_channels, in_height, in_width) = input.sizes
-        (out_channels, out_height, out_width) = output.sizes
-        (kernel_height, kernel_width) = window.kernel.pair
-        (stride_height, stride_width) = window.stride.pair
-        (dilation_height, dilation_width) = window.dilation.pair
-        (pad_top, pad_left) = window.leading.pair
-        (pad_bottom, pad_right) = window.trailing.pair
+        window = onednn_window(options.window, batch: batch, from: input, to: output)
         groups = Int64(options.groups)
     }
 
     /// Contains everything that determines the run time.
     var signature: String {
+        let w = window
         let sizes = [
-            batch, in_channels, in_height, in_width, out_channels, out_height, out_width, kernel_height, kernel_width,
-            stride_height, stride_width, pad_top, pad_left, groups,
+            w.batch, w.in_channels, w.in.1, w.in.2, w.out_channels, w.out.1, w.out.2, w.kernel.1, w.kernel.2,
+            w.stride.1, w.stride.2, w.before.1, w.before.2, groups,
         ]
-        let dilation = dilation_height * dilation_width > 1 ? "d\(dilation_height)x\(dilation_width)" : ""
+        let dilation = w.dilation.1 * w.dilation.2 > 1 ? "d\(w.dilation.1)x\(w.dilation.2)" : ""
         return ([weights_element.name] + sizes.map(String.init)).joined(separator: "x")
-            + dilation + (frames.in > 0 ? "f\(frames.in)x\(frames.out)x\(frames.kernel)x\(frames.stride)" : "")
+            + dilation + (w.over_frames ? "f\(w.in.0)x\(w.out.0)x\(w.kernel.0)x\(w.stride.0)" : "")
             + (accumulate ? "+" : "") + "a\(activation.rawValue)"
     }
 }
@@ -77,42 +70,25 @@ extension Activation {
     }
 }
 
-extension onednn_pooling_options {
+extension onednn_window {
     /// Frames that no window spans count as images of the batch.
-    package init(
-        _ kind: onednn_pooling_kind, _ window: Window, batch: Int, from input: ImageShape, to output: ImageShape
-    ) {
-        self.init()
-        self.kind = kind
-        (self.batch, frames) = window.batch(batch, from: input, to: output)
-        (channels, in_height, in_width) = input.sizes
-        (_, out_height, out_width) = output.sizes
-        (kernel_height, kernel_width) = window.kernel.pair
-        (stride_height, stride_width) = window.stride.pair
-        (pad_top, pad_left) = window.leading.pair
-        (pad_bottom, pad_right) = window.trailing.pair
-    }
-}
-
-extension Window {
-    fileprivate func batch(_ batch: Int, from input: ImageShape, to output: ImageShape) -> (Int64, onednn_frames) {
-        guard reachesOverFrames else { return (Int64(batch * input.frames), onednn_frames()) }
-        let frames = onednn_frames(
-            in: Int64(input.frames), out: Int64(output.frames), kernel: Int64(time.kernel),
-            stride: Int64(time.stride), pad_front: Int64(time.leading), pad_back: Int64(time.trailing))
-        return (Int64(batch), frames)
+    package init(_ window: Window, batch: Int, from input: ImageShape, to output: ImageShape) {
+        func sizes(_ frames: Int, _ extent: Extent) -> (Int64, Int64, Int64) {
+            (Int64(frames), Int64(extent.height), Int64(extent.width))
+        }
+        let (time, spans) = (window.time, window.reachesOverFrames)
+        self.init(
+            over_frames: spans, batch: Int64(spans ? batch : batch * input.frames), in_channels: Int64(input.channels),
+            out_channels: Int64(output.channels), in: sizes(input.frames, Extent(input.height, input.width)),
+            out: sizes(output.frames, Extent(output.height, output.width)), kernel: sizes(time.kernel, window.kernel),
+            stride: sizes(time.stride, window.stride), before: sizes(time.leading, window.leading),
+            after: sizes(time.trailing, window.trailing), dilation: sizes(1, window.dilation))
     }
 }
 
 extension ImageShape {
-    var sizes: (Int64, Int64, Int64) { (Int64(channels), Int64(height), Int64(width)) }
-
     /// oneDNN's dimensions: frames are a dimension of their own if a window spans them, otherwise part of the batch.
     package func dimensions(batch: Int, withFrames: Bool) -> [Int] {
         withFrames ? [batch, channels, frames, height, width] : [batch * frames, channels, height, width]
     }
-}
-
-extension Extent {
-    var pair: (Int64, Int64) { (Int64(height), Int64(width)) }
 }

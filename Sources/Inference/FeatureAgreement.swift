@@ -17,11 +17,9 @@ package enum FeatureAgreement {
         }
     }
 
-    /// Mean cosine similarity of features in some precision to those in `f32`.
-    ///
-    /// - `output`: a name in `graph.outputs`.
-    /// - `pixels`: batches of images, each `[count, height, width, 3]` with count up to `batch`.
-    /// - Throws: as `InferencePlan`.
+    /// Mean cosine similarity of features in some precision to those in `f32`. `output`: a name in `graph.outputs`.
+    /// `pixels`: batches of images, each `[count, height, width, 3]` with count up to `batch`. Throws as
+    /// `InferencePlan`.
     package static func mean(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization,
         arithmetic: Arithmetic, pixels: [[UInt8]]

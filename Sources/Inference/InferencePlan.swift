@@ -89,34 +89,23 @@ package final class InferencePlan {
         return zip(steps, least).map { ($0.name, $0.kernel, $1) }
     }
 
-    /// Runs the network on up to `batch` images or clips in 8-bit RGB.
-    ///
-    /// - `pixels`: `[count, height, width, 3]`, or `[count, frames, height, width, 3]`; count from 1 to `batch`.
-    /// - Returns: `[count] + outputShape`.
+    /// Runs the network on up to `batch` images or clips in 8-bit RGB. `pixels`: `[count, height, width, 3]`, or
+    /// `[count, frames, height, width, 3]`; count from 1 to `batch`. Returns `[count] + outputShape`.
     package func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
-        try run(pictures: [pixels], normalization: normalization, observe: nil)
+        try run(pictures: [pixels], normalization: normalization)
     }
 
-    /// Runs the network on up to `batch` images in 8-bit RGB.
-    ///
-    /// - `pictures`: each `[height, width, 3]`, or several frames `[frames, height, width, 3]`.
-    /// - Returns: `[count] + outputShape`.
-    package func run(pictures: [[UInt8]], normalization: PixelNormalization) throws -> Tensor {
-        try run(pictures: pictures, normalization: normalization, observe: nil)
-    }
-
-    /// As `run(pictures:)`, on any number of images.
-    ///
-    /// - Returns: the elements of all outputs.
+    /// As `run(pictures:)`, on any number of images. Returns the elements of all outputs.
     package func run(all pictures: [[UInt8]], normalization: PixelNormalization) throws -> [Float] {
         try pictures.batches(of: batch).flatMap { try run(pictures: $0, normalization: normalization).values }
     }
 
-    /// - `observe`: called with the network's input and each convolution's output in `f32`, in any memory
-    ///   layout, possibly zero-padded.
-    func run(
+    /// Runs the network on up to `batch` images in 8-bit RGB. `pictures`: each `[height, width, 3]`, or several frames
+    /// `[frames, height, width, 3]`. `observe`: called with the network's input and each convolution's output in `f32`,
+    /// in any memory layout, possibly zero-padded. Returns `[count] + outputShape`.
+    package func run(
         pictures: [[UInt8]], normalization: PixelNormalization,
-        observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)?
+        observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)? = nil
     ) throws -> Tensor {
         let picture = inputShape.size
         let pixels = pictures.reduce(0) { $0 + $1.count }

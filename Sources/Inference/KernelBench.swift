@@ -9,10 +9,7 @@ final class KernelBench {
     init() throws { context = try Context() }
 
     /// Minimum seconds of a few runs after a warm-up. The warm-up alone counts if it is much slower than `other`;
-    /// infinite if the primitive fails.
-    ///
-    /// - `sizes`: bytes of source, weights and destination.
-    /// - `bias`: bytes.
+    /// infinite if the primitive fails. `sizes`: bytes of source, weights and destination. `bias`: bytes.
     func seconds(
         _ primitive: Primitive, _ sizes: [Int], bias: Int, unlessSlowerThan other: Double = .infinity
     ) -> Double {
@@ -23,9 +20,7 @@ final class KernelBench {
         return seconds(primitive, buffers, unlessSlowerThan: other)
     }
 
-    /// Minimum seconds of an activation applied in place.
-    ///
-    /// - `bytes`: size of the buffer.
+    /// Minimum seconds of an activation applied in place. `bytes`: size of the buffer.
     func seconds(_ activation: any PlanKernel, inPlace bytes: Int) -> Double {
         let pointers = memory([bytes, 0, 0, 0, activation.scratchpadBytes])
         let buffers = KernelBuffers(sources: [pointers[0]], destination: pointers[0], scratchpad: pointers[4])

@@ -13,9 +13,7 @@ struct KernelTimes {
     static let share = 0.03
 
     /// Measures missing kernels, the most expensive convolutions first, within `share` of the remaining work.
-    ///
-    /// - `pictures`: expected number of images for such plans; nil measures everything.
-    /// - Throws: `ArithmeticError`.
+    /// `pictures`: expected number of images for such plans; nil measures everything. Throws `ArithmeticError`.
     init(
         _ lowering: Lowering, batch: Int, element: onednn_element, pictures: Int?, tuning: KernelTuning,
         context: Context

@@ -6,11 +6,8 @@ package struct LayerAgreement: Sendable, Equatable, Encodable {
     /// Cosine similarity of the layer's output to that in `f32`, with all earlier layers in the other precision too.
     package let cosine: Double
 
-    /// Compares every layer in order.
-    ///
-    /// - `output`: a name in `graph.outputs`.
-    /// - `pixels`: images `[count, height, width, 3]`, count at most `batch`.
-    /// - Throws: as `InferencePlan`.
+    /// Compares every layer in order. `output`: a name in `graph.outputs`. `pixels`: images `[count, height, width,
+    /// 3]`, count at most `batch`. Throws as `InferencePlan`.
     package static func layers(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, normalization: PixelNormalization,
         arithmetic: Arithmetic, pixels: [UInt8]

@@ -111,7 +111,7 @@ extension PlanCompiler {
         ignoreLast()
         let numbers = placed(step.output)
         let bytes = try layout(step.output, ONEDNN_CHANNELS_LAST, quantum.element)
-        let kernel = GELUKernel(name: step.name + ".activation", count: bytes.bytes, quantum: quantum)
+        let kernel = CustomKernel.gelu(step.name + ".activation", count: bytes.bytes, quantum)
         append(kernel, numbers, layout: bytes, quantum: quantum, output: step.output)
         observeLast(bytes, step.output, quantum: quantum)
     }

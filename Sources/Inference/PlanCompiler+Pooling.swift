@@ -4,7 +4,7 @@ import NeuralNetwork
 extension PlanCompiler {
     mutating func compile(_ name: String, _ step: PoolingStep, input: Int, output: Int) throws {
         let (from, to) = (shapes[input], shapes[output])
-        var options = onednn_pooling_options(step.kind.code, step.window, batch: batch, from: from, to: to)
+        var window = onednn_window(step.window, batch: batch, from: from, to: to)
         let quantum = storedQuantum(output)
         let source: Placed
         if let quantum {
@@ -22,14 +22,14 @@ extension PlanCompiler {
             let plain = try converted(input, to: layout(input, ONEDNN_CHANNELS_LAST, element), source.quantum, name)
             let frames = try framesLayout(input, element)
             let primitive = try Primitive(name) {
-                onednn_pooling_create(context.handle, &options, frames.handle, $0)
+                onednn_pooling_create(context.handle, step.kind.code, &window, frames.handle, $0)
             }
             return append(
                 primitive, plain, layout: try layout(output, ONEDNN_CHANNELS_LAST, element), quantum: quantum,
                 output: output)
         }
         let primitive = try Primitive(name) {
-            onednn_pooling_create(context.handle, &options, source.layout.handle, $0)
+            onednn_pooling_create(context.handle, step.kind.code, &window, source.layout.handle, $0)
         }
         append(primitive, source, quantum: quantum, output: output)
     }

@@ -21,22 +21,23 @@ extension PlanCompiler {
         if case .attention(let heads) = operation, quantization?.attendsInBytes == true, shapes[output].pixels > 1 {
             return try attend(name, heads, source, input: input, output: output)
         }
-        let kernel = RowKernel(name: name, operation: operation, batch: batch, from: shapes[input], to: shapes[output])
+        let kernel = RowKernel(operation: operation, batch: batch, from: shapes[input], to: shapes[output])
         // Position embeddings depend on the image size.
         let shape = shapes[output]
         let key = "\(name) \(shape.height)×\(shape.width)"
         let table = PackedWeights.TableRequest(name: key, parameters: parameters, make: operation.table)
         append(
-            kernel, source, layout: try layout(output, ONEDNN_CHANNELS_LAST, ONEDNN_F32), table: table, output: output)
+            kernel.kernel(name), source, layout: try layout(output, ONEDNN_CHANNELS_LAST, ONEDNN_F32), table: table,
+            output: output)
     }
 
     /// int8 attention; the output is int8 too if its readers are.
     private mutating func attend(_ name: String, _ heads: Int, _ source: Placed, input: Int, output: Int) throws {
         let quantum = storedQuantum(output)
-        let kernel = ByteAttentionKernel(
+        let attention = ByteAttention(
             name, heads: heads, batch: batch, from: shapes[input], to: shapes[output], quantum)
         let layout = try layout(output, ONEDNN_CHANNELS_LAST, quantum?.element ?? ONEDNN_F32)
-        append(kernel, source, layout: layout, quantum: quantum, output: output)
+        append(attention.kernel, source, layout: layout, quantum: quantum, output: output)
         observeLast(layout, output, quantum: quantum)
     }
 

@@ -93,8 +93,8 @@ extension ConvolutionStep {
     /// The oneDNN request for one temporal offset.
     func request(_ tap: TemporalOffset, from input: ImageShape, to output: ImageShape) -> onednn_convolution_options {
         var request = request(batch: 1, from: input, to: output)
-        request.batch = Int64(tap.frames.count)
-        request.frames = onednn_frames()
+        request.window.batch = Int64(tap.frames.count)
+        request.window.over_frames = false
         return request
     }
 }

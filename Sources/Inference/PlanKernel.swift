@@ -26,6 +26,16 @@ struct KernelBuffers {
     var bytes: UnsafeMutablePointer<UInt8> { destination.assumingMemoryBound(to: UInt8.self) }
 }
 
+/// A kernel of this program.
+struct CustomKernel: PlanKernel {
+    let name: String
+    let kernel: String
+    var scratchpadBytes = 0
+    let run: (KernelBuffers) throws -> Void
+
+    func bind(_ buffers: KernelBuffers) -> (Context) throws -> Void { { [run] _ in try run(buffers) } }
+}
+
 extension Primitive: PlanKernel {
     func bind(_ buffers: KernelBuffers) throws -> (Context) throws -> Void {
         if buffers.sources.count > 1 {

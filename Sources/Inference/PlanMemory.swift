@@ -59,9 +59,8 @@ struct PlanMemory {
 }
 
 extension CompiledPlan {
-    /// Runs the plan once while packing one layer's weights at a time, besides those that are already packed.
-    ///
-    /// - `pixels`: of a whole batch.
+    /// Runs the plan once while packing one layer's weights at a time, besides those that are already packed. `pixels`:
+    /// of a whole batch.
     func runOnce(_ pixels: [UInt8], _ normalization: PixelNormalization, _ weights: PackedWeights) throws -> Tensor {
         let memory = PlanMemory(self)
         _ = memory.fill([pixels], normalization)

@@ -2,35 +2,28 @@ import CElementwise
 import NeuralNetwork
 
 /// Executes a `RowOperation` on a batch in `f32`, channels last.
-struct RowKernel: PlanKernel {
-    let name: String
+struct RowKernel {
     let operation: RowOperation
     let batch: Int
     let from, to: ImageShape
 
-    var kernel: String { "rows" }
-
-    /// Attention needs the scores of one block of queries only, not of all pairs of tokens.
-    var scratchpadBytes: Int {
-        switch operation {
-        case .attention: 4 * TokenAttention.scratch(queries: rows(to), keys: rows(from))
-        case .latentAttention: 4 * rows(from)
-        case .responseNormalization: 4 * from.channels
-        default: 0
+    func kernel(_ name: String) -> CustomKernel {
+        CustomKernel(name: name, kernel: "rows", scratchpadBytes: scratchpadBytes) { [self] buffers in
+            let scratch = buffers.scratchpad.assumingMemoryBound(to: Float.self)
+            let table = UnsafePointer(buffers.weights?.assumingMemoryBound(to: Float.self) ?? scratch)
+            for picture in 0..<batch {
+                execute(buffers.source + picture * from.size, buffers.floats + picture * to.size, table, scratch)
+            }
         }
     }
 
-    private func rows(_ shape: ImageShape) -> Int { shape.pixels }
-
-    func bind(_ buffers: KernelBuffers) -> (Context) throws -> Void {
-        let scratch = buffers.scratchpad.assumingMemoryBound(to: Float.self)
-        let table = UnsafePointer(buffers.weights?.assumingMemoryBound(to: Float.self) ?? scratch)
-        return { [self] _ in
-            for picture in 0..<batch {
-                execute(
-                    buffers.source + picture * rows(from) * from.channels,
-                    buffers.floats + picture * rows(to) * to.channels, table, scratch)
-            }
+    /// Attention needs the scores of one block of queries only, not of all pairs of tokens.
+    private var scratchpadBytes: Int {
+        switch operation {
+        case .attention: 4 * TokenAttention.scratch(queries: to.pixels, keys: from.pixels)
+        case .latentAttention: 4 * from.pixels
+        case .responseNormalization: 4 * from.channels
+        default: 0
         }
     }
 
@@ -43,31 +36,31 @@ struct RowKernel: PlanKernel {
         case .tokens(let tokens):
             let prefix = tokens.embedding.prefix * size
             output.update(from: table, count: prefix)
-            for index in 0..<rows(from) * size { output[prefix + index] = input[index] + table[prefix + index] }
+            for index in 0..<from.pixels * size { output[prefix + index] = input[index] + table[prefix + index] }
         case .attention(let heads):
-            TokenAttention(heads: heads, size: size, count: rows(from))
-                .forward(input, queries: rows(to), into: output, scratch: scratch)
+            TokenAttention(heads: heads, size: size, count: from.pixels)
+                .forward(input, queries: to.pixels, into: output, scratch: scratch)
         case .latentAttention(let heads):
-            TokenAttention(heads: heads, size: size, count: rows(from))
+            TokenAttention(heads: heads, size: size, count: from.pixels)
                 .pool(input, query: table, into: output, scratch: scratch)
         case .mean(let first):
-            sumColumns(input + first * size, count: rows(from) - first, size: size, into: output)
-            let share = 1 / Float(rows(from) - first)
+            sumColumns(input + first * size, count: from.pixels - first, size: size, into: output)
+            let share = 1 / Float(from.pixels - first)
             for index in 0..<size { output[index] *= share }
         case .function(let function):
-            for index in 0..<rows(to) * size { output[index] = Float(function.apply(Double(input[index]))) }
+            for index in 0..<to.pixels * size { output[index] = Float(function.apply(Double(input[index]))) }
         case .gather(let places):
-            for row in 0..<rows(to) {
+            for row in 0..<to.pixels {
                 let (own, target) = (input + row * from.channels, output + row * size)
                 for (index, place) in places.enumerated() { target[index] = own[place] }
             }
-        case .slice(let first): output.update(from: input + first * size, count: rows(to) * size)
+        case .slice(let first): output.update(from: input + first * size, count: to.pixels * size)
         case .groupNormalization(let groups, let epsilon):
             elementwise_group_normalization(
-                rows(from), size, groups, epsilon, table, table + size, input, output)
+                from.pixels, size, groups, epsilon, table, table + size, input, output)
         case .responseNormalization(let epsilon):
             elementwise_response_normalization(
-                rows(from), size, epsilon, table, table + size, input, output, scratch)
+                from.pixels, size, epsilon, table, table + size, input, output, scratch)
         }
     }
 }
@@ -118,9 +111,8 @@ package struct TokenAttention {
         }
     }
 
-    /// softmax(q · kᵀ / √width) of some queries of one head: `[row, token]`.
-    ///
-    /// - `first`: index of the first query among the tokens.
+    /// softmax(q · kᵀ / √width) of some queries of one head: `[row, token]`. `first`: index of the first query among
+    /// the tokens.
     package func weights(
         _ query: UnsafePointer<Float>, rows: Int, _ key: UnsafePointer<Float>, from first: Int = 0,
         into scores: UnsafeMutablePointer<Float>

@@ -20,6 +20,16 @@ package struct Tensor: Sendable, Equatable {
     package var count: Int { values.count }
 }
 
+extension Tensor {
+    /// `[columns, rows]` of `[rows, columns]`; further dimensions count as columns.
+    package var transposed: Tensor {
+        let rows = shape[0]
+        let columns = count / max(1, rows)
+        let turned = (0..<count).map { values[$0 % rows * columns + $0 / rows] }
+        return Tensor(shape: [columns, rows], values: turned)
+    }
+}
+
 extension [Float] { package var areFinite: Bool { withUnsafeBufferPointer(\.areFinite) } }
 
 extension [Float] {

@@ -65,13 +65,8 @@ extension GraphImporter {
         let usual = own.squeezed.filter { !$0.contains { $0.axis == .channel } }
         guard others == usual || others == [usual.flatMap { $0 }] else { throw Refused("it transposes the image") }
         let places = view.places(.channel)
-        let result: Graph.Shape =
-            switch shape {
-            case .image(_, let height, let width): .image(channels: places.count, height: height, width: width)
-            case .tokens(let count, _): .tokens(count: count, size: places.count)
-            case .vector, .sequence, .clip: .vector(places.count)
-            }
-        return try self.node(name(node, view), .gatherChannels(places), [node], result)
+        return try self.node(
+            name(node, view), .gatherChannels(places), [node], shape.with(rowSize: places.count))
     }
 
     /// Whether the view is the pixels of a small image, or a vector, in the order of a flattened product.

@@ -2,36 +2,6 @@ import NeuralNetwork
 import ONNXMessages
 
 extension GraphImporter {
-    mutating func reshapedConstant(_ call: Call) throws -> ConstantTensor {
-        let tensor = try loaded(call, 0)
-        let shape = tensor.shape
-        switch call.type {
-        case "Flatten":
-            let axis = try Self.axis(call.integer("axis", 1), rank: shape.count + 1)
-            return tensor.reshaped([shape[..<axis].reduce(1, *), shape[axis...].reduce(1, *)])
-        case "Squeeze":
-            let axes =
-                try call.integers("axes", input: 1)?.map { try Self.axis($0, rank: shape.count) }
-                ?? shape.indices.filter { shape[$0] == 1 }
-            guard axes.allSatisfy({ $0 < shape.count && shape[$0] == 1 }) else {
-                throw Refused("it drops a dimension longer than 1")
-            }
-            return tensor.reshaped(shape.indices.filter { !axes.contains($0) }.map { shape[$0] })
-        case "Unsqueeze":
-            let axes = try call.integers("axes", input: 1) ?? []
-            guard shape.count + axes.count <= ShapeLimits.rank else { throw Refused("it has too many dimensions") }
-            var result = shape
-            for axis in try axes.map({ try Self.axis($0, rank: shape.count + axes.count) }).sorted() {
-                guard axis <= result.count else { throw Refused("its axes are invalid") }
-                result.insert(1, at: axis)
-            }
-            return tensor.reshaped(result)
-        default:
-            let wanted = try integers(call, 1)
-            return tensor.reshaped(try Self.resolved(wanted, of: shape, allowsZero: call.integer("allowzero", 0) != 0))
-        }
-    }
-
     mutating func joinedConstants(_ call: Call) throws -> ConstantTensor {
         var parts: [ConstantTensor] = []
         for index in call.inputs.indices { parts.append(try loaded(call, index)) }

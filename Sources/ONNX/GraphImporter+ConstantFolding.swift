@@ -63,7 +63,7 @@ extension GraphImporter {
         if let tensor = call.attribute("value")?.t, call.attribute("value")?.hasT == true {
             // Read on demand, like initialisers.
             let shape = try file.checkedShape(of: tensor)
-            return Constant(shape: shape) { try file.checkedValues(of: tensor) }
+            return Constant(shape: shape) { try file.values(of: tensor) }
         }
         if let number = call.attribute("value_float") { return eager(ConstantTensor(shape: [], numbers: [number.f])) }
         if let whole = call.attribute("value_int") {
@@ -100,12 +100,14 @@ extension GraphImporter {
         case "Neg", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Abs", "Not":
             let tensor = try loaded(call, 0)
             try spend(tensor.shape)
-            return Self.unary(call.type, tensor)
+            return try Self.unary(call, tensor)
         case "Shape":
             let shape = Self.part(of: try constant(call).shape, call)
             return ConstantTensor(shape: [shape.count], integers: shape)
         case "Size": return ConstantTensor(shape: [], integers: [try constant(call).count])
-        case "Reshape", "Flatten", "Squeeze", "Unsqueeze": return try reshapedConstant(call)
+        case "Reshape", "Flatten", "Squeeze", "Unsqueeze":
+            let tensor = try loaded(call, 0)
+            return tensor.reshaped(try Self.reshaped(tensor.shape, call))
         case "Concat": return try joinedConstants(call)
         case "Resize": return try resizedConstant(call)
         case "Slice": return try slicedConstant(call)
@@ -119,7 +121,10 @@ extension GraphImporter {
             return try broadcast(own, to: zip(long(wanted), long(own.shape)).map { max($0, $1) })
         case "ConstantOfShape":
             let shape = try spend(integers(call, 0))
-            let value = try call.attribute("value").map { try file.checkedValues(of: $0.t) }
+            let value = try call.attribute("value").map { attribute in
+                _ = try file.checkedShape(of: attribute.t)
+                return try file.values(of: attribute.t)
+            }
             let count = shape.reduce(1, *)
             if let value, case .integers(let integers) = value.values {
                 return ConstantTensor(shape: shape, integers: [Int](repeating: integers.first ?? 0, count: count))
@@ -221,38 +226,21 @@ extension GraphImporter {
             return ConstantTensor(shape: shape, integers: zip(a.numbers, b.numbers).map { $0 == $1 ? 1 : 0 })
         }
         if type == "Mod" { throw Refused("it computes a remainder of non-integers") }
+        // Rounding the double to a float once more gives the float's own sum, product or quotient.
         return ConstantTensor(
             shape: shape,
-            numbers: zip(a.numbers, b.numbers).map { (x: Float, y: Float) -> Float in
-                switch type {
-                case "Add": x + y
-                case "Sub": x - y
-                case "Mul": x * y
-                case "Div": x / y
-                default: Float(Self.join(type, Double(x), Double(y)))
-                }
-            })
+            numbers: zip(a.numbers, b.numbers).map { Float(Self.join(type, Double($0), Double($1))) })
     }
 
-    private static func unary(_ type: String, _ tensor: ConstantTensor) -> ConstantTensor {
+    private static func unary(_ call: Call, _ tensor: ConstantTensor) throws -> ConstantTensor {
         if case .integers(let values) = tensor.values {
-            if type == "Not" { return ConstantTensor(shape: tensor.shape, integers: values.map { $0 == 0 ? 1 : 0 }) }
-            if type == "Neg" { return ConstantTensor(shape: tensor.shape, integers: values.map { 0 &- $0 }) }
-            if ["Floor", "Ceil"].contains(type) { return tensor }
+            if call.type == "Not" {
+                return ConstantTensor(shape: tensor.shape, integers: values.map { $0 == 0 ? 1 : 0 })
+            }
+            if call.type == "Neg" { return ConstantTensor(shape: tensor.shape, integers: values.map { 0 &- $0 }) }
+            if ["Floor", "Ceil"].contains(call.type) { return tensor }
         }
-        return ConstantTensor(
-            shape: tensor.shape,
-            numbers: tensor.numbers.map { (x: Float) -> Float in
-                switch type {
-                case "Neg": -x
-                case "Sqrt": x.squareRoot()
-                case "Reciprocal": 1 / x
-                case "Exp": Float(exp(Double(x)))
-                case "Log": Float(log(Double(x)))
-                case "Floor": x.rounded(.down)
-                case "Ceil": x.rounded(.up)
-                default: abs(x)
-                }
-            })
+        guard let function = try unary(call) else { throw Refused("its input is not boolean") }
+        return ConstantTensor(shape: tensor.shape, numbers: tensor.numbers.map { Float(function(Double($0))) })
     }
 }

@@ -64,13 +64,8 @@ extension GraphImporter {
         else { throw Refused("it multiplies along an axis other than channels") }
         var own = [parameter(call.name + ".weight", turned)]
         if let bias { own.append(parameter(call.name + ".bias", bias)) }
-        let result: Graph.Shape =
-            switch shape {
-            case .image(_, let height, let width): .image(channels: columns, height: height, width: width)
-            case .tokens(let count, _): .tokens(count: count, size: columns)
-            case .vector, .sequence, .clip: .vector(columns)
-            }
-        let made = try self.node(call.name, .linear(out: columns), [input], result, parameters: own)
+        let made = try self.node(
+            call.name, .linear(out: columns), [input], shape.with(rowSize: columns), parameters: own)
         if bias == nil { bareProducts[made] = BareProduct(input: input, weight: own[0]) }
         return try laidOut(made, like: view)
     }

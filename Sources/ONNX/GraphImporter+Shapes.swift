@@ -35,26 +35,6 @@ extension GraphImporter {
             let order = call.integers("perm") ?? shape.indices.reversed()
             guard order.sorted() == Array(shape.indices) else { throw Refused("its permutation is invalid") }
             result = view.transposed(order)
-        case "Flatten":
-            let axis = try Self.axis(call.integer("axis", 1), rank: shape.count + 1)
-            result = view.reshaped([shape[..<axis].reduce(1, *), shape[axis...].reduce(1, *)])
-        case "Squeeze":
-            let axes = try call.integers("axes", input: 1)?.map { try Self.axis($0, rank: shape.count) }
-            let dropped = axes ?? shape.indices.filter { shape[$0] == 1 }
-            guard dropped.allSatisfy({ shape[$0] == 1 }) else { throw Refused("it drops a dimension longer than 1") }
-            result = TensorView(
-                dimensions: view.dimensions.indices.filter { !dropped.contains($0) }.map { view.dimensions[$0] },
-                offsets: view.offsets)
-        case "Unsqueeze":
-            let axes = try call.integers("axes", input: 1) ?? []
-            let rank = shape.count + axes.count
-            guard rank <= ShapeLimits.rank else { throw Refused("it has \(rank) dimensions") }
-            var dimensions = view.dimensions
-            for axis in try axes.map({ try Self.axis($0, rank: rank) }).sorted() {
-                guard axis <= dimensions.count else { throw Refused("its axes are invalid") }
-                dimensions.insert([], at: axis)
-            }
-            result = TensorView(dimensions: dimensions, offsets: view.offsets)
         case "Expand":
             guard let wanted = try call.integers("shape", input: 1), wanted.count <= ShapeLimits.rank else {
                 throw Refused("it has no shape")
@@ -66,12 +46,37 @@ extension GraphImporter {
                 })
             else { throw Refused("it repeats values of the input") }
             result = view.reshaped(longer)
-        default:
-            guard let wanted = try call.integers("shape", input: 1) else { throw Refused("it has no shape") }
-            result = view.reshaped(try Self.resolved(wanted, of: shape, allowsZero: call.integer("allowzero", 0) != 0))
+        default: result = view.reshaped(try Self.reshaped(shape, call))
         }
         guard let result else { throw Refused("it splits \(shape) into unequal parts") }
         return .value(node, result, function)
+    }
+
+    /// The shape after `Reshape`, `Flatten`, `Squeeze` or `Unsqueeze`.
+    static func reshaped(_ shape: [Int], _ call: Call) throws -> [Int] {
+        switch call.type {
+        case "Flatten":
+            let axis = try axis(call.integer("axis", 1), rank: shape.count + 1)
+            return [shape[..<axis].reduce(1, *), shape[axis...].reduce(1, *)]
+        case "Squeeze":
+            let axes = try call.integers("axes", input: 1)?.map { try axis($0, rank: shape.count) }
+            let dropped = axes ?? shape.indices.filter { shape[$0] == 1 }
+            guard dropped.allSatisfy({ shape[$0] == 1 }) else { throw Refused("it drops a dimension longer than 1") }
+            return shape.indices.filter { !dropped.contains($0) }.map { shape[$0] }
+        case "Unsqueeze":
+            let axes = try call.integers("axes", input: 1) ?? []
+            let rank = shape.count + axes.count
+            guard rank <= ShapeLimits.rank else { throw Refused("it has \(rank) dimensions") }
+            var result = shape
+            for axis in try axes.map({ try axis($0, rank: rank) }).sorted() {
+                guard axis <= result.count else { throw Refused("its axes are invalid") }
+                result.insert(1, at: axis)
+            }
+            return result
+        default:
+            guard let wanted = try call.integers("shape", input: 1) else { throw Refused("it has no shape") }
+            return try resolved(wanted, of: shape, allowsZero: call.integer("allowzero", 0) != 0)
+        }
     }
 
     static func axis(_ axis: Int, rank: Int) throws -> Int {
@@ -83,7 +88,7 @@ extension GraphImporter {
     }
 
     /// Resolves 0 (unchanged) and −1 (inferred) in a target shape.
-    static func resolved(_ wanted: [Int], of shape: [Int], allowsZero: Bool) throws -> [Int] {
+    private static func resolved(_ wanted: [Int], of shape: [Int], allowsZero: Bool) throws -> [Int] {
         guard wanted.count <= ShapeLimits.rank else { throw Refused("it has \(wanted.count) dimensions") }
         var result = wanted
         for (index, length) in wanted.enumerated() where length == 0 && !allowsZero {
@@ -160,13 +165,8 @@ extension GraphImporter {
         }
         let (own, ownView) = try realized(call.node.input[0])
         let input = try arranged(own, ownView)
-        let shape: Graph.Shape =
-            switch builder.shape(of: input) {
-            case .image(_, let height, let width): .image(channels: places.count, height: height, width: width)
-            case .tokens(let count, _): .tokens(count: count, size: places.count)
-            case .vector, .sequence, .clip: .vector(places.count)
-            }
-        let made = try self.node(call.name, .gatherChannels(places), [input], shape)
+        let made = try self.node(
+            call.name, .gatherChannels(places), [input], builder.shape(of: input).with(rowSize: places.count))
         return try laidOut(made, like: ownView)
     }
 

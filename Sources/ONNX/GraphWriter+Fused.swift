@@ -42,7 +42,7 @@ extension GraphWriter {
         let node = graph.nodes[chain.layer.index]
         let x = values[node.inputs[0]]!
         let (weight, bias) = try LayerFolding.weights(node, chain.factors) { try self.values($0, $1) }
-        guard model.target.hasPasses, node.shape.isImageOrTokens else {
+        guard model.target.hasPasses, node.shape.hasPasses else {
             return (try product(node, weight, bias, x), nil)
         }
         if model.target.hasProducts, let layer = product(of: node, weight, x) {
@@ -101,7 +101,7 @@ extension GraphWriter {
             let kernel = try model.weight(weightName, shape: own.shape, own.values)
             return windowed("Conv", [x, kernel], node, options.attributes(), name + ".product")
         default:
-            let kernel = try model.weight(weightName, shape: weight.shape.reversed(), weight.transposed)
+            let kernel = try model.weight(weightName, shape: weight.shape.reversed(), weight.transposed.values)
             return model.node("MatMul", [x, kernel], name: name + ".product")
         }
     }
@@ -113,7 +113,7 @@ extension GraphWriter {
         guard let patches = self.patches(node, options, x) else { return nil }
         let rows = weight.channelsLast
         let name = prefix + node.name
-        let matrix = try model.weight(name + ".matrix", shape: rows.shape.reversed(), rows.transposed)
+        let matrix = try model.weight(name + ".matrix", shape: rows.shape.reversed(), rows.transposed.values)
         return model.node("MatMul", [patches, matrix], name: name + ".product")
     }
 
@@ -181,7 +181,7 @@ extension GraphWriter {
         }
         if model.target.hasProducts { return try productAttention(node, made, heads, x) }
         let parts = try zip(["query", "key", "value"], try values(made, 0).parts(3)).map { part, rows in
-            let own = try model.weight("\(name).\(part).weight", shape: rows.shape.reversed(), rows.transposed)
+            let own = try model.weight("\(name).\(part).weight", shape: rows.shape.reversed(), rows.transposed.values)
             return model.node("MatMul", [x, own], name: "\(name).\(part)")
         }
         guard made.parameters.count > 1 else {
@@ -213,15 +213,6 @@ extension GraphWriter {
     }
 }
 
-extension Graph.Shape {
-    fileprivate var isImageOrTokens: Bool {
-        switch self {
-        case .image, .tokens: true
-        default: false
-        }
-    }
-}
-
 extension Convolution {
     /// Whether the windows tile the image without overlap.
     var isOfPatches: Bool {
@@ -231,12 +222,6 @@ extension Convolution {
 }
 
 extension Tensor {
-    /// Transposes `[out, in]` to `[in, out]`.
-    var transposed: [Float] {
-        let (rows, columns) = (shape[0], count / max(1, shape[0]))
-        return (0..<count).map { values[$0 % rows * columns + $0 / rows] }
-    }
-
     /// Splits into equal parts along the first axis.
     func parts(_ number: Int) -> [Tensor] {
         (0..<number).map { index in
@@ -277,19 +262,11 @@ extension Tensor {
 }
 
 extension Activation {
-    /// The code in this program's operators.
+    /// The code in this program's operators: the place in this list, from 1.
     var code: Int {
-        switch self {
-        case .relu: 1
-        case .relu6: 2
-        case .silu: 3
-        case .gelu: 4
-        case .geluTanh: 5
-        case .quickGELU: 6
-        case .sigmoid: 7
-        case .hardSwish: 8
-        case .hardSigmoid: 9
-        case .tanh: 10
-        }
+        let codes: [Activation] = [
+            .relu, .relu6, .silu, .gelu, .geluTanh, .quickGELU, .sigmoid, .hardSwish, .hardSigmoid, .tanh,
+        ]
+        return codes.firstIndex(of: self)! + 1
     }
 }

@@ -28,7 +28,7 @@ extension GraphWriter {
         }
         let matrix = Tensor(shape: [own.shape[0], kernel[0] * kernel[1]], values: own.values)
         return Product(
-            x: x, weight: Tensor(shape: kernel + [own.shape[0]], values: matrix.transposed),
+            x: x, weight: Tensor(shape: kernel + [own.shape[0]], values: matrix.transposed.values),
             attributes: options.productAttributes)
     }
 
@@ -63,7 +63,7 @@ extension GraphWriter {
     /// Max pooling, or average pooling if `countsPadding` is set.
     func pool(_ node: Graph.Node, _ window: Window, countsPadding: Bool?, _ x: Value) -> Value {
         guard model.target.hasProducts, hasChannelsLast(node.shape) else {
-            let attributes = window.attributes(overFrames: isClip(node.inputs[0]))
+            let attributes = window.attributes(overFrames: shape(node.inputs[0]).isClip)
             guard let countsPadding else { return windowed("MaxPool", [x], node, attributes, prefix + node.name) }
             return windowed(
                 "AveragePool", [x], node, attributes + [.integer("count_include_pad", countsPadding ? 1 : 0)],

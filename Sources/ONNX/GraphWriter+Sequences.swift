@@ -1,53 +1,33 @@
 import NeuralNetwork
 
-/// The valid steps of sequences, in the forms that layers need.
+/// The valid steps of sequences, in the forms that layers need; each is written when it is first read.
 final class SequenceMask {
+    typealias Value = ModelWriter.Value
+
     /// `[batch, step]`, boolean.
-    let mask: ModelWriter.Value
-    private var made: [String: ModelWriter.Value] = [:]
+    let mask: Value
+    private let model: ModelWriter
 
-    init(_ mask: ModelWriter.Value) { self.mask = mask }
-
-    private func once(_ name: String, _ make: () -> ModelWriter.Value) -> ModelWriter.Value {
-        if let known = made[name] { return known }
-        let value = make()
-        made[name] = value
-        return value
-    }
+    init(_ mask: Value, _ model: ModelWriter) { (self.mask, self.model) = (mask, model) }
 
     /// `[batch, step, 1]`.
-    func rows(_ model: ModelWriter) -> ModelWriter.Value {
-        once("rows") { model.node("Unsqueeze", [mask, model.integers([2])], name: "mask.rows") }
-    }
-
+    lazy var rows = model.node("Unsqueeze", [mask, model.integers([2])], name: "mask.rows")
     /// `[batch, 1, 1, step]`.
-    func keys(_ model: ModelWriter) -> ModelWriter.Value {
-        once("keys") { model.node("Unsqueeze", [mask, model.integers([1, 2])], name: "mask.keys") }
-    }
-
+    lazy var keys = model.node("Unsqueeze", [mask, model.integers([1, 2])], name: "mask.keys")
     /// Valid steps of each sequence `[batch]`, as `int32`.
-    func lengths(_ model: ModelWriter) -> ModelWriter.Value {
-        once("lengths") {
-            let counts = model.node("Cast", [mask], [.integer("to", 6)], name: "mask.counts")
-            let sum = [counts, model.integers([1])]
-            return model.node("ReduceSum", sum, [.integer("keepdims", 0)], name: "mask.lengths")
-        }
-    }
-
-    func longLengths(_ model: ModelWriter) -> ModelWriter.Value {
-        once("long") { model.node("Cast", [lengths(model)], [.integer("to", 7)], name: "mask.long") }
-    }
-
+    lazy var lengths = {
+        let counts = model.node("Cast", [mask], [.integer("to", 6)], name: "mask.counts")
+        let sum = [counts, model.integers([1])]
+        return model.node("ReduceSum", sum, [.integer("keepdims", 0)], name: "mask.lengths")
+    }()
+    lazy var longLengths = model.node("Cast", [lengths], [.integer("to", 7)], name: "mask.long")
     /// As floating-point `[batch, 1]`.
-    func divisors(_ model: ModelWriter) -> ModelWriter.Value {
-        once("divisors") {
-            let numbers = model.node("Cast", [lengths(model)], [.integer("to", 1)], name: "mask.numbers")
-            return model.node("Unsqueeze", [numbers, model.integers([1])], name: "mask.divisors")
-        }
-    }
-
-    func zero(_ model: ModelWriter) -> ModelWriter.Value { once("zero") { model.number("mask.zero", 0) } }
-    func never(_ model: ModelWriter) -> ModelWriter.Value { once("never") { model.number("mask.never", -.infinity) } }
+    lazy var divisors = {
+        let numbers = model.node("Cast", [lengths], [.integer("to", 1)], name: "mask.numbers")
+        return model.node("Unsqueeze", [numbers, model.integers([1])], name: "mask.divisors")
+    }()
+    lazy var zero = model.number("mask.zero", 0)
+    lazy var never = model.number("mask.never", -.infinity)
 }
 
 /// The layers of heads. Results do not depend on the content of padding.
@@ -58,12 +38,12 @@ extension GraphWriter {
         switch node.operation {
         case .sequenceMean: return isFramewise ? x : mean(x, steps, name)
         case .sequenceMax:
-            let valid = model.node("Where", [steps.rows(model), x, steps.never(model)], name: name + ".valid")
+            let valid = model.node("Where", [steps.rows, x, steps.never], name: name + ".valid")
             return model.node("ReduceMax", [valid], [.integers("axes", [1]), .integer("keepdims", 0)], name: name)
         case .attentionPooling:
-            let valid = model.node("Where", [steps.rows(model), inputs[1], steps.never(model)], name: name + ".valid")
+            let valid = model.node("Where", [steps.rows, inputs[1], steps.never], name: name + ".valid")
             let weights = model.node("Softmax", [valid], [.integer("axis", 1)], name: name + ".weights")
-            let known = model.node("Where", [steps.rows(model), x, steps.zero(model)], name: name + ".known")
+            let known = model.node("Where", [steps.rows, x, steps.zero], name: name + ".known")
             let weighted = model.node("Mul", [known, weights], name: name + ".weighted")
             return sum(weighted, name)
         case .positions: return try positions(node, x)
@@ -82,8 +62,8 @@ extension GraphWriter {
     }
 
     func mean(_ x: Value, _ steps: SequenceMask, _ name: String) -> Value {
-        let known = model.node("Where", [steps.rows(model), x, steps.zero(model)], name: name + ".known")
-        return model.node("Div", [sum(known, name + ".sum"), steps.divisors(model)], name: name)
+        let known = model.node("Where", [steps.rows, x, steps.zero], name: name + ".known")
+        return model.node("Div", [sum(known, name + ".sum"), steps.divisors], name: name)
     }
 
     private func positions(_ node: Graph.Node, _ x: Value) throws -> Value {
@@ -97,7 +77,7 @@ extension GraphWriter {
     /// The final hidden state: the last valid step of the forward direction and the first of the backward one.
     private func finalState(_ node: Graph.Node, _ isBidirectional: Bool, _ x: Value, _ steps: SequenceMask) -> Value {
         let (name, size) = (prefix + node.name, node.shape.rowSize)
-        let last = model.node("Sub", [steps.longLengths(model), model.integers([1])], name: name + ".last")
+        let last = model.node("Sub", [steps.longLengths, model.integers([1])], name: name + ".last")
         let indices = model.node("Unsqueeze", [last, model.integers([1])], name: name + ".indices")
         let rows = model.node(
             "GatherND", [x, indices], [.integer("batch_dims", 1)], name: name + (isBidirectional ? ".end" : ""))
@@ -152,7 +132,7 @@ extension GraphWriter {
         var attributes = [Attribute.integer("hidden_size", recurrence.hiddenSize)]
         if recurrence.cell == .gru { attributes.append(.integer("linear_before_reset", 1)) }
         let states = model.node(
-            recurrence.cell == .gru ? "GRU" : "LSTM", [x] + weights + [steps.lengths(model)], attributes,
+            recurrence.cell == .gru ? "GRU" : "LSTM", [x] + weights + [steps.lengths], attributes,
             name: name + ".states")
         return model.node("Squeeze", [states, model.integers([1])], name: name)
     }
@@ -160,7 +140,7 @@ extension GraphWriter {
     /// Reverses the valid steps of `[step, batch, element]`.
     private func reversed(_ x: Value, _ steps: SequenceMask, _ name: String) -> Value {
         model.node(
-            "ReverseSequence", [x, steps.longLengths(model)], [.integer("time_axis", 0), .integer("batch_axis", 1)],
+            "ReverseSequence", [x, steps.longLengths], [.integer("time_axis", 0), .integer("batch_axis", 1)],
             name: name)
     }
 
@@ -180,7 +160,7 @@ extension GraphWriter {
         let batch = model.node("Slice", [shape, model.integers([0]), model.integers([1])], name: name + ".batch")
         let target = model.node(
             "Concat", [batch, model.integers([hidden, height, width])], [.integer("axis", 0)], name: name + ".target")
-        let start = model.node("Expand", [steps.zero(model), target], name: name + ".start")
+        let start = model.node("Expand", [steps.zero, target], name: name + ".start")
         let map: [ModelWriter.Dimension] = ["batch", .fixed(hidden), .fixed(height), .fixed(width)]
         let inputs: [(String, ModelWriter.Element, [ModelWriter.Dimension])] = [
             (name + ".state", .float32, map), (name + ".cell", .float32, map),

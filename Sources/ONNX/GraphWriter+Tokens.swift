@@ -66,7 +66,7 @@ extension GraphWriter {
         let factor = model.number(name + ".factor", 1 / Float(width).squareRoot())
         let scores = model.node("Mul", [product, factor], name: name + ".scores")
         guard let steps else { return scores }
-        return model.node("Where", [steps.keys(model), scores, steps.never(model)], name: name + ".valid")
+        return model.node("Where", [steps.keys, scores, steps.never], name: name + ".valid")
     }
 
     private func mixed(_ scores: Value, _ values: Value, shape: [Int], _ name: String) -> Value {

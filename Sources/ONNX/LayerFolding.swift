@@ -101,7 +101,7 @@ struct LayerFolding {
 
 extension Graph.Shape {
     /// Whether the layer supports channels last.
-    fileprivate var hasPasses: Bool {
+    var hasPasses: Bool {
         switch self {
         case .image, .tokens: true
         default: false

@@ -87,18 +87,14 @@ struct ModelFile: Sendable {
     /// A file in the model's own folder or below, without links that lead out of it.
     private static func externalPath(_ tensor: TensorProto, beside path: String) throws -> String {
         let location = entries(tensor)["location"] ?? ""
+        let outside = ImportError.malformed(
+            file: path, reason: "\(tensor.name) is stored outside of the model's folder, in \"\(location)\"")
         let parts = location.splitBytes("/", omittingEmptySubsequences: false)
         guard !location.isEmpty, !location.utf8.contains(0), !parts.contains(where: { ["..", ".", ""].contains($0) })
-        else {
-            throw ImportError.malformed(
-                file: path, reason: "\(tensor.name) is stored outside of the model's folder, in \"\(location)\"")
-        }
+        else { throw outside }
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath()
         let file = folder.appendingPathComponent(location).resolvingSymlinksInPath()
-        guard file.path.hasBytePrefix(folder.path == "/" ? "/" : folder.path + "/") else {
-            throw ImportError.malformed(
-                file: path, reason: "\(tensor.name) is stored outside of the model's folder, in \"\(location)\"")
-        }
+        guard file.path.hasBytePrefix(folder.path == "/" ? "/" : folder.path + "/") else { throw outside }
         return file.path
     }
 
@@ -182,42 +178,28 @@ struct ModelFile: Sendable {
         // Unused fields may contain data nevertheless.
         if shape.contains(0) { return ConstantTensor(shape: shape, numbers: []) }
         let bytes = try Self.bytes(tensor, path, count: shape.reduce(1, *) * size)
-        func numbers<Element>(_ type: Element.Type, _ convert: (Element) -> Float) -> ConstantTensor {
-            ConstantTensor(shape: shape, numbers: Self.load(bytes, type).map(convert))
+        func elements<Element>(_ own: [Element]) -> [Element] { bytes.isEmpty ? own : Self.load(bytes) }
+        func numbers<Element>(_ own: [Element], _ convert: (Element) -> Float) -> ConstantTensor {
+            ConstantTensor(shape: shape, numbers: elements(own).map(convert))
         }
-        func integers<Element: BinaryInteger>(_ type: Element.Type, _ own: [some BinaryInteger]) -> ConstantTensor {
-            ConstantTensor(
-                shape: shape,
-                integers: bytes.isEmpty
-                    ? own.map { Int(clamping: $0) } : Self.load(bytes, type).map { Int(clamping: $0) })
+        func integers(_ own: [some BinaryInteger]) -> ConstantTensor {
+            ConstantTensor(shape: shape, integers: own.map { Int(clamping: $0) })
         }
+        func halves() -> [UInt16] { tensor.int32Data.map { UInt16(truncatingIfNeeded: $0) } }
         switch TensorProto.DataType(rawValue: Int(tensor.dataType)) {
-        case .float:
-            return bytes.isEmpty ? ConstantTensor(shape: shape, numbers: tensor.floatData) : numbers(Float.self) { $0 }
-        case .double:
-            return bytes.isEmpty
-                ? ConstantTensor(shape: shape, numbers: tensor.doubleData.map(Float.init))
-                : numbers(Double.self) { Float($0) }
-        case .float16:
-            return bytes.isEmpty
-                ? ConstantTensor(
-                    shape: shape,
-                    numbers: tensor.int32Data.map { Float(Float16(bitPattern: UInt16(truncatingIfNeeded: $0))) })
-                : numbers(UInt16.self) { Float(Float16(bitPattern: $0)) }
-        case .bfloat16:
-            return bytes.isEmpty
-                ? ConstantTensor(
-                    shape: shape,
-                    numbers: tensor.int32Data.map { Float(bitPattern: UInt32(truncatingIfNeeded: $0) << 16) })
-                : numbers(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
-        case .int64: return integers(Int64.self, tensor.int64Data)
-        case .int32: return integers(Int32.self, tensor.int32Data)
-        case .int8: return integers(Int8.self, tensor.int32Data)
-        case .uint8, .bool: return integers(UInt8.self, tensor.int32Data)
+        case .float: return numbers(tensor.floatData) { $0 }
+        case .double: return numbers(tensor.doubleData) { Float($0) }
+        case .float16: return numbers(halves()) { Float(Float16(bitPattern: $0)) }
+        case .bfloat16: return numbers(halves()) { Float(bitPattern: UInt32($0) << 16) }
+        case .int64: return integers(elements(tensor.int64Data))
+        case .int32: return integers(elements(tensor.int32Data))
+        case .int8: return bytes.isEmpty ? integers(tensor.int32Data) : integers(Self.load(bytes) as [Int8])
+        case .uint8, .bool: return bytes.isEmpty ? integers(tensor.int32Data) : integers([UInt8](bytes))
         default: throw ImportError.malformed(file: path, reason: "\(tensor.name) has an unsupported element type")
         }
     }
 
+    /// The shape of a constant of a node, which must be stored in the model's own file.
     func checkedShape(of tensor: TensorProto) throws -> [Int] {
         guard tensor.dataLocation != .external else {
             throw ImportError.malformed(file: path, reason: "a constant of a node is stored in another file")
@@ -225,14 +207,7 @@ struct ModelFile: Sendable {
         return try Self.check(tensor, path)
     }
 
-    func checkedValues(of tensor: TensorProto) throws -> ConstantTensor {
-        guard tensor.dataLocation != .external else {
-            throw ImportError.malformed(file: path, reason: "a constant of a node is stored in another file")
-        }
-        return try values(of: tensor)
-    }
-
-    private static func load<Element>(_ bytes: Data, _: Element.Type) -> [Element] {
+    private static func load<Element>(_ bytes: Data) -> [Element] {
         let count = bytes.count / MemoryLayout<Element>.stride
         return [Element](unsafeUninitializedCapacity: count) { buffer, filled in
             _ = bytes.copyBytes(to: buffer)

@@ -46,14 +46,8 @@ extension ModelWriter {
         var operatorSet: Int { element == .bfloat16 ? 22 : ModelWriter.operatorSet }
 
         var operatorSets: [OperatorSetIdProto] {
-            var standard = OperatorSetIdProto()
-            standard.version = Int64(operatorSet)
-            guard isFused else { return [standard] }
-            var own = OperatorSetIdProto()
-            (own.domain, own.version) = (Self.domain, 1)
-            var passes = OperatorSetIdProto()
-            (passes.domain, passes.version) = (Self.passes, 1)
-            return [standard, own, passes]
+            let own = isFused ? [Self.domain, Self.passes] : []
+            return [.init(version: operatorSet)] + own.map { .init(domain: $0, version: 1) }
         }
 
         /// Of ONNX Runtime's contrib operators.
@@ -78,7 +72,7 @@ extension ModelWriter {
     }
 
     func cast(_ x: Value, to element: Element, name: String) -> Value {
-        nodes("Cast", [x], [.integer("to", Int(element.code))], name: name, outputs: 1)[0]
+        nodes("Cast", [x], [.integer("to", Int(element.rawValue))], name: name, outputs: 1)[0]
     }
 
     /// One node with one output. `numbers`: how many of the first inputs have the model's element type; nil for all.
@@ -116,7 +110,7 @@ extension ModelWriter.Element {
         switch self {
         case .float16: values.map { Float16(max(-65504, min(65504, $0))) }.withUnsafeBytes { Data($0) }
         case .bfloat16: values.map(Self.bfloat16).withUnsafeBytes { Data($0) }
-        case .float32, .uint8, .bool: values.withUnsafeBytes { Data($0) }
+        default: values.withUnsafeBytes { Data($0) }
         }
     }
 

@@ -13,20 +13,14 @@ package final class ModelWriter {
     /// The name of an input, a weight, or a node's output.
     package struct Value: Sendable, Hashable { let name: String }
 
-    package enum Element: Sendable {
-        case uint8, bool, float32, float16, bfloat16
-
-        var type: TensorProto.DataType {
-            switch self {
-            case .uint8: .uint8
-            case .bool: .bool
-            case .float32: .float
-            case .float16: .float16
-            case .bfloat16: .bfloat16
-            }
-        }
-
-        var code: Int32 { Int32(type.rawValue) }
+    /// Element types with their codes in `TensorProto.DataType`.
+    package enum Element: Int32, Sendable {
+        case float32 = 1
+        case uint8
+        case int64 = 7
+        case bool = 9
+        case float16
+        case bfloat16 = 16
     }
 
     package enum WeightFormat: String, Sendable, CaseIterable {
@@ -87,7 +81,7 @@ package final class ModelWriter {
     static func information(_ name: String, _ element: Element, _ shape: [Dimension]) -> ValueInfoProto {
         var information = ValueInfoProto()
         information.name = name
-        information.type.tensorType.elemType = element.code
+        information.type.tensorType.elemType = element.rawValue
         information.type.tensorType.shape.dim = shape.map { dimension in
             var own = TensorShapeProto.Dimension()
             switch dimension {
@@ -145,62 +139,49 @@ package final class ModelWriter {
         guard format == .f16 else { return try constant(name, shape: shape, values, target.element) }
         let halves = values.map { Float16(max(-65504, min(65504, $0))) }
         let stored = try store(unique(name + ".f16"), .float16, shape, halves.withUnsafeBytes { Data($0) })
-        return node("Cast", [stored], [.integer("to", Int(Element.float32.code))], name: name)
+        return node("Cast", [stored], [.integer("to", Int(Element.float32.rawValue))], name: name)
     }
 
     /// A constant in the given type. Throws `ExportError.notWritable`.
     func constant(_ name: String, shape: [Int], _ values: [Float], _ element: Element = .float32) throws -> Value {
-        try store(unique(name), element.type, shape, element.bytes(values))
+        try store(unique(name), element, shape, element.bytes(values))
     }
 
     /// An integer constant, such as a shape; equal ones are stored once.
     func integers(_ values: [Int]) -> Value {
         if let known = constants[values] { return known }
-        var tensor = TensorProto()
-        tensor.name = unique("integers." + values.map(String.init).joined(separator: "."))
-        tensor.dataType = Int32(TensorProto.DataType.int64.rawValue)
-        tensor.dims = [Int64(values.count)]
-        tensor.rawData = values.map(Int64.init).withUnsafeBytes { Data($0) }
-        initializers.append(tensor)
-        constants[values] = Value(name: tensor.name)
-        return Value(name: tensor.name)
+        let name = unique("integers." + values.map(String.init).joined(separator: "."))
+        let bytes = values.map(Int64.init).withUnsafeBytes { Data($0) }
+        let value = inline(name, .int64, [values.count], bytes)
+        constants[values] = value
+        return value
     }
 
     /// A scalar in the model's element type.
     func number(_ name: String, _ value: Float) -> Value {
-        var tensor = TensorProto()
-        tensor.name = unique(name)
-        tensor.dataType = target.element.code
-        tensor.rawData = target.element.bytes([value])
-        initializers.append(tensor)
-        return Value(name: tensor.name)
+        inline(unique(name), target.element, [], target.element.bytes([value]))
     }
 
-    private func store(_ name: String, _ type: TensorProto.DataType, _ shape: [Int], _ bytes: Data) throws -> Value {
-        var tensor = TensorProto()
-        tensor.name = name
-        tensor.dataType = Int32(type.rawValue)
-        tensor.dims = shape.map(Int64.init)
-        if let externalData, bytes.count >= 1024 {
-            let offset = try externalData.append(bytes)
-            tensor.dataLocation = .external
-            tensor.externalData = [
-                ("location", externalData.name), ("offset", "\(offset)"), ("length", "\(bytes.count)"),
-            ].map(Self.entry)
-        } else {
-            tensor.rawData = bytes
-        }
+    private func store(_ name: String, _ element: Element, _ shape: [Int], _ bytes: Data) throws -> Value {
+        guard let externalData, bytes.count >= 1024 else { return inline(name, element, shape, bytes) }
+        var tensor = TensorProto(name, dataType: element.rawValue, shape: shape)
+        let offset = try externalData.append(bytes)
+        tensor.dataLocation = .external
+        tensor.externalData = [
+            .init("location", externalData.name), .init("offset", "\(offset)"), .init("length", "\(bytes.count)"),
+        ]
         initializers.append(tensor)
         return Value(name: name)
     }
 
-    static func entry(_ key: String, _ value: String) -> StringStringEntryProto {
-        var entry = StringStringEntryProto()
-        (entry.key, entry.value) = (key, value)
-        return entry
+    private func inline(_ name: String, _ element: Element, _ shape: [Int], _ bytes: Data) -> Value {
+        var tensor = TensorProto(name, dataType: element.rawValue, shape: shape)
+        tensor.rawData = bytes
+        initializers.append(tensor)
+        return Value(name: name)
     }
 
-    // MARK: - Writing
+    // MARK: - Writing    // MARK: - Writing
 
     /// Writes the model, and its weight file if there is one, atomically. `name`: of the graph. `version`: of this
     /// program. `metadata`: the model's `metadata_props`. Throws `ExportError.notWritable`.
@@ -209,7 +190,7 @@ package final class ModelWriter {
         graph.initializer = initializers
         model.producerVersion = version
         model.graph = graph
-        model.metadataProps = metadata.sorted { $0.key < $1.key }.map(Self.entry)
+        model.metadataProps = metadata.sorted { $0.key < $1.key }.map(StringStringEntryProto.init)
         try externalData?.finish()
         do {
             try model.serializedData().write(to: URL(fileURLWithPath: path), options: .atomic)
@@ -219,8 +200,7 @@ package final class ModelWriter {
 }
 
 enum Attribute: Sendable {
-    case integer(String, Int), integers(String, [Int]), number(String, Float), text(String, String)
-    case texts(String, [String]), graph(String, GraphProto)
+    case integer(String, Int), integers(String, [Int]), number(String, Float), graph(String, GraphProto)
 
     var message: AttributeProto {
         var message = AttributeProto()
@@ -229,9 +209,6 @@ enum Attribute: Sendable {
         case .integers(let name, let values):
             (message.name, message.type, message.ints) = (name, .ints, values.map(Int64.init))
         case .number(let name, let value): (message.name, message.type, message.f) = (name, .float, value)
-        case .text(let name, let value): (message.name, message.type, message.s) = (name, .string, Data(value.utf8))
-        case .texts(let name, let values):
-            (message.name, message.type, message.strings) = (name, .strings, values.map { Data($0.utf8) })
         case .graph(let name, let body): (message.name, message.type, message.g) = (name, .graph, body)
         }
         return message

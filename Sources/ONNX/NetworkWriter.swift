@@ -93,7 +93,7 @@ package struct NetworkWriter {
     }
 
     private func mask(of rows: ModelWriter.Dimension = "frames") -> SequenceMask {
-        SequenceMask(model.input("mask", .bool, ["batch", rows]))
+        SequenceMask(model.input("mask", .bool, ["batch", rows]), model)
     }
 
     // MARK: - Frames

@@ -27,6 +27,8 @@ package struct OperatorSetIdProto: ProtobufMessage {
 
     package init() {}
 
+    package init(domain: String = "", version: Int) { (self.domain, self.version) = (domain, Int64(version)) }
+
     package mutating func code(_ fields: inout ProtobufFields) {
         fields(1, &domain)
         fields(2, &version)
@@ -37,6 +39,8 @@ package struct StringStringEntryProto: ProtobufMessage {
     package var key = "", value = ""
 
     package init() {}
+
+    package init(_ key: String, _ value: String) { (self.key, self.value) = (key, value) }
 
     package mutating func code(_ fields: inout ProtobufFields) {
         fields(1, &key)

@@ -271,3 +271,10 @@ package struct ProtobufFields {
         code(n, { try $0.append(to: &values) }, { $0.packed(n, values) { $0.fixed($1.bitPattern) } })
     }
 }
+
+/// Whether all bytes are the fields of one message.
+package func isProtobufMessage(_ data: Data) -> Bool {
+    var reader = ProtobufReader(data)
+    do { while try reader.field() != nil {} } catch { return false }
+    return !data.isEmpty
+}

@@ -88,6 +88,10 @@ package struct TensorProto: ProtobufMessage {
 
     package init() {}
 
+    package init(_ name: String, dataType: Int32, shape: [Int]) {
+        (self.name, self.dataType, dims) = (name, dataType, shape.map(Int64.init))
+    }
+
     package mutating func code(_ fields: inout ProtobufFields) {
         fields(1, &dims)
         fields(2, &dataType)

@@ -13,17 +13,20 @@ extension TrainingConfiguration {
 
     init(section: PipelineReader, validation: Double, views: Int) throws {
         _ = try section.choice("loss", ["cross_entropy"])
-        self.init(
-            model: try HeadConfiguration(section), standardize: try section.boolean("standardize") ?? false,
-            optimizer: try Optimizer(section), schedule: try Schedule(section),
-            clipNorm: try section.number("clip_norm", in: Ranges.clipNorm),
-            labelSmoothing: try section.number("label_smoothing", in: Ranges.labelSmoothing) ?? 0,
-            classWeights: try ClassWeights(section),
-            batchSize: try section.integer("batch_size", in: Ranges.batchSize) ?? 32,
-            epochs: try section.integer("epochs", in: Ranges.epochs) ?? 20, earlyStopping: try EarlyStopping(section),
-            checkpoint: try section.integer("checkpoint", in: Ranges.checkpoint) ?? 10, views: views,
-            averagesViews: try section.boolean("average_views") ?? false, initialWeights: try section.string("weights"),
-            seed: try section.integer("seed", in: 0...Int.max) ?? 42, validation: validation)
+        self.init(model: try HeadConfiguration(section), validation: validation)
+        self.views = views
+        standardize = try section.boolean("standardize") ?? standardize
+        (optimizer, schedule) = try (Optimizer(section), Schedule(section))
+        clipNorm = try section.number("clip_norm", in: Ranges.clipNorm)
+        labelSmoothing = try section.number("label_smoothing", in: Ranges.labelSmoothing) ?? labelSmoothing
+        classWeights = try ClassWeights(section)
+        batchSize = try section.integer("batch_size", in: Ranges.batchSize) ?? batchSize
+        epochs = try section.integer("epochs", in: Ranges.epochs) ?? epochs
+        earlyStopping = try EarlyStopping(section)
+        checkpoint = try section.integer("checkpoint", in: Ranges.checkpoint) ?? checkpoint
+        averagesViews = try section.boolean("average_views") ?? averagesViews
+        initialWeights = try section.string("weights")
+        seed = try section.integer("seed", in: 0...Int.max) ?? seed
         folds = try section.integer("folds", in: Ranges.folds)
         repeats = try section.integer("repeats", in: Ranges.repeats)
         calibrates = try section.boolean("calibrate")
@@ -148,15 +151,16 @@ extension Optimizer {
         let kind = try reader.choice("kind", Kind.self) ?? .adam
         let own = Self.options[kind] ?? []
         try reader.forbid(special.filter { !own.contains($0) }, "does not apply to `\(kind.rawValue)`")
-        func share(_ key: String) throws -> Double? { try reader.number(key, in: Self.decayRange) }
         let betas = try reader.numbers("betas", count: 2) { (0..<1).contains($0) }
         self.init(
             kind: kind,
-            learningRate: try reader.number("learning_rate", in: Self.rateRange) ?? (kind == .sgd ? 1e-2 : 1e-3),
-            momentum: try share("momentum") ?? 0, nesterov: try reader.boolean("nesterov") ?? false,
-            weightDecay: try reader.number("weight_decay", in: Self.weightDecayRange) ?? (kind == .adamw ? 0.01 : 0),
-            beta1: betas.map { Double($0[0]) } ?? 0.9, beta2: betas.map { Double($0[1]) } ?? 0.999,
-            alpha: try share("alpha") ?? 0.99, epsilon: try reader.number("epsilon", in: Self.rateRange) ?? 1e-8)
+            learningRate: try reader.number("learning_rate", in: Self.rateRange) ?? (kind == .sgd ? 1e-2 : 1e-3))
+        momentum = try reader.number("momentum", in: Self.decayRange) ?? momentum
+        nesterov = try reader.boolean("nesterov") ?? nesterov
+        weightDecay = try reader.number("weight_decay", in: Self.weightDecayRange) ?? (kind == .adamw ? 0.01 : 0)
+        if let betas { (beta1, beta2) = (Double(betas[0]), Double(betas[1])) }
+        alpha = try reader.number("alpha", in: Self.decayRange) ?? alpha
+        epsilon = try reader.number("epsilon", in: Self.rateRange) ?? epsilon
         if nesterov && momentum == 0 { throw reader.invalid("nesterov", "needs `momentum` above 0") }
     }
 }
@@ -178,10 +182,11 @@ extension Schedule {
         try reader.forbid(special.filter { !own.contains($0) }, "does not apply to `\(kind.rawValue)`")
         let every = try reader.integer("every", in: Self.everyRange)
         if kind == .step && every == nil { _ = try reader.required("every") { _ in every } }
-        self.init(
-            kind: kind, every: every ?? 1, factor: try reader.number("factor", in: Self.factorRange) ?? 0.1,
-            patience: try reader.integer("patience", in: Self.epochRange) ?? 10,
-            minimum: try reader.number("minimum", in: Self.minimumRange) ?? 0,
-            warmUp: try reader.integer("warm_up", in: Self.epochRange) ?? 0)
+        self.init(kind: kind)
+        self.every = every ?? self.every
+        factor = try reader.number("factor", in: Self.factorRange) ?? factor
+        patience = try reader.integer("patience", in: Self.epochRange) ?? patience
+        minimum = try reader.number("minimum", in: Self.minimumRange) ?? minimum
+        warmUp = try reader.integer("warm_up", in: Self.epochRange) ?? warmUp
     }
 }

@@ -29,10 +29,8 @@ extension FeatureSet {
 
 extension SequenceRun {
     /// The features of the clips of a pipeline's `dataset` section with their splits: the data set's own, or the split
-    /// made by `dataset.test`.
-    ///
-    /// - `overlapping`: see `CacheFile.features`.
-    /// - Throws: `SequenceError.noSamples`, `CacheError`, `DatasetError`.
+    /// made by `dataset.test`. `overlapping`: see `CacheFile.features`. Throws `SequenceError.noSamples`, `CacheError`,
+    /// `DatasetError`.
     package static func load(
         _ cache: CacheFile, _ source: DatasetConfiguration, extraction: StoredExtraction,
         views: Int, memory: Int, overlapping: Bool = false
@@ -54,9 +52,8 @@ extension SequenceRun {
     }
 
     /// The clips of a pipeline in the cache, by row ID: those that the data set's folder or lists name now, with their
-    /// current labels, splits and groups. If the folder is missing, those that the last extraction stored.
-    ///
-    /// - Throws: `DatasetError`, `CacheError`.
+    /// current labels, splits and groups. If the folder is missing, those that the last extraction stored. Throws
+    /// `DatasetError`, `CacheError`.
     package static func places(of source: DatasetConfiguration, in cache: CacheFile) throws -> [Int64: Clip] {
         let samples = try cache.placedSamples(dataset: source.name)
         guard let listed = try? source.ownClips() else { return try storedPlaces(of: source, samples) }

@@ -13,9 +13,7 @@ struct ClusteredShare {
     let residuals: [Double]
     private let quantile: Double
 
-    /// - Parameters:
-    ///   - values: whether each clip counts.
-    ///   - places: source of each clip, contiguous from 0.
+    /// `values`: whether each clip counts. `places`: source of each clip, contiguous from 0.
     init(_ values: [Bool], places: [Int]) {
         let groups = (places.max() ?? -1) + 1
         var (sums, counts) = ([Double](repeating: 0, count: groups), [Double](repeating: 0, count: groups))

@@ -4,11 +4,9 @@ import FeatureCache
 import Foundation
 
 extension Comparison {
-    /// Reads the runs' predictions.
-    ///
-    /// - `role`: nil for test if all runs have test clips, otherwise the held-out or validation clips.
-    /// - `cache`: path of the cache; nil is the one recorded by the first run.
-    /// - Throws: `SequenceError`, `CacheError`.
+    /// Reads the runs' predictions. `role`: nil for test if all runs have test clips, otherwise the held-out or
+    /// validation clips. `cache`: path of the cache; nil is the one recorded by the first run. Throws `SequenceError`,
+    /// `CacheError`.
     package init(_ directories: [RunDirectory], role wanted: ClipRole? = nil, cache path: String? = nil) throws {
         let configurations = try directories.map { try $0.load().configuration }
         let cache = try CacheFile(path: path ?? configurations[0].cache, create: false)
@@ -59,9 +57,8 @@ extension Comparison {
 }
 
 extension CacheFile {
-    /// The row ID of the run in a directory.
-    ///
-    /// - Throws: `SequenceError.unknownRun` if the cache has no such run, or one that was trained on other clips.
+    /// The row ID of the run in a directory. Throws `SequenceError.unknownRun` if the cache has no such run, or one
+    /// that was trained on other clips.
     package func run(of directory: RunDirectory, _ configuration: RunDirectory.Configuration) throws -> Int64 {
         // The whole run's metrics do not apply to one fold's model.
         guard !configuration.isFoldModel, let run = try run(named: configuration.name) else {

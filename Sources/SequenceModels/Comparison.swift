@@ -73,8 +73,7 @@ package struct Comparison: Sendable, Encodable {
     /// The role of the clips in the runs: `test`, `heldout`, `validation`, `train`, or `mixed`.
     package internal(set) var role = "test"
 
-    /// - `groups`: source of each clip that has one.
-    /// - Precondition: at least one run.
+    /// `groups`: source of each clip that has one. Precondition: at least one run.
     init(_ runs: [Run], groups: [Int64: String]) {
         let common = runs.dropFirst().reduce(Set(runs[0].predictions.keys)) { $0.intersection($1.predictions.keys) }
         // Clips that were relabelled between two runs have no common ground truth.
@@ -127,9 +126,7 @@ package struct Comparison: Sendable, Encodable {
         }
     }
 
-    /// 95 % interval of the accuracy, clustered by source.
-    ///
-    /// - `groups`: source of each clip that has one.
+    /// 95 % interval of the accuracy, clustered by source. `groups`: source of each clip that has one.
     package static func interval(_ predictions: [PredictionRecord], groups: [Int64: String]) -> Statistics.Interval {
         ClusteredShare(
             predictions.map { $0.label == $0.predicted }, places: places(predictions.map(\.videoID), groups)

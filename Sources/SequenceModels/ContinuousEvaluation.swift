@@ -50,17 +50,14 @@ package struct ContinuousEvaluation: Sendable, Encodable {
     /// A head and indices of clips that it was not trained on.
     package typealias Part = (head: Head, indices: [Int])
 
-    /// Evaluates one head on all clips.
-    ///
-    /// - `indices`: the clips to concatenate, indices into `features.examples`.
-    /// - Throws: `SequenceError.cannotJoin` if there are fewer than two classes, `CacheError` if rows are streamed.
+    /// Evaluates one head on all clips. `indices`: the clips to concatenate, indices into `features.examples`. Throws
+    /// `SequenceError.cannotJoin` if there are fewer than two classes, `CacheError` if rows are streamed.
     package init(_ head: Head, _ features: FeatureSet, _ indices: [Int], _ options: Options = Options()) throws {
         try self.init([(head, indices)], features, options)
     }
 
-    /// Evaluates several heads of the same classes, each on its own clips; the sequences are divided among them.
-    ///
-    /// - Throws: `SequenceError.cannotJoin` if no part has two classes, `CacheError` if rows are streamed.
+    /// Evaluates several heads of the same classes, each on its own clips; the sequences are divided among them. Throws
+    /// `SequenceError.cannotJoin` if no part has two classes, `CacheError` if rows are streamed.
     package init(_ parts: [Part], _ features: FeatureSet, _ options: Options = Options()) throws {
         let usable = parts.compactMap { Joining($0, features, options) }
         guard let first = usable.first else {

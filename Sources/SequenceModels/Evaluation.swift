@@ -12,9 +12,7 @@ package struct Evaluation: Sendable {
     /// Number of examples for which the head returns NaN or infinity.
     package var unscored: Int { metrics?.unscored.reduce(0, +) ?? 0 }
 
-    /// Applies the head to the selected examples.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed.
+    /// Applies the head to the selected examples. Throws `CacheError`, if rows are streamed.
     package init(
         _ head: Head, _ features: FeatureSet, _ indices: [Int], split: Split, averagingViews: Bool = false
     ) throws {

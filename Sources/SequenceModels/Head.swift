@@ -14,8 +14,7 @@ package struct Head: Sendable {
     package let standardization: Standardization?
     var plan: TrainingPlan
 
-    /// - `source`: of the parameters.
-    /// - Throws: `WeightsError` if the source's tensors do not match.
+    /// `source`: of the parameters. Throws `WeightsError` if the source's tensors do not match.
     package init(
         _ configuration: HeadConfiguration, labels: [String], input: HeadConfiguration.Input,
         standardization: Standardization?, from source: any ParameterSource
@@ -34,10 +33,8 @@ package struct Head: Sendable {
         return head
     }
 
-    /// Packs the standardised rows of the spans.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed; `SequenceError.otherFeatures`, `.tooLong` if the head cannot read
-    ///   them.
+    /// Packs the standardised rows of the spans. Throws `CacheError`, if rows are streamed;
+    /// `SequenceError.otherFeatures`, `.tooLong` if the head cannot read them.
     func batch(_ features: FeatureSet, _ spans: [FeatureSet.Span]) throws -> PackedSequences {
         guard features.featureSize == input.featureSize else {
             throw SequenceError.otherFeatures(size: features.featureSize, head: input.featureSize)
@@ -55,9 +52,8 @@ package struct Head: Sendable {
     /// Sequences per inference batch: at most 256, and at most 64 MB of features, because maps are large.
     private var batchSize: Int { max(1, min(256, (16 << 20) / (input.featureSize * min(input.maximumLength, 64)))) }
 
-    /// Class scores `[span, class]`. Those of the frame head are the logarithms of its mean frame probabilities.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed.
+    /// Class scores `[span, class]`. Those of the frame head are the logarithms of its mean frame probabilities. Throws
+    /// `CacheError`, if rows are streamed.
     package func logits(_ features: FeatureSet, spans: [FeatureSet.Span]) throws -> Tensor {
         try flushingDenormals {
             var values: [Float] = []
@@ -75,9 +71,7 @@ package struct Head: Sendable {
     }
 
     /// Class scores `[example, class]` of the selected examples: of the unaugmented view, or the logarithm of the mean
-    /// probabilities of all views.
-    ///
-    /// - Throws: `CacheError`, if rows are streamed.
+    /// probabilities of all views. Throws `CacheError`, if rows are streamed.
     package func logits(_ features: FeatureSet, _ indices: [Int], averagingViews: Bool = false) throws -> Tensor {
         let examples = indices.map { features.examples[$0] }
         guard averagingViews else { return try logits(features, spans: examples.map { $0.views[0] }) }
@@ -101,18 +95,15 @@ package struct Head: Sendable {
         return result
     }
 
-    /// Class probabilities of one sequence `[length, feature]`.
-    ///
-    /// - Throws: `SequenceError.noProbabilities`.
+    /// Class probabilities of one sequence `[length, feature]`. Throws `SequenceError.noProbabilities`.
     package func probabilities(of rows: [Float]) throws -> [Float] {
         let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
         let span = FeatureSet.Span(videoID: 0, firstRow: 0, length: rows.count / input.featureSize)
         return try Self.probabilities(logits(features, spans: [span])).values
     }
 
-    /// Softmax of `[row, class]`.
-    ///
-    /// - Throws: `SequenceError.noProbabilities` if weights or features are so large that the result is not finite.
+    /// Softmax of `[row, class]`. Throws `SequenceError.noProbabilities` if weights or features are so large that the
+    /// result is not finite.
     static func probabilities(_ logits: Tensor) throws -> Tensor {
         let probabilities = flushingDenormals { softmax(logits) }
         guard probabilities.values.areFinite else { throw SequenceError.noProbabilities }
@@ -120,8 +111,7 @@ package struct Head: Sendable {
     }
 
     /// The attention weight of each frame of a sequence `[length, feature]`; nil for heads without attention pooling.
-    ///
-    /// - Throws: `SequenceError`, as `logits`.
+    /// Throws `SequenceError`, as `logits`.
     package func attention(of rows: [Float]) throws -> [Float]? {
         guard configuration.kind == .attention, rows.count >= input.featureSize else { return nil }
         let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
@@ -131,12 +121,8 @@ package struct Head: Sendable {
     }
 
     /// The gradient of a class score with respect to a sequence's unstandardised features. If the head is linear in the
-    /// features, these are its weights divided among the frames.
-    ///
-    /// - Parameters:
-    ///   - rows: `[length, feature]`.
-    ///   - label: index into `labels`.
-    /// - Returns: `[length, feature]`; for the frame head, of each frame's own score.
+    /// features, these are its weights divided among the frames. `rows`: `[length, feature]`. `label`: index into
+    /// `labels`. Returns `[length, feature]`; for the frame head, of each frame's own score.
     package func relevance(of rows: [Float], label: Int) -> [Float] {
         let size = input.featureSize
         let count = rows.count / size

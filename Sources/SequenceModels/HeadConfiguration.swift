@@ -162,9 +162,8 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
     var isPossible: Bool { (try? validate()) != nil }
 
     /// The head as a graph: sequence `[T, featureSize]` → `logits` `[classes]`. Parameter names are those of a PyTorch
-    /// module with `projection`, `rnn`, `encoder`, `attention`, `dense` and `fc`.
-    ///
-    /// - Precondition: the input consists of maps if the head reads maps.
+    /// module with `projection`, `rnn`, `encoder`, `attention`, `dense` and `fc`. Precondition: the input consists of
+    /// maps if the head reads maps.
     package func graph(_ input: Input, classes: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.input(.sequence(input.featureSize), name: "features")

@@ -123,9 +123,7 @@ extension Metrics {
         correctWithin = ranks.indices.map { ranks[0...$0].reduce(0, +) }
     }
 
-    /// From stored predictions.
-    ///
-    /// - `head`: the head's classes, in the order of the probabilities.
+    /// From stored predictions. `head`: the head's classes, in the order of the probabilities.
     package init(_ predictions: [PredictionRecord], labels head: [String]) {
         let labels = Self.labels(of: head, and: predictions.map(\.label))
         let places = labels.places

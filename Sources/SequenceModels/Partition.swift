@@ -15,8 +15,7 @@ package struct Partition: Sendable, Equatable {
         (self.train, self.validation, self.test) = (train, validation, test)
     }
 
-    /// - `validation`: fraction of the training set, from 0 to below 1.
-    /// - `seed`: of the sampling.
+    /// `validation`: fraction of the training set, from 0 to below 1. `seed`: of the sampling.
     package init(_ features: FeatureSet, validation fraction: Double, seed: Int) {
         self.init(
             features.examples.map { ($0.label, $0.group, $0.path) }, splits: features.examples.map(\.split),

@@ -27,10 +27,8 @@ package struct RunClips: Sendable, Equatable {
         }
     }
 
-    /// The clips of a partition.
-    ///
-    /// - `heldOut`: clips with out-of-fold predictions; they are in `partition.train` too.
-    /// - `digests`: of the videos, by row ID.
+    /// The clips of a partition. `heldOut`: clips with out-of-fold predictions; they are in `partition.train` too.
+    /// `digests`: of the videos, by row ID.
     package init(_ features: FeatureSet, _ partition: Partition, heldOut: [Int] = [], digests: [Int64: String]) {
         let parts: [(ClipRole, [Int])] = [
             (.train, partition.train), (.validation, partition.validation), (.test, partition.test),
@@ -71,10 +69,8 @@ package struct RunClips: Sendable, Equatable {
 }
 
 extension RunClips {
-    /// Reads the clips from the run's folder, or otherwise from the cache.
-    ///
-    /// - Throws: `SequenceError.noClips` if neither has them: a version before 1.1 left the run unfinished, or it is
-    ///   another cache.
+    /// Reads the clips from the run's folder, or otherwise from the cache. Throws `SequenceError.noClips` if neither
+    /// has them: a version before 1.1 left the run unfinished, or it is another cache.
     package init(_ directory: RunDirectory, _ configuration: RunDirectory.Configuration, in cache: CacheFile) throws {
         if let recorded = try directory.recordedClips() {
             self = recorded
@@ -118,9 +114,7 @@ extension RunDirectory.Configuration {
 extension RunDirectory {
     private var clipsPath: String { path + "/clips.csv" }
 
-    /// Writes `clips.csv`.
-    ///
-    /// - Throws: `SequenceError.runDirectory`.
+    /// Writes `clips.csv`. Throws `SequenceError.runDirectory`.
     package func save(_ clips: RunClips) throws {
         let lines = clips.entries.map { [$0.path, $0.digest, $0.label ?? "", $0.role.rawValue] }
         try writing("clips.csv") {
@@ -128,22 +122,20 @@ extension RunDirectory {
         }
     }
 
-    /// Reads `clips.csv`; nil if it does not exist.
-    ///
-    /// - Throws: `SequenceError.runDirectory` if it is damaged.
+    /// Reads `clips.csv`; nil if it does not exist. Throws `SequenceError.runDirectory` if it is damaged.
     package func recordedClips() throws -> RunClips? {
         let text: String
         do { text = try RegularFile.text(clipsPath, limit: Self.clipsLimit) } catch {
             if error.problem == .missing { return nil }
-            throw SequenceError.runDirectory(path: path, reason: "its clips.csv cannot be read: \(error.reason)")
+            throw unusable("its clips.csv cannot be read: \(error.reason)")
         }
         guard let table = try? CSVTable(text), table.header == Self.clipColumns else {
-            throw SequenceError.runDirectory(path: path, reason: "its clips.csv is damaged")
+            throw unusable("its clips.csv is damaged")
         }
         return RunClips(
             try table.rows.map { row in
                 guard row.count == 4, !row[1].isEmpty, let role = ClipRole(rawValue: row[3]) else {
-                    throw SequenceError.runDirectory(path: path, reason: "its clips.csv is damaged")
+                    throw unusable("its clips.csv is damaged")
                 }
                 return .init(path: row[0], digest: row[1], label: row[2].isEmpty ? nil : row[2], role: role)
             })

@@ -6,23 +6,18 @@ import Training
 extension RunDirectory {
     package var checkpoint: TrainingCheckpoint { TrainingCheckpoint(path: path + "/last.safetensors") }
 
-    /// Replaces the checkpoint atomically.
-    ///
-    /// - `configuration`: of the run, as JSON.
-    /// - `constants`: tensors that are not trained.
+    /// Replaces the checkpoint atomically. `configuration`: of the run, as JSON. `constants`: tensors that are not
+    /// trained.
     func saveCheckpoint<Weights>(
         _ state: TrainingState<Weights>, configuration: String, constants: [String: Tensor] = [:]
     ) throws {
         try writing { try checkpoint.save(state, configuration: configuration, constants: constants) }
     }
 
-    /// The configuration stored in the checkpoint.
-    ///
-    /// - Throws: `SequenceError.runDirectory`, `WeightsError`.
+    /// The configuration stored in the checkpoint. Throws `SequenceError.runDirectory`, `WeightsError`.
     package func checkpointConfiguration() throws -> Configuration {
         guard checkpoint.exists else {
-            throw SequenceError.runDirectory(
-                path: path, reason: "there is no last.safetensors to resume from. Train without --resume")
+            throw unusable("there is no last.safetensors to resume from. Train without --resume")
         }
         return try readingCheckpoint {
             let configuration: Configuration = try TrainingCheckpoint.decoded(
@@ -39,7 +34,7 @@ extension RunDirectory {
 
     private func readingCheckpoint<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as InvalidValue {
-            throw SequenceError.runDirectory(path: path, reason: "in its last.safetensors, \(error.words)")
+            throw unusable("in its last.safetensors, \(error.words)")
         }
     }
 }

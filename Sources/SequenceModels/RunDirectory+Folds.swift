@@ -3,9 +3,7 @@ import Foundation
 
 /// The models of a cross-validated run: `folds/2-1` is the first fold of the second repetition.
 extension RunDirectory {
-    /// One per model, in the order of repetitions and folds.
-    ///
-    /// - Throws: `SequenceError.runDirectory` if there are none.
+    /// One per model, in the order of repetitions and folds. Throws `SequenceError.runDirectory` if there are none.
     package func foldDirectories() throws -> [RunDirectory] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path + "/folds")) ?? []
         let numbered = names.compactMap { name -> (name: String, repeat: Int, fold: Int)? in
@@ -14,18 +12,14 @@ extension RunDirectory {
             return (name, number, fold)
         }
         guard !numbered.isEmpty else {
-            throw SequenceError.runDirectory(
-                path: path, reason: "it was not cross-validated. Train one with `zoetrope sequence --folds 5`")
+            throw unusable("it was not cross-validated. Train one with `zoetrope sequence --folds 5`")
         }
         return numbered.sorted { ($0.repeat, $0.fold) < ($1.repeat, $1.fold) }
             .map { RunDirectory(path: "\(path)/folds/\($0.name)") }
     }
 
-    /// Writes the models of a cross-validation below the final one, each with the clips that it used.
-    ///
-    /// - `clips`: all that the run used.
-    /// - `labels`: their classes, by row ID of the videos.
-    /// - Throws: `SequenceError.runDirectory`.
+    /// Writes the models of a cross-validation below the final one, each with the clips that it used. `clips`: all that
+    /// the run used. `labels`: their classes, by row ID of the videos. Throws `SequenceError.runDirectory`.
     func saveFolds(
         _ result: CrossValidationResult, _ configuration: Configuration, clips: [MemberClip], labels: [Int64: String]
     ) throws {

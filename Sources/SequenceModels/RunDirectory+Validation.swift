@@ -62,9 +62,8 @@ extension MissingClips {
 }
 
 extension RunDirectory {
-    /// The heads of all folds.
-    ///
-    /// - Throws: `SequenceError.runDirectory`, also if one has other classes or input features than `head`.
+    /// The heads of all folds. Throws `SequenceError.runDirectory`, also if one has other classes or input features
+    /// than `head`.
     package func foldHeads(like head: Head) throws -> [(directory: RunDirectory, head: Head)] {
         try foldDirectories().map { fold in
             let own = try fold.load().head

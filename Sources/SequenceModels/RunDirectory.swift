@@ -74,6 +74,8 @@ package struct RunDirectory: Sendable {
 
     package init(path: String) { self.path = path }
 
+    func unusable(_ reason: String) -> SequenceError { .runDirectory(path: path, reason: reason) }
+
     private var modelPath: String { path + "/model.safetensors" }
     private var configurationPath: String { path + "/config.json" }
 
@@ -93,16 +95,13 @@ package struct RunDirectory: Sendable {
         }
     }
 
-    /// Creates the folder and calls `body`, whose errors become those of the run.
-    ///
-    /// - Throws: `SequenceError.runDirectory`.
+    /// Creates the folder and calls `body`, whose errors become those of the run. Throws `SequenceError.runDirectory`.
     package func writing(_ name: String = "it", _ body: () throws -> Void) throws {
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
             try body()
         } catch {
-            throw SequenceError.runDirectory(
-                path: path, reason: "\(name) cannot be written (\(error.localizedDescription))")
+            throw unusable("\(name) cannot be written (\(error.localizedDescription))")
         }
     }
 
@@ -120,9 +119,8 @@ package struct RunDirectory: Sendable {
     package func load() throws -> (head: Head, configuration: Configuration) {
         let data: Data
         do { data = try RegularFile.json(configurationPath) } catch {
-            throw SequenceError.runDirectory(
-                path: path,
-                reason: error.problem == .missing
+            throw unusable(
+                error.problem == .missing
                     ? "there is no config.json. Train one with `zoetrope sequence`"
                     : "its config.json cannot be read: \(error.reason)")
         }
@@ -131,17 +129,17 @@ package struct RunDirectory: Sendable {
             configuration = try JSONDecoder().decode(Configuration.self, from: data)
             try configuration.validate()
         } catch {
-            throw SequenceError.runDirectory(path: path, reason: "in its config.json, \(InvalidValue(error).words)")
+            throw unusable("in its config.json, \(InvalidValue(error).words)")
         }
         guard hexDigest(Data(configuration.recipe.utf8)) == configuration.recipeDigest else {
-            throw SequenceError.runDirectory(path: path, reason: "the recipe in its config.json was changed")
+            throw unusable("the recipe in its config.json was changed")
         }
         let file = try SafeTensorsFile(path: modelPath)
         var standardization: Standardization?
         if let mean = try file.tensor(named: Self.meanName), let scale = try file.tensor(named: Self.scaleName) {
             let size = configuration.input.featureSize
             guard mean.count == size, scale.count == size, mean.values.areFinite, scale.values.areFinite else {
-                throw SequenceError.runDirectory(path: path, reason: "the scaling of its features is damaged")
+                throw unusable("the scaling of its features is damaged")
             }
             standardization = Standardization(mean: mean.values, scale: scale.values)
         }
@@ -151,7 +149,7 @@ package struct RunDirectory: Sendable {
             configuration.training.model, labels: configuration.labels, input: configuration.input,
             standardization: standardization, from: file)
         guard head.parameters.areFinite else {
-            throw SequenceError.runDirectory(path: path, reason: "its weights hold NaN or infinity")
+            throw unusable("its weights hold NaN or infinity")
         }
         return (head, configuration)
     }

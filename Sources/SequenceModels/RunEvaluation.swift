@@ -107,10 +107,8 @@ package struct RunEvaluation: Sendable {
     }
 
     /// Evaluates the run on concatenated clips of its role. Held-out clips are given only to models that were not
-    /// trained on them.
-    ///
-    /// - `path`: of the cache; nil is the one that the run recorded.
-    /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
+    /// trained on them. `path`: of the cache; nil is the one that the run recorded. Throws `SequenceError`,
+    /// `CacheError`, `WeightsError`.
     package func continuous(
         _ directory: RunDirectory, cache path: String? = nil, _ options: ContinuousEvaluation.Options
     ) throws -> ContinuousEvaluation {
@@ -167,7 +165,7 @@ package struct RunEvaluation: Sendable {
         let state = try cache.runs().first { $0.name == configuration.name }?.state
         var doubts = SequenceRun.warnings([.test: metrics]).map { $0.replacingBytes("test clips", with: "clips") }
         if state == RunState.diverged.rawValue {
-            doubts.insert("training diverged: the model is that of the best epoch before it it", at: 0)
+            doubts.insert("training diverged: the model is that of the best epoch before it", at: 0)
         }
         return doubts
     }

@@ -25,10 +25,8 @@ package struct RunRecorder {
         if try cache.run(named: name) != nil { try cache.removeRun(named: name) }
     }
 
-    /// Records that the run is running, and its clips.
-    ///
-    /// - `extraction`: nil if it is not known yet.
-    /// - `videos`: row IDs by digest.
+    /// Records that the run is running, and its clips. `extraction`: nil if it is not known yet. `videos`: row IDs by
+    /// digest.
     package mutating func begin(
         extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int, _ clips: RunClips,
         _ videos: [String: Int64]
@@ -56,9 +54,7 @@ package struct RunRecorder {
         }
     }
 
-    /// Callbacks that record epochs and checkpoints.
-    ///
-    /// - `configuration`: of the run, as JSON.
+    /// Callbacks that record epochs and checkpoints. `configuration`: of the run, as JSON.
     package func hooks<Weights>(
         configuration: String, isCancelled: @escaping () -> Bool, report: @escaping (EpochRecord) throws -> Void
     ) -> TrainingHooks<Weights> {
@@ -75,9 +71,8 @@ package struct RunRecorder {
         return hooks
     }
 
-    /// Writes the model, predictions and tables, and records how the run ended.
-    ///
-    /// - Returns: the ending; `.diverged` if a score is not finite.
+    /// Writes the model, predictions and tables, and records how the run ended. Returns the ending; `.diverged` if a
+    /// score is not finite.
     package func finish(
         _ head: Head, _ configuration: RunDirectory.Configuration, _ predictions: [PredictionRecord],
         _ metrics: some Collection<Metrics>, _ ending: TrainingEnding

@@ -39,9 +39,8 @@ package struct ScoreMetrics: Sendable, Equatable {
         return known.isEmpty ? .nan : known.reduce(0, +) / Double(known.count)
     }
 
-    /// - Parameters:
-    ///   - predictions: clips of unknown classes give their class an average precision of 0.
-    ///   - head: classes in the order of the probabilities.
+    /// `predictions`: clips of unknown classes give their class an average precision of 0. `head`: classes in the order
+    /// of the probabilities.
     package init(_ predictions: [PredictionRecord], labels head: [String]) {
         let usable = predictions.filter { $0.probabilities.count == head.count && $0.probability.isFinite }
         let labels = Metrics.labels(of: head, and: usable.map(\.label))

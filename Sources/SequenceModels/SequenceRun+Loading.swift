@@ -3,10 +3,8 @@ import FeatureCache
 
 /// Reading features for a run, with notes for the user.
 extension SequenceRun {
-    /// The features of all clips of a data set, with the splits in the cache.
-    ///
-    /// - `overlapping`: see `CacheFile.features`.
-    /// - Throws: `SequenceError.noSamples`, `CacheError`.
+    /// The features of all clips of a data set, with the splits in the cache. `overlapping`: see `CacheFile.features`.
+    /// Throws `SequenceError.noSamples`, `CacheError`.
     package static func load(
         _ cache: CacheFile, dataset: String, extraction: StoredExtraction,
         excluding excluded: Set<String> = [], views: Int, memory: Int, overlapping: Bool = false
@@ -34,10 +32,8 @@ extension SequenceRun {
         }
     }
 
-    /// The role of each clip: as recorded by a resumed run, or from the data set and its pipeline.
-    ///
-    /// - `videos`: row IDs by digest.
-    /// - Throws: `SequenceError.clipsGone` if recorded clips have no features any more.
+    /// The role of each clip: as recorded by a resumed run, or from the data set and its pipeline. `videos`: row IDs by
+    /// digest. Throws `SequenceError.clipsGone` if recorded clips have no features any more.
     func clips(
         _ features: FeatureSet, _ videos: [String: Int64], earlier: RunClips?
     ) throws -> (Partition, RunClips) {

@@ -73,12 +73,10 @@ package struct SequenceRun: Sendable {
         return candidate
     }
 
-    /// Trains, predicts all splits, and writes run, epochs, predictions and the run directory.
-    ///
-    /// - `features`: the result of `load`, to share it between runs; nil loads. Only the run's state and its list of
-    ///   clips are written before the features are verified.
-    ///
-    /// - Throws: `SequenceError`, `CacheError`; the run's state in the cache is then `failed` or `diverged`.
+    /// Trains, predicts all splits, and writes run, epochs, predictions and the run directory. `features`: the result
+    /// of `load`, to share it between runs; nil loads. Only the run's state and its list of clips are written before
+    /// the features are verified. Throws `SequenceError`, `CacheError`; the run's state in the cache is then `failed`
+    /// or `diverged`.
     package func run(
         cache: CacheFile, extraction: StoredExtraction, features: FeatureSet? = nil,
         isCancelled: @escaping () -> Bool = { false }, report: @escaping (Event) -> Void
@@ -147,9 +145,8 @@ package struct SequenceRun: Sendable {
         RunRecorder(name: name, runs: runs, cache: cache, resumes: resumes)
     }
 
-    /// The features of the run's clips, possibly not verified yet.
-    ///
-    /// - Throws: `SequenceError`, `CacheError`, `DatasetError`.
+    /// The features of the run's clips, possibly not verified yet. Throws `SequenceError`, `CacheError`,
+    /// `DatasetError`.
     package func load(
         _ cache: CacheFile, _ extraction: StoredExtraction
     ) throws -> FeatureSet {

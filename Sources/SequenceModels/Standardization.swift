@@ -41,9 +41,8 @@ extension Standardization {
 }
 
 extension FeatureSet {
-    /// Calls `body` with the rows of each span, with a bounded number of them in memory.
-    ///
-    /// - Throws: `CacheError` if rows are streamed, or the error of `body`.
+    /// Calls `body` with the rows of each span, with a bounded number of them in memory. Throws `CacheError` if rows
+    /// are streamed, or the error of `body`.
     package func forEachSequence(
         _ spans: [Span], _ body: (_ index: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
     ) throws {

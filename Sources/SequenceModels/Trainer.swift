@@ -30,12 +30,9 @@ package struct Trainer: Sendable {
     }
 
     /// Trains a head and keeps the weights of the best epoch: the one with the best monitored value, or the lowest
-    /// validation loss without early stopping.
-    ///
-    /// - `shape`: of one frame's features; nil for vectors.
-    /// - `earlier`: the state to resume from; nil starts anew.
-    /// - Returns: after the features are verified.
-    /// - Throws: `SequenceError`, `CacheError`, or a callback's error.
+    /// validation loss without early stopping. `input`: of the head; nil for vectors. `earlier`: the state to resume
+    /// from; nil starts anew. Returns after the features are verified. Throws `SequenceError`, `CacheError`, or a
+    /// callback's error.
     package func train(
         _ features: FeatureSet, _ partition: Partition, input: HeadConfiguration.Input? = nil,
         resuming earlier: ((State) throws -> State)? = nil, hooks: Hooks = Hooks()

@@ -64,8 +64,7 @@ package struct TrainingCheckpoint: Sendable {
     /// The configuration as it was saved; nil if there is none.
     package func configuration() throws -> String? { try SafeTensorsFile(path: path).metadata["configuration"] }
 
-    /// - Parameter start: provides the parameters' names and shapes.
-    /// - Throws: `InvalidValue`, `WeightsError`.
+    /// `start`: provides the parameters' names and shapes. Throws `InvalidValue`, `WeightsError`.
     package func load<Weights>(_ start: TrainingState<Weights>) throws -> TrainingState<Weights> {
         let file = try SafeTensorsFile(path: path)
         let progress: Progress = try Self.decoded("progress", file.metadata["progress"])

@@ -36,29 +36,29 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
     package var model: HeadConfiguration
     /// Whether features are standardised with the training rows' mean and standard deviation.
     package var standardize: Bool
-    package var optimizer: Optimizer
-    package var schedule: Schedule
+    package var optimizer = Optimizer(kind: .adam, learningRate: 1e-3)
+    package var schedule = Schedule()
     /// Maximum L2 norm for gradient clipping; nil disables it.
     package var clipNorm: Double?
     /// Label smoothing, from 0 to below 1.
-    package var labelSmoothing: Double
-    package var classWeights: ClassWeights
+    package var labelSmoothing = 0.0
+    package var classWeights = ClassWeights.equal
     /// Sequences per step; frames for the frame head.
-    package var batchSize: Int
+    package var batchSize = 32
     /// Maximum number of epochs; 0 evaluates the initial weights.
     package var epochs: Int
     /// Nil trains all epochs.
     package var earlyStopping: EarlyStopping?
     /// Epochs between checkpoints, from which training can be resumed.
-    package var checkpoint: Int
+    package var checkpoint = 10
     /// Augmented views of each video to sample from, the unaugmented one included.
-    package var views: Int
+    package var views = 1
     /// Whether predictions average all augmented views; otherwise they use the unaugmented one.
-    package var averagesViews: Bool
+    package var averagesViews = false
     /// Weight file with the head's initial weights; nil initialises randomly.
     package var initialWeights: String?
     /// Seed of initial weights, shuffling, dropout and the validation split.
-    package var seed: Int
+    package var seed = 42
     /// Fraction of the training set used for validation if the data set has no validation split.
     package var validation: Double
     /// Number of cross-validation folds; nil disables cross-validation.
@@ -111,28 +111,7 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
         try InvalidValue.check(repeats, key + ".repeats", in: Ranges.repeats)
     }
 
-    package init(
-        model: HeadConfiguration, standardize: Bool = false,
-        optimizer: Optimizer = Optimizer(kind: .adam, learningRate: 1e-3), schedule: Schedule = Schedule(),
-        clipNorm: Double? = nil, labelSmoothing: Double = 0, classWeights: ClassWeights = .equal, batchSize: Int = 32,
-        epochs: Int = 20, earlyStopping: EarlyStopping? = nil, checkpoint: Int = 10, views: Int = 1,
-        averagesViews: Bool = false, initialWeights: String? = nil, seed: Int = 42, validation: Double = 0.2
-    ) {
-        self.model = model
-        self.standardize = standardize
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.clipNorm = clipNorm
-        self.labelSmoothing = labelSmoothing
-        self.classWeights = classWeights
-        self.batchSize = batchSize
-        self.epochs = epochs
-        self.earlyStopping = earlyStopping
-        self.checkpoint = checkpoint
-        self.views = views
-        self.averagesViews = averagesViews
-        self.initialWeights = initialWeights
-        self.seed = seed
-        self.validation = validation
+    package init(model: HeadConfiguration, standardize: Bool = false, epochs: Int = 20, validation: Double = 0.2) {
+        (self.model, self.standardize, self.epochs, self.validation) = (model, standardize, epochs, validation)
     }
 }

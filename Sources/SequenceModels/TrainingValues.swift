@@ -2,9 +2,8 @@ import FeatureCache
 import Training
 
 extension TrainingConfiguration {
-    /// The metric for model selection.
-    ///
-    /// - Throws: `SequenceError.noValidation` if it needs a validation set and there is none.
+    /// The metric for model selection. Throws `SequenceError.noValidation` if it needs a validation set and there is
+    /// none.
     package func monitor(_ features: FeatureSet, _ partition: Partition) throws -> Monitor {
         let classes = Set(model.kind.classes(features, partition))
         // Clips of classes that training lacks have no loss.
@@ -18,9 +17,7 @@ extension TrainingConfiguration {
         return monitor
     }
 
-    /// - Parameters:
-    ///   - labels: of all classes.
-    ///   - targets: indices of the samples' classes.
+    /// `labels`: of all classes. `targets`: indices of the samples' classes.
     package func loss(_ labels: [String], targets: [Int]) -> CrossEntropy {
         CrossEntropy(
             labelSmoothing: labelSmoothing,
@@ -36,9 +33,8 @@ extension TrainingConfiguration {
 }
 
 extension HeadConfiguration.Kind {
-    /// The classes of a head that is trained, sorted.
-    ///
-    /// - Throws: `SequenceError.oneClass`, `.noTraining` if there are fewer than two.
+    /// The classes of a head that is trained, sorted. Throws `SequenceError.oneClass`, `.noTraining` if there are fewer
+    /// than two.
     package func requiredClasses(_ features: FeatureSet, _ partition: Partition) throws -> [String] {
         let labels = classes(features, partition)
         guard labels.count > 1 else {

@@ -34,9 +34,8 @@ package final class BoundedQueue<Element: Sendable>: Sendable {
         }
     }
 
-    /// Waits for elements, at least one and at most `most`; nil if all producers have finished.
-    ///
-    /// - Throws: the first error of a producer, after the elements that were put.
+    /// Waits for elements, at least one and at most `most`; nil if all producers have finished. Throws the first error
+    /// of a producer, after the elements that were put.
     package func take(most: Int = 1) throws -> [Element]? {
         let taken = try state.wait { state -> [Element]? in
             if state.waiting.isEmpty {

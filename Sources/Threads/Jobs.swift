@@ -21,9 +21,7 @@ package final class Later<Value: Sendable>: Sendable {
         }
     }
 
-    /// Waits for the value.
-    ///
-    /// - Throws: the error of the computation.
+    /// Waits for the value. Throws the error of the computation.
     package func value() throws -> Value { try result.wait { $0 }.get() }
 }
 
@@ -36,9 +34,7 @@ package func concurrently(_ count: Int, _ body: (Int) -> Void) {
     }
 }
 
-/// The values for all indices below `count` in order, computed on the cores.
-///
-/// - Throws: an error of `body`.
+/// The values for all indices below `count` in order, computed on the cores. Throws an error of `body`.
 package func concurrentMap<Value: Sendable, Failure: Error>(
     _ count: Int, _ body: @Sendable (Int) throws(Failure) -> Value
 ) throws(Failure) -> [Value] {

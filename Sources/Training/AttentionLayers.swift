@@ -5,8 +5,7 @@ import NeuralNetwork
 /// Attention pooling of a sequence with one score per step: the mean weighted by the softmax of the scores over the
 /// valid steps (Bahdanau et al. 2015, arXiv:1409.0473; as pooling: Lin et al. 2017, arXiv:1703.03130).
 enum AttentionPoolingLayer {
-    /// - `scores`: `[row, 1]`.
-    /// - Returns: `[sequence, feature]` in packed order, and the weight of each row.
+    /// `scores`: `[row, 1]`. Returns `[sequence, feature]` in packed order, and the weight of each row.
     static func forward(
         _ input: Matrix, scores: Matrix, _ packed: PackedSequences
     ) -> (output: Matrix, weights: [Float]) {
@@ -60,8 +59,7 @@ struct SelfAttentionLayer {
     /// Attention weights `[head, length, length]` of each packed sequence.
     typealias Weights = [[Float]]
 
-    /// - `input`: `[row, 3 · feature]`.
-    /// - Returns: `[row, feature]`.
+    /// `input`: `[row, 3 · feature]`. Returns `[row, feature]`.
     func forward(_ input: Matrix, _ packed: PackedSequences) -> (output: Matrix, Weights) {
         let size = input.columns / 3
         let width = size / heads

@@ -157,9 +157,7 @@ final class ConvolutionLayer {
         return output
     }
 
-    /// Writes the gradients of trained parameters.
-    ///
-    /// - Returns: the input's gradient, if it is needed.
+    /// Writes the gradients of trained parameters. Returns the input's gradient, if it is needed.
     func backward(
         _ gradient: Matrix, input: Matrix, weight: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>?,
         biasGradient: UnsafeMutablePointer<Float>?

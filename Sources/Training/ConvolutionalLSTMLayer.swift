@@ -16,16 +16,7 @@ struct ConvolutionalLSTMLayer {
     private var taps: Int { options.kernel * options.kernel }
 
     /// What the backward pass needs, one row per pixel.
-    final class State {
-        let gates, previous, cells, cellTanh: FloatBuffer
-
-        init(rows: Int, hidden: Int) {
-            gates = FloatBuffer(rows * 4 * hidden)
-            previous = FloatBuffer(rows * hidden)
-            cells = FloatBuffer(rows * hidden)
-            cellTanh = FloatBuffer(rows * hidden)
-        }
-    }
+    typealias State = RecurrentLayer.State
 
     /// The kernel `[4 · hidden, channels + hidden, k, k]` as two matrices with a row per kernel position and channel,
     /// and a column per gate.
@@ -45,7 +36,7 @@ struct ConvolutionalLSTMLayer {
         _ input: Matrix, _ packed: PackedSequences, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>
     ) -> (output: Matrix, State) {
         let (rows, pixels, hidden, gates) = (input.rows, pixels, hidden, gates)
-        let state = State(rows: rows * pixels, hidden: hidden)
+        let state = State(rows: rows * pixels, gates: gates, hidden: hidden, isLSTM: true)
         let matrices = Matrices(options)
         exchange(matrices) { matrix, kernel in matrix.pointee = weight[kernel] }
         let output = Matrix(rows, pixels * hidden)
@@ -66,7 +57,7 @@ struct ConvolutionalLSTMLayer {
                     columns.pointer, by: matrices.recurrent.pointer, into: gate, m: length, n: gates,
                     k: taps * hidden, beta: 1)
                 (state.previous.pointer + start * hidden).update(from: h.pointer, count: length * hidden)
-                (state.cells.pointer + start * hidden).update(from: c.pointer, count: length * hidden)
+                (state.extra.pointer + start * hidden).update(from: c.pointer, count: length * hidden)
                 elementwise_lstm_forward(
                     length, hidden, bias, gate, h.pointer, c.pointer, state.cellTanh.pointer + start * hidden)
                 (output.pointer + start * hidden).update(from: h.pointer, count: length * hidden)
@@ -75,9 +66,8 @@ struct ConvolutionalLSTMLayer {
         return (output, state)
     }
 
-    /// Writes the parameters' gradients.
-    ///
-    /// - Returns: the input's gradient, if it is needed. Training does not need it, because maps come from the cache.
+    /// Writes the parameters' gradients. Returns the input's gradient, if it is needed. Training does not need it,
+    /// because maps come from the cache.
     func backward(
         _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ state: State, weight: UnsafePointer<Float>,
         weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>, wantsInput: Bool
@@ -101,7 +91,7 @@ struct ConvolutionalLSTMLayer {
                 for index in 0..<length * hidden { dh.pointer[index] += slope[index] }
                 let own = share.pointer + start * gates
                 elementwise_lstm_backward(
-                    length, hidden, state.gates.pointer + start * gates, state.cells.pointer + start * hidden,
+                    length, hidden, state.gates.pointer + start * gates, state.extra.pointer + start * hidden,
                     state.cellTanh.pointer + start * hidden, dh.pointer, dc.pointer, own)
                 gather(input.pointer + start * options.channels, options.channels, count, into: columns)
                 multiply(

@@ -1,4 +1,3 @@
-import COneDNN
 import Inference
 import NeuralNetwork
 
@@ -9,20 +8,15 @@ package final class DifferentiablePlan {
     package let graph: Graph
     private let output: Graph.NodeID
     private let order: [Graph.NodeID]
-    private let isTrained: [Bool]
+    let isTrained: [Bool]
     /// Nodes that are trained or that depend on a trained parameter.
-    private let needsGradient: Set<Graph.NodeID>
+    let needsGradient: Set<Graph.NodeID>
     /// Normalisations that are fused with the ReLU that follows.
-    private let rectifying: Set<Graph.NodeID>
+    let rectifying: Set<Graph.NodeID>
     private let watched: Graph.NodeID?
-    private let context: Context
-    private var layers: [Int: [Graph.NodeID: Layer]] = [:]
-
-    private enum Layer {
-        case convolution(ConvolutionLayer)
-        case pooling(PoolingLayer)
-        case normalization(NormalizationLayer)
-    }
+    let context: Context
+    /// Layers of oneDNN, by batch size.
+    var layers: [Int: [Graph.NodeID: AnyObject]] = [:]
 
     /// - `output`: a name in `graph.outputs`.
     /// - `parameters`: defines which are trained.
@@ -31,9 +25,7 @@ package final class DifferentiablePlan {
     package init(
         graph: Graph, output: String, parameters: NetworkParameters, watching watched: Graph.NodeID? = nil
     ) throws {
-        guard let node = graph.outputs[output] else {
-            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-        }
+        let node = try graph.node(of: output)
         self.graph = graph
         self.output = node
         let order = graph.ancestry(of: node)
@@ -65,8 +57,8 @@ package final class DifferentiablePlan {
 
     /// The values of every node for one batch, and the intermediate results for the backward pass.
     package struct ForwardPass {
-        fileprivate var values: [Graph.NodeID: Matrix] = [:]
-        fileprivate var saved: [Graph.NodeID: Saved] = [:]
+        var values: [Graph.NodeID: Matrix] = [:]
+        var saved: [Graph.NodeID: Saved] = [:]
         /// `[image, feature]`.
         package fileprivate(set) var output: Tensor
 
@@ -82,9 +74,8 @@ package final class DifferentiablePlan {
         case lengths(Matrix)
     }
 
-    /// - `pictures`: `[image, row · column · channel]`.
-    /// - `dropout`: random numbers for dropout; nil disables it.
-    /// - Throws: `ArithmeticError`, `PlanError` for unsupported nodes.
+    /// `pictures`: `[image, row · column · channel]`. `dropout`: random numbers for dropout; nil disables it. Throws
+    /// `ArithmeticError`, `PlanError` for unsupported nodes.
     package func forward(
         _ pictures: Tensor, _ parameters: NetworkParameters, dropout: RandomParameters? = nil
     ) throws -> ForwardPass {
@@ -111,7 +102,7 @@ package final class DifferentiablePlan {
         func parameter(_ index: Int) -> UnsafePointer<Float> { parameters(node.parameters[index]) }
         switch node.operation {
         case .convolution(let options):
-            guard case .convolution(let layer) = try layer(id, batch: input.rows) else { break }
+            guard let layer: ConvolutionLayer = try layer(id, batch: input.rows) else { break }
             return try layer.forward(input, weight: parameter(0), bias: options.hasBias ? parameter(1) : nil)
         case .batchNormalization(let epsilon, let hasScale):
             return try normalize(id, input, &pass, parameter, epsilon: epsilon, hasScale: hasScale)
@@ -121,7 +112,7 @@ package final class DifferentiablePlan {
         case .scaleChannels: return ChannelScaleLayer.forward(input, scales: inputs[1])
         case .concatenation: return ConcatenationLayer.forward(inputs, pixels: pixels(id))
         case .maxPooling, .averagePooling:
-            guard case .pooling(let layer) = try layer(id, batch: input.rows) else { break }
+            guard let layer: PoolingLayer = try layer(id, batch: input.rows) else { break }
             let (result, workspace) = try layer.forward(input)
             pass.saved[id] = .workspace(workspace)
             return result
@@ -145,40 +136,13 @@ package final class DifferentiablePlan {
         throw PlanError.unsupported(node: node.name)
     }
 
-    private func normalize(
-        _ id: Graph.NodeID, _ input: Matrix, _ pass: inout ForwardPass, _ parameter: (Int) -> UnsafePointer<Float>,
-        epsilon: Float, hasScale: Bool
-    ) throws -> Matrix {
-        let channels = ImageShape(graph[id].shape).channels
-        let ones = [Float](repeating: 1, count: channels)
-        return try ones.withUnsafeBufferPointer { ones in
-            let place = hasScale ? 1 : 0
-            let scale = hasScale ? parameter(0) : ones.baseAddress!
-            if case .normalization(let layer) = try layer(id, batch: input.rows) {
-                let (result, state) = try layer.forward(input, scale: scale, shift: parameter(place))
-                pass.saved[id] = .normalization(state)
-                return result
-            }
-            let (shift, mean, variance) = (parameter(place), parameter(place + 1), parameter(place + 2))
-            let factors = (0..<channels).map { scale[$0] / (variance[$0] + epsilon).squareRoot() }
-            let summands = (0..<channels).map { shift[$0] - mean[$0] * factors[$0] }
-            pass.saved[id] = .factors(factors)
-            return input.mapChannels(channels) { $0 * factors[$1] + summands[$1] }
-        }
-    }
-
     private func rowSize(_ id: Graph.NodeID) -> Int { graph[id].shape.rowSize }
 
-    private func pixels(_ id: Graph.NodeID) -> Int {
-        ImageShape(graph[id].shape).pixels
-    }
+    private func pixels(_ id: Graph.NodeID) -> Int { ImageShape(graph[id].shape).pixels }
 
-    /// Computes the gradient of a loss with respect to every trained parameter.
-    ///
-    /// - `outputGradient`: with respect to `pass.output`.
-    /// - `result`: is overwritten with the gradient.
-    /// - Returns: the gradient with respect to the watched node, if there is one.
-    /// - Throws: `ArithmeticError`.
+    /// Computes the gradient of a loss with respect to every trained parameter. `outputGradient`: with respect to
+    /// `pass.output`. `result`: is overwritten with the gradient. Returns the gradient with respect to the watched
+    /// node, if there is one. Throws `ArithmeticError`.
     @discardableResult package func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: NetworkParameters, into result: inout ParameterVector
     ) throws -> [Float]? {
@@ -215,7 +179,7 @@ package final class DifferentiablePlan {
         func target(_ index: Int) -> UnsafeMutablePointer<Float>? { targets(node.parameters[index]) }
         switch (node.operation, pass.saved[id]) {
         case (.convolution(let options), _):
-            guard case .convolution(let layer) = try layer(id, batch: gradient.rows) else { break }
+            guard let layer: ConvolutionLayer = try layer(id, batch: gradient.rows) else { break }
             return [
                 try layer.backward(
                     gradient, input: inputs[0], weight: parameter(0), weightGradient: target(0),
@@ -237,7 +201,7 @@ package final class DifferentiablePlan {
             let pixels = pixels(id)
             return ConcatenationLayer.backward(gradient, channels: inputs.map { $0.columns / pixels }, pixels: pixels)
         case (.maxPooling, .workspace(let workspace)?), (.averagePooling, .workspace(let workspace)?):
-            guard case .pooling(let layer) = try layer(id, batch: gradient.rows) else { break }
+            guard let layer: PoolingLayer = try layer(id, batch: gradient.rows) else { break }
             return [try layer.backward(gradient, workspace: workspace)]
         case (.globalAveragePooling, _): return [SpatialMeanLayer.backward(gradient, pixels: pixels(node.inputs[0]))]
         case (.flatten, _): return [gradient]
@@ -257,84 +221,5 @@ package final class DifferentiablePlan {
             return [try tokens(node, gradient, inputs[0], pass.saved[id], places.map(parameter), places.map(target))]
         }
         throw PlanError.unsupported(node: node.name)
-    }
-
-    private func normalizeBackward(
-        _ id: Graph.NodeID, _ gradient: Matrix, _ input: Matrix, _ state: NormalizationLayer.State,
-        _ parameter: (Int) -> UnsafePointer<Float>, _ target: (Int) -> UnsafeMutablePointer<Float>?, hasScale: Bool
-    ) throws -> Matrix? {
-        guard case .normalization(let layer) = try layer(id, batch: gradient.rows) else { return nil }
-        let channels = ImageShape(graph[id].shape).channels
-        let (ones, unused) = (FloatBuffer(channels, 1), FloatBuffer(channels))
-        return try layer.backward(
-            gradient, input: input, state, scale: hasScale ? parameter(0) : UnsafePointer(ones.pointer),
-            shift: parameter(hasScale ? 1 : 0),
-            scaleGradient: (hasScale ? target(0) : nil) ?? unused.pointer,
-            shiftGradient: target(hasScale ? 1 : 0) ?? unused.pointer)
-    }
-
-    /// Weight of the batch statistics in the running statistics, PyTorch's default.
-    package static let momentum: Float = 0.1
-
-    /// Updates the running statistics as PyTorch does, with the unbiased variance.
-    package func updateStatistics(_ pass: ForwardPass, _ parameters: inout NetworkParameters) {
-        let places = parameters.places
-        parameters.fixed.withMutablePointer { fixed in
-            for (id, saved) in pass.saved {
-                guard case .normalization(let state) = saved,
-                    case .batchNormalization(_, let hasScale) = graph[id].operation
-                else { continue }
-                let shape = ImageShape(graph[id].shape)
-                let count = Float((pass.values[id]?.rows ?? 1) * shape.pixels)
-                let first = hasScale ? 2 : 1
-                let (mean, variance) = (
-                    fixed + places[graph[id].parameters[first]].offset,
-                    fixed + places[graph[id].parameters[first + 1]].offset
-                )
-                for channel in 0..<shape.channels {
-                    mean[channel] += Self.momentum * (state.mean.pointer[channel] - mean[channel])
-                    let unbiased = state.variance.pointer[channel] * count / max(1, count - 1)
-                    variance[channel] += Self.momentum * (unbiased - variance[channel])
-                }
-            }
-        }
-    }
-
-    /// The layer of a node for a batch size, created on first use; nil if the node needs none.
-    private func layer(_ id: Graph.NodeID, batch: Int) throws -> Layer? {
-        if let known = layers[batch]?[id] { return known }
-        // An epoch has one batch size, and possibly another for its last batch.
-        if layers[batch] == nil, layers.count > 2 { layers = [:] }
-        let made = try makeLayer(id, batch)
-        layers[batch, default: [:]][id] = made
-        return made
-    }
-
-    private func makeLayer(_ id: Graph.NodeID, _ batch: Int) throws -> Layer? {
-        let node = graph[id]
-        let (input, output) = (ImageShape(graph[node.inputs[0]].shape), ImageShape(node.shape))
-        func pooling(_ kind: onednn_pooling_kind, _ window: Window) throws -> Layer {
-            .pooling(try PoolingLayer(node.name, kind, window, input: input, output: output, batch: batch, context))
-        }
-        switch node.operation {
-        case .convolution(let options):
-            return .convolution(
-                try ConvolutionLayer.make(
-                    .init(
-                        name: node.name, options: options, input: input, output: output,
-                        shape: graph.parameters[node.parameters[0]].shape, batch: batch,
-                        trains: isTrained[node.parameters[0]], wantsInput: needsGradient.contains(node.inputs[0])),
-                    context))
-        case .batchNormalization(let epsilon, _):
-            guard node.parameters.contains(where: { isTrained[$0] }) else { return nil }
-            return .normalization(
-                try NormalizationLayer(
-                    node.name, output, epsilon: epsilon, rectifies: rectifying.contains(id), batch: batch, context))
-        case .maxPooling(let window): return try pooling(ONEDNN_MAX, window)
-        case .averagePooling(let window, let counts):
-            return try pooling(
-                counts ? ONEDNN_AVERAGE_INCLUDING_PADDING : ONEDNN_AVERAGE_EXCLUDING_PADDING, window)
-        default: return nil
-        }
     }
 }

@@ -13,12 +13,12 @@ final class PoolingLayer {
         batch: Int,
         _ context: Context
     ) throws {
-        var request = onednn_pooling_options(kind, window, batch: batch, from: input, to: output)
+        var request = onednn_window(window, batch: batch, from: input, to: output)
         forward = try TrainingPrimitive(name, context) {
-            onednn_pooling_training_create(context.handle, &request, ONEDNN_FORWARD, $0)
+            onednn_pooling_training_create(context.handle, kind, &request, ONEDNN_FORWARD, $0)
         }
         backward = try TrainingPrimitive(name, context) {
-            onednn_pooling_training_create(context.handle, &request, ONEDNN_BACKWARD_DATA, $0)
+            onednn_pooling_training_create(context.handle, kind, &request, ONEDNN_BACKWARD_DATA, $0)
         }
         workspaceBytes = forward.layout(ONEDNN_WORKSPACE)?.bytes
         (inputSize, outputSize) = (input.size, output.size)

@@ -29,9 +29,7 @@ enum LinearLayer {
         return output
     }
 
-    /// Writes the parameters' gradients that are needed.
-    ///
-    /// - Returns: the input's gradient, if it is needed.
+    /// Writes the parameters' gradients that are needed. Returns the input's gradient, if it is needed.
     static func backward(
         _ gradient: Matrix, input: Matrix, weight: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>?,
         biasGradient: UnsafeMutablePointer<Float>?, wantsInput: Bool, _ parallel: Parallel

@@ -16,9 +16,8 @@ package struct NetworkParameters: Sendable {
         let offset: Int
     }
 
-    /// - `trains`: whether a parameter is trained; running statistics never are.
-    /// - `source`: provides the values.
-    /// - Throws: errors of the source.
+    /// `trains`: whether a parameter is trained; running statistics never are. `source`: provides the values. Throws
+    /// errors of the source.
     package init(_ graph: Graph, from source: any ParameterSource, trains: (Graph.Parameter) -> Bool) throws {
         let isTrained = graph.parameters.map { $0.isTrainable && trains($0) }
         let parts = [true, false].map { wanted in

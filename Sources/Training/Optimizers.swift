@@ -21,34 +21,21 @@ package struct Optimizer: Sendable, Equatable, Codable {
     /// Above 0; multiplied by the schedule.
     package var learningRate: Double
     /// For SGD and RMSprop, from 0 to below 1.
-    package var momentum: Double
+    package var momentum = 0.0
     /// For SGD: Nesterov momentum.
-    package var nesterov: Bool
+    package var nesterov = false
     /// λ; the L2 penalty λ times the parameter is added to the gradient, except by AdamW.
-    package var weightDecay: Double
+    package var weightDecay = 0.0
     /// For Adam and AdamW: decay of the first moment.
-    package var beta1: Double
+    package var beta1 = 0.9
     /// For Adam and AdamW: decay of the second moment.
-    package var beta2: Double
+    package var beta2 = 0.999
     /// For RMSprop: smoothing constant of the squared gradients.
-    package var alpha: Double
+    package var alpha = 0.99
     /// For Adam, AdamW and RMSprop: added to the denominator.
-    package var epsilon: Double
+    package var epsilon = 1e-8
 
-    package init(
-        kind: Kind, learningRate: Double, momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0,
-        beta1: Double = 0.9, beta2: Double = 0.999, alpha: Double = 0.99, epsilon: Double = 1e-8
-    ) {
-        self.kind = kind
-        self.learningRate = learningRate
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.weightDecay = weightDecay
-        self.beta1 = beta1
-        self.beta2 = beta2
-        self.alpha = alpha
-        self.epsilon = epsilon
-    }
+    package init(kind: Kind, learningRate: Double) { (self.kind, self.learningRate) = (kind, learningRate) }
 
     /// Valid `learningRate` and `epsilon`.
     package static let rateRange = NumberRange.positive
@@ -90,10 +77,8 @@ package struct Optimizer: Sendable, Equatable, Codable {
     /// Elements that one thread updates at a time: seven arrays of them fit into its cache.
     private static let piece = 16_384
 
-    /// Performs one step, which changes the parameters and the state.
-    ///
-    /// - `learningRate`: nil uses the optimiser's own.
-    /// - `scale`: multiplies the gradient, for clipping.
+    /// Performs one step, which changes the parameters and the state. `learningRate`: nil uses the optimiser's own.
+    /// `scale`: multiplies the gradient, for clipping.
     package func update(
         _ parameters: inout ParameterVector, gradient: ParameterVector, _ state: inout State,
         learningRate: Double? = nil, scale: Float = 1, parallel: Parallel = .none
@@ -103,63 +88,55 @@ package struct Optimizer: Sendable, Equatable, Codable {
         if state.first == nil { state.first = parameters.zeros }
         if state.second == nil && kind != .sgd { state.second = parameters.zeros }
         state.step += 1
-        let rule = Rule(self, rate: learningRate ?? self.learningRate, step: state.step, scale: scale)
+        let rule = rule(rate: learningRate ?? self.learningRate, step: state.step, scale: scale)
         parameters.withMutablePointer { p in
             gradient.withPointer { g in
                 state.withMutablePointers { m, v in
                     parallel.run((count + Self.piece - 1) / Self.piece) { index in
                         let start = index * Self.piece
-                        rule.update(p + start, g + start, m + start, v + start, count: min(Self.piece, count - start))
+                        rule(p + start, g + start, m + start, v + start, min(Self.piece, count - start))
                     }
                 }
             }
         }
     }
 
-    /// The constants of one step, in the precision of the parameters.
-    private struct Rule {
-        let kind: Kind
-        let isFirst, nesterov: Bool
-        let rate, scale, momentum, decay, shrink, beta1, rest1, beta2, rest2, stepSize, scale2, alpha, rest,
-            epsilon: Float
+    /// Updates `count` parameters; the pointers are those of parameters, gradient, first and second moments.
+    private typealias Rule = (
+        UnsafeMutablePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>,
+        _ count: Int
+    ) -> Void
 
-        init(_ optimizer: Optimizer, rate: Double, step: Int, scale: Float) {
-            kind = optimizer.kind
-            isFirst = step == 1
-            nesterov = optimizer.nesterov
-            self.rate = Float(rate)
-            self.scale = scale
-            momentum = Float(optimizer.momentum)
-            decay = optimizer.kind == .adamw ? 0 : Float(optimizer.weightDecay)
-            shrink = optimizer.kind == .adamw ? Float(1 - rate * optimizer.weightDecay) : 1
-            // Float(1 − β) rather than 1 − Float(β): β₂ = 0.999 would lose four digits.
-            (beta1, rest1) = (Float(optimizer.beta1), Float(1 - optimizer.beta1))
-            (beta2, rest2) = (Float(optimizer.beta2), Float(1 - optimizer.beta2))
-            (alpha, rest) = (Float(optimizer.alpha), Float(1 - optimizer.alpha))
-            stepSize = Float(rate / (1 - pow(optimizer.beta1, Double(step))))
-            scale2 = Float(1 / (1 - pow(optimizer.beta2, Double(step))).squareRoot())
-            epsilon = Float(optimizer.epsilon)
-        }
-
-        func update(
-            _ p: UnsafeMutablePointer<Float>, _ g: UnsafePointer<Float>, _ m: UnsafeMutablePointer<Float>,
-            _ v: UnsafeMutablePointer<Float>, count: Int
-        ) {
-            switch kind {
-            case .sgd:
+    /// The update of one step, with its constants in the precision of the parameters.
+    private func rule(rate: Double, step: Int, scale: Float) -> Rule {
+        let (momentum, decay, speed) = (Float(momentum), Float(weightDecay), Float(rate))
+        switch kind {
+        case .sgd:
+            return { [nesterov] p, g, m, _, count in
                 forEachPiece(count) { i, length in
                     let old = load(p + i, length)
                     let slope = load(g + i, length) * scale + decay * old
-                    let velocity = isFirst ? slope : momentum * load(m + i, length) + slope
+                    let velocity = step == 1 ? slope : momentum * load(m + i, length) + slope
                     store(velocity, m + i, length)
-                    store(old - rate * (nesterov ? slope + momentum * velocity : velocity), p + i, length)
+                    store(old - speed * (nesterov ? slope + momentum * velocity : velocity), p + i, length)
                 }
-            case .adam, .adamw:
-                var adam = elementwise_adam(
-                    scale: scale, decay: decay, shrink: shrink, beta1: beta1, rest1: rest1, beta2: beta2, rest2: rest2,
-                    step_size: stepSize, root_scale: scale2, epsilon: epsilon)
+            }
+        case .adam, .adamw:
+            let isDecoupled = kind == .adamw
+            // Float(1 − β) rather than 1 − Float(β): β₂ = 0.999 would lose four digits.
+            let constants = elementwise_adam(
+                scale: scale, decay: isDecoupled ? 0 : decay,
+                shrink: isDecoupled ? Float(1 - rate * weightDecay) : 1, beta1: Float(beta1), rest1: Float(1 - beta1),
+                beta2: Float(beta2), rest2: Float(1 - beta2),
+                step_size: Float(rate / (1 - pow(beta1, Double(step)))),
+                root_scale: Float(1 / (1 - pow(beta2, Double(step))).squareRoot()), epsilon: Float(epsilon))
+            return { p, g, m, v, count in
+                var adam = constants
                 elementwise_adam_step(&adam, count, p, g, m, v)
-            case .rmsprop:
+            }
+        case .rmsprop:
+            let (alpha, rest, epsilon) = (Float(alpha), Float(1 - alpha), Float(epsilon))
+            return { p, g, m, v, count in
                 forEachPiece(count) { i, length in
                     let old = load(p + i, length)
                     let slope = load(g + i, length) * scale + decay * old
@@ -167,7 +144,7 @@ package struct Optimizer: Sendable, Equatable, Codable {
                     let velocity = momentum * load(m + i, length) + slope / (second.squareRoot() + epsilon)
                     store(second, v + i, length)
                     store(velocity, m + i, length)
-                    store(old - rate * velocity, p + i, length)
+                    store(old - speed * velocity, p + i, length)
                 }
             }
         }

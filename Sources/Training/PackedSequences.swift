@@ -19,8 +19,8 @@ package struct PackedSequences: @unchecked Sendable {
     /// Valid steps of each packed sequence, descending.
     package let lengths: [Int]
 
-    /// - `lengths`: of each sequence, at least 1.
-    /// - `copyRow`: writes row `step` of sequence `index` into a buffer of `featureSize` elements.
+    /// `lengths`: of each sequence, at least 1. `copyRow`: writes row `step` of sequence `index` into a buffer of
+    /// `featureSize` elements.
     init(
         lengths: [Int], featureSize: Int, parallel: Parallel = .none,
         copyRow: (_ index: Int, _ step: Int, _ row: UnsafeMutableBufferPointer<Float>) -> Void
@@ -75,9 +75,7 @@ package struct PackedSequences: @unchecked Sendable {
         }
     }
 
-    /// Packs a padded batch; padding is not read.
-    ///
-    /// - `padded`: `[batch, time, feature]`.
+    /// Packs a padded batch; padding is not read. `padded`: `[batch, time, feature]`.
     package init(padded: Tensor, lengths: [Int]) {
         let (steps, size) = (padded.shape[1], padded.shape[2])
         self.init(lengths: lengths, featureSize: size) { index, step, row in

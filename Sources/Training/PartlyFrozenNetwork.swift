@@ -25,9 +25,7 @@ package final class PartlyFrozenNetwork {
         graph: Graph, output: String, source: any ParameterSource, normalization: PixelNormalization, batch: Int = 16,
         tuning: KernelTuning? = nil, trains: (Graph.Parameter) -> Bool
     ) throws {
-        guard let node = graph.outputs[output] else {
-            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-        }
+        let node = try graph.node(of: output)
         let boundary = graph.boundary(output: node, trains: trains)
         frozen =
             graph[boundary].operation == .input
@@ -43,9 +41,7 @@ package final class PartlyFrozenNetwork {
         picture = graph.nodes[0].shape.size
     }
 
-    /// The input of the trained part for images in 8-bit RGB `[row, column, 3]`.
-    ///
-    /// - Returns: `[image, element]`.
+    /// The input of the trained part for images in 8-bit RGB `[row, column, 3]`. Returns `[image, element]`.
     package func boundary(_ pictures: [[UInt8]]) throws -> Tensor {
         let values: [Float]
         if let frozen {

@@ -7,8 +7,8 @@ import NeuralNetwork
 /// r = σ(xr + hr), z = σ(xz + hz), n = tanh(xn + r·hn), h ← (1 − z)·n + z·h; the reset gate acts after the
 /// recurrent product, as in cuDNN, PyTorch and Keras' `reset_after=True`.
 enum GRUCell {
-    /// - `recurrent`: the recurrent contribution to the gates `[row, 3 · hidden]`.
-    /// - `saved`: receives the recurrent contribution to the new gate `[row, hidden]`.
+    /// `recurrent`: the recurrent contribution to the gates `[row, 3 · hidden]`. `saved`: receives the recurrent
+    /// contribution to the new gate `[row, hidden]`.
     static func forward(
         _ count: Int, _ hidden: Int, _ gate: UnsafeMutablePointer<Float>, _ recurrent: UnsafePointer<Float>,
         _ state: UnsafeMutablePointer<Float>, _ saved: UnsafeMutablePointer<Float>

@@ -119,50 +119,37 @@ struct RecurrentLayer {
         parallel.run(pieces.count) { index in
             let piece = pieces[index]
             let (direction, start) = (piece.direction, output.pointer + piece.direction * hidden)
-            if isLSTM {
-                walkLSTM(piece, packed, weights[direction], transposed[direction], states[direction], start)
-            } else {
-                walkGRU(piece, packed, weights[direction], transposed[direction], states[direction], start)
-            }
+            walk(piece, packed, weights[direction], transposed[direction], states[direction], start)
         }
         return (output, states)
     }
 
-    private func walkLSTM(
+    private func walk(
         _ piece: Piece, _ packed: PackedSequences, _ weights: Weights, _ recurrent: FloatBuffer, _ saved: State,
         _ output: UnsafeMutablePointer<Float>
     ) {
-        let (hidden, gates) = (hidden, gates)
+        let (hidden, gates, isLSTM) = (hidden, gates, recurrence.cell == .lstm)
         let bias = FloatBuffer(gates)
-        bias.pointer.update(from: weights.inputBias, count: gates)
-        add(weights.recurrentBias, toRows: bias.pointer, count: 1, size: gates)
+        bias.pointer.update(from: weights.recurrentBias, count: gates)
+        if isLSTM { add(weights.inputBias, toRows: bias.pointer, count: 1, size: gates) }
         let (state, cell) = (FloatBuffer(piece.places.count * hidden, 0), FloatBuffer(piece.places.count * hidden, 0))
+        let share = FloatBuffer(isLSTM ? 0 : piece.places.count * gates)
         forEachStep(piece, packed) { first, count, begun in
-            let gate = saved.gates.pointer + first * gates
-            multiply(state.pointer, by: recurrent.pointer, into: gate, m: begun, n: gates, k: hidden, beta: 1)
-            (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
-            (saved.extra.pointer + first * hidden).update(from: cell.pointer, count: count * hidden)
-            elementwise_lstm_forward(
-                count, hidden, bias.pointer, gate, state.pointer, cell.pointer, saved.cellTanh.pointer + first * hidden)
-            copy(state.pointer, to: output + first * directions * hidden, stride: directions * hidden, rows: count)
-        }
-    }
-
-    private func walkGRU(
-        _ piece: Piece, _ packed: PackedSequences, _ weights: Weights, _ recurrent: FloatBuffer, _ saved: State,
-        _ output: UnsafeMutablePointer<Float>
-    ) {
-        let (hidden, gates) = (hidden, gates)
-        let state = FloatBuffer(piece.places.count * hidden, 0)
-        let share = FloatBuffer(piece.places.count * gates)
-        forEachStep(piece, packed) { first, count, begun in
-            broadcast(weights.recurrentBias, into: share.pointer, count: count, size: gates)
+            let (gate, extra) = (saved.gates.pointer + first * gates, saved.extra.pointer + first * hidden)
+            // An LSTM adds the recurrent contribution to the input's; a GRU's reset gate needs it apart.
+            if !isLSTM { broadcast(bias.pointer, into: share.pointer, count: count, size: gates) }
             multiply(
-                state.pointer, by: recurrent.pointer, into: share.pointer, m: begun, n: gates, k: hidden, beta: 1)
+                state.pointer, by: recurrent.pointer, into: isLSTM ? gate : share.pointer, m: begun, n: gates,
+                k: hidden, beta: 1)
             (saved.previous.pointer + first * hidden).update(from: state.pointer, count: count * hidden)
-            GRUCell.forward(
-                count, hidden, saved.gates.pointer + first * gates, share.pointer, state.pointer,
-                saved.extra.pointer + first * hidden)
+            if isLSTM {
+                extra.update(from: cell.pointer, count: count * hidden)
+                elementwise_lstm_forward(
+                    count, hidden, bias.pointer, gate, state.pointer, cell.pointer,
+                    saved.cellTanh.pointer + first * hidden)
+            } else {
+                GRUCell.forward(count, hidden, gate, share.pointer, state.pointer, extra)
+            }
             copy(state.pointer, to: output + first * directions * hidden, stride: directions * hidden, rows: count)
         }
     }
@@ -176,10 +163,8 @@ struct RecurrentLayer {
 
     // MARK: - Backward
 
-    /// Writes the parameters' gradients.
-    ///
-    /// - `gradient`: of the output `[row, directions · hidden]`.
-    /// - Returns: the gradient of the input `[row, feature]`, if it is needed.
+    /// Writes the parameters' gradients. `gradient`: of the output `[row, directions · hidden]`. Returns the gradient
+    /// of the input `[row, feature]`, if it is needed.
     func backward(
         _ gradient: Matrix, input: Matrix, _ packed: PackedSequences, _ states: [State], _ weights: [Weights],
         _ gradients: [Gradients], wantsInput: Bool

@@ -18,27 +18,17 @@ package struct Schedule: Sendable, Equatable, Codable {
     }
 
     package var kind: Kind
-    package var every: Int
+    package var every = 1
     /// In (0, 1).
-    package var factor: Double
+    package var factor = 0.1
     /// Number of epochs without improvement that are tolerated.
-    package var patience: Int
+    package var patience = 10
     /// Minimum rate of `plateau` and `cosine`.
-    package var minimum: Double
+    package var minimum = 0.0
     /// Epochs of linear warm-up before the schedule begins.
-    package var warmUp: Int
+    package var warmUp = 0
 
-    package init(
-        kind: Kind = .constant, every: Int = 1, factor: Double = 0.1, patience: Int = 10, minimum: Double = 0,
-        warmUp: Int = 0
-    ) {
-        self.kind = kind
-        self.every = every
-        self.factor = factor
-        self.patience = patience
-        self.minimum = minimum
-        self.warmUp = warmUp
-    }
+    package init(kind: Kind = .constant) { self.kind = kind }
 
     package static let everyRange = 1...1_000_000
     /// Valid `patience` and `warmUp`.

@@ -204,9 +204,7 @@ struct LatentAttentionLayer {
     let heads: Int
     let size: Int
 
-    /// - Parameters:
-    ///   - input: `[image, token · 2 · size]`: key, value.
-    ///   - parameters: latent, weight, bias.
+    /// `input`: `[image, token · 2 · size]`: key, value. `parameters`: latent, weight, bias.
     func forward(_ input: Matrix, _ parameters: [UnsafePointer<Float>]) -> Matrix {
         let attention = TokenAttention(heads: heads, size: size, count: input.columns / (2 * size))
         let query = query(parameters)

@@ -12,9 +12,7 @@ package struct TrainingPlan: Sendable {
 
     /// - Throws: `PlanError` for an unknown output, or a graph with image nodes.
     package init(graph: Graph, output: String = "logits") throws {
-        guard let node = graph.outputs[output] else {
-            throw PlanError.unknownOutput(output, available: graph.outputs.keys.sorted())
-        }
+        let node = try graph.node(of: output)
         for id in graph.ancestry(of: node) {
             switch graph[id].shape {
             case .image, .clip, .tokens: throw PlanError.unsupported(node: graph[id].name)
@@ -121,10 +119,9 @@ package struct TrainingPlan: Sendable {
         }
     }
 
-    /// The gradient of the output with respect to the input rows.
-    ///
-    /// - `outputGradient`: weights of the outputs, such as 1 for one class score; `[batch, class]`.
-    /// - Returns: `[step, feature]` for each sequence, in the batch's original order.
+    /// The gradient of the output with respect to the input rows. `outputGradient`: weights of the outputs, such as 1
+    /// for one class score; `[batch, class]`. Returns `[step, feature]` for each sequence, in the batch's original
+    /// order.
     package func inputGradient(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector
     ) -> [Tensor] {
@@ -133,11 +130,9 @@ package struct TrainingPlan: Sendable {
     }
 
     /// Computes the gradients of a loss with respect to every parameter that the output depends on, and to the input
-    /// rows.
-    ///
-    /// - `outputGradient`: with respect to `pass.output`, `[batch, class]`.
-    /// - `result`: is overwritten with the gradient of the parameters.
-    /// - Returns: the gradient of the rows if `wantsInput`, for each sequence in the batch's original order.
+    /// rows. `outputGradient`: with respect to `pass.output`, `[batch, class]`. `result`: is overwritten with the
+    /// gradient of the parameters. Returns the gradient of the rows if `wantsInput`, for each sequence in the batch's
+    /// original order.
     @discardableResult package func backward(
         _ pass: ForwardPass, outputGradient: Tensor, _ parameters: ParameterVector,
         into result: inout ParameterVector, wantsInput: Bool = false

@@ -21,9 +21,7 @@ package final class WatchedNetwork {
         graph: Graph, output: String, watching value: String, batch: Int, weights: PackedWeights,
         normalization: PixelNormalization, arithmetic: Arithmetic = .f32
     ) throws {
-        guard let node = graph.outputs[value] else {
-            throw PlanError.unknownOutput(value, available: graph.outputs.keys.sorted())
-        }
+        let node = try graph.node(of: value)
         let isNormalization = if case .layerNormalization = graph[node].operation { true } else { false }
         let boundary = isNormalization ? graph[node].inputs[0] : node
         front = try InferencePlan(
@@ -41,9 +39,8 @@ package final class WatchedNetwork {
         self.normalization = normalization
     }
 
-    /// - Parameter pictures: each `[height, width, 3]`.
-    /// - Returns: values of all nodes after the first part, for `gradient`.
-    /// - Throws: `ArithmeticError`.
+    /// `pictures`: each `[height, width, 3]`. Returns values of all nodes after the first part, for `gradient`. Throws
+    /// `ArithmeticError`.
     package func forward(_ pictures: [[UInt8]]) throws -> DifferentiablePlan.ForwardPass {
         let values = try front.run(all: pictures, normalization: normalization)
         let rows = Tensor(shape: [pictures.count, values.count / max(1, pictures.count)], values: values)
@@ -53,11 +50,8 @@ package final class WatchedNetwork {
     /// The watched value, `[image, row, channel]`.
     package func value(_ pass: DifferentiablePlan.ForwardPass) -> [Float] { pass.value(of: watched) }
 
-    /// The gradient of a weighted sum of the outputs with respect to the watched value.
-    ///
-    /// - `outputGradient`: weights of the sum, `[image, feature]`.
-    /// - Returns: `[image, row, channel]`.
-    /// - Throws: `ArithmeticError`.
+    /// The gradient of a weighted sum of the outputs with respect to the watched value. `outputGradient`: weights of
+    /// the sum, `[image, feature]`. Returns `[image, row, channel]`. Throws `ArithmeticError`.
     package func gradient(_ pass: DifferentiablePlan.ForwardPass, outputGradient: Tensor) throws -> [Float] {
         var unused = parameters.trained
         return try plan.backward(pass, outputGradient: outputGradient, parameters, into: &unused) ?? []

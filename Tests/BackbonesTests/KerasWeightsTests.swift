@@ -126,9 +126,9 @@ import Testing
         let parameters = EfficientNet(.b7, .timm).graph(imageSize: 64).parameters.map(\.name)
         let timm = parameters.map(Self.timmName)
         #expect(Set(timm).count == parameters.count)
-        #expect(timm.map(TimmWeights.translated) == parameters)
-        #expect(TimmWeights.translated("blocks.1.0.conv_dw") == nil)
-        #expect(TimmWeights.translated("layer1.0.conv1.weight") == nil)
+        #expect(timm.map(RenamedWeights.torchvisionName(ofTimm:)) == parameters)
+        #expect(RenamedWeights.torchvisionName(ofTimm: "blocks.1.0.conv_dw") == nil)
+        #expect(RenamedWeights.torchvisionName(ofTimm: "layer1.0.conv1.weight") == nil)
     }
 
     /// The inverse mapping, by the rules of timm's builder.
@@ -215,8 +215,7 @@ import Testing
         for skipped in names {
             try SafeTensorsWriter.write(tensors.filter { $0.key != skipped }, to: path)
             let checkpoint = try openCheckpoint(path: path)
-            let others = [TimmWeights(checkpoint) as (any Checkpoint)?, RenamedWeights(checkpoint)]
-            for weights in others.compactMap({ $0 }) + [checkpoint] {
+            for weights in [RenamedWeights(checkpoint) as (any Checkpoint)?, checkpoint].compactMap(\.self) {
                 for name in weights.shapes.keys { _ = try? weights.tensor(named: name) }
                 if let text = try? TextWeights(weights) {
                     let parameter = Graph.Parameter(

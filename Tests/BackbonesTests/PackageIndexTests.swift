@@ -1,5 +1,6 @@
 import Digests
 import Foundation
+import ONNXMessages
 import TestSupport
 import Testing
 @testable import Backbones
@@ -82,9 +83,9 @@ import Testing
         }
         let long: [UInt8] = [255, 255, 255, 255, 255, 255, 255, 255, 0x7B]
         #expect(throws: FetchError.self) { try FileSignature.safetensors.check(long, bytes: 100, file: "") }
-        #expect(FileSignature.isMessage(Data([0x0A, 2, 1, 2, 0x10, 5, 0x1D, 0, 0, 0, 0])))
+        #expect(isProtobufMessage(Data([0x0A, 2, 1, 2, 0x10, 5, 0x1D, 0, 0, 0, 0])))
         for damaged in [[], [0x0A, 200, 1], [0x0A, 2, 1], [0x1D, 0], [0x0B], [0x10, 0x80]] as [[UInt8]] {
-            #expect(!FileSignature.isMessage(Data(damaged)), "\(damaged)")
+            #expect(!isProtobufMessage(Data(damaged)), "\(damaged)")
         }
         #expect(FileSignature.isMerges("#version: 0.2\ni n\nt h\n") && !FileSignature.isMerges("i n\nan error\nhere\n"))
     }

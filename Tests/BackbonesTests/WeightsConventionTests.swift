@@ -30,7 +30,6 @@ import Testing
                 (hasOtherNames ? TimmWeightsTests.timmName($0.name) : $0.name, $0.shape)
             })
         let file = RenamedWeightsTests.Names(backbone: "model.pth", names: names)
-        if let timm = TimmWeights(file) { return timm }
         return RenamedWeights(file).map { $0 as any Checkpoint } ?? file
     }
 

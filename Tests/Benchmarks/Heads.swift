@@ -18,8 +18,8 @@ enum HeadBenchmark {
             ? HeadConfiguration(kind: .gru, hidden: [16, 8], dropout: 0.4, dense: 8)
             : HeadConfiguration(kind: .bilstm, hidden: [256, 256], projection: 512)
         let features = GeneratedFeatures.make(clips: count, size: size, classes: classes)
-        let configuration = TrainingConfiguration(
-            model: model, batchSize: isGRU ? 64 : 32, epochs: epochs, validation: 0)
+        var configuration = TrainingConfiguration(model: model, epochs: epochs, validation: 0)
+        configuration.batchSize = isGRU ? 64 : 32
         var seconds: [Double] = []
         var hooks = Trainer.Hooks()
         hooks.report = { seconds.append($0.seconds) }
@@ -177,9 +177,9 @@ enum CoverageBenchmark {
     private static func validate(
         _ features: FeatureSet, _ centres: [[Float]], _ spread: Float
     ) throws -> (interval: Statistics.Interval, truth: Double) {
-        let training = TrainingConfiguration(
-            model: HeadConfiguration(kind: .average), standardize: true,
-            optimizer: .init(kind: .adam, learningRate: 0.02), epochs: 15, validation: 0)
+        var training = TrainingConfiguration(
+            model: HeadConfiguration(kind: .average), standardize: true, epochs: 15, validation: 0)
+        training.optimizer.learningRate = 0.02
         let validation = try CrossValidation(
             training, folds: 5, repeats: 1, features: features, input: .init(shape: [size], maximumLength: 1))
         let fits = try (0..<validation.count).compactMap { try validation.fit($0) }

@@ -38,9 +38,9 @@ final class Clips {
         let extraction = ExtractionConfiguration(
             backbone: Backbone.named("small_cnn")!, weights: .random, tap: kind.readsMaps ? "spatial" : "pooled",
             imageSize: 32, sampling: .uniform(frames: 3))
-        let training = TrainingConfiguration(
-            model: HeadConfiguration(kind: kind, hidden: [6]),
-            optimizer: Optimizer(kind: .adam, learningRate: 2e-3), batchSize: 3, epochs: epochs, checkpoint: 1, seed: 3)
+        var training = TrainingConfiguration(model: HeadConfiguration(kind: kind, hidden: [6]), epochs: epochs)
+        training.optimizer.learningRate = 2e-3
+        (training.batchSize, training.checkpoint, training.seed) = (3, 1, 3)
         return FineTuningConfiguration(extraction: extraction, training: training)
     }
 

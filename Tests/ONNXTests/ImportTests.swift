@@ -1,10 +1,11 @@
 import Foundation
 import Inference
 import NeuralNetwork
-import ONNX
 import ONNXMessages
 import TestSupport
 import Testing
+
+@testable import ONNX
 
 @Suite struct ImportTests {
     static let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/Fixtures/"
@@ -111,18 +112,8 @@ import Testing
     ) throws {
         var model = ModelProto()
         model.irVersion = 8
-        var operators = OperatorSetIdProto()
-        operators.version = 17
-        model.opsetImport = [operators]
-        var input = ValueInfoProto()
-        input.name = "x"
-        input.type.tensorType.elemType = 1
-        input.type.tensorType.shape.dim = [Int64]([1, 3, 8, 8]).map { length in
-            var dimension = TensorShapeProto.Dimension()
-            dimension.dimValue = length
-            return dimension
-        }
-        model.graph.input = [input]
+        model.opsetImport = [.init(version: 17)]
+        model.graph.input = [ModelWriter.information("x", .float32, [1, 3, 8, 8])]
         var result = ValueInfoProto()
         result.name = output
         model.graph.output = [result]
@@ -132,8 +123,7 @@ import Testing
             return node
         }
         model.graph.initializer = tensors.map { name, shape, values in
-            var tensor = TensorProto()
-            (tensor.name, tensor.dataType, tensor.dims) = (name, 1, shape.map(Int64.init))
+            var tensor = TensorProto(name, dataType: 1, shape: shape)
             tensor.rawData = values.withUnsafeBytes { Data($0) }
             return tensor
         }
@@ -171,10 +161,8 @@ import Testing
         try Self.write(
             [mean, ("Flatten", ["g"], ["f"]), ("Relu", ["g"], ["r"]), ("Add", ["f", "r"], ["y"])], to: path)
         #expect(message(path).contains("across axes"), "\(message(path))")
-        try Self.write([mean, ("Relu", ["g"], ["r"]), ("Concat", ["g", "r"], ["y"])], to: path) { model in
-            var axis = AttributeProto()
-            (axis.name, axis.type, axis.i) = ("axis", .int, 2)
-            model.graph.node[2].attribute = [axis]
+        try Self.write([mean, ("Relu", ["g"], ["r"]), ("Concat", ["g", "r"], ["y"])], to: path) {
+            $0.graph.node[2].attribute = [Attribute.integer("axis", 2).message]
         }
         #expect(message(path).contains("an axis other than channels"), "\(message(path))")
         try Self.write([mean, ("Mul", ["x", "g"], ["y"])], to: path)
@@ -219,9 +207,7 @@ import Testing
         let path = folder.path + "/model/m.onnx"
         try Self.write([("Conv", ["x", "w"], ["y"])], tensors: [("w", [4, 3, 1, 1], [])], to: path) { model in
             model.graph.initializer[0].dataLocation = .external
-            var entry = StringStringEntryProto()
-            (entry.key, entry.value) = ("location", location)
-            model.graph.initializer[0].externalData = [entry]
+            model.graph.initializer[0].externalData = [.init("location", location)]
         }
         #expect(message(path).contains("is stored outside of the model's folder"), "\(message(path))")
     }

@@ -7,9 +7,7 @@ import Testing
     static var model: ModelProto {
         var model = ModelProto()
         (model.irVersion, model.producerName, model.producerVersion) = (8, "zoetrope", "1 ½")
-        var operators = OperatorSetIdProto()
-        operators.version = 17
-        model.opsetImport = [operators]
+        model.opsetImport = [.init(version: 17)]
         var node = NodeProto()
         (node.input, node.output, node.opType) = (["x", "", "w"], ["y"], "Clip")
         var attribute = AttributeProto()

@@ -1,9 +1,10 @@
 import Foundation
 import NeuralNetwork
-import ONNX
 import ONNXMessages
 import TestSupport
 import Testing
+
+@testable import ONNX
 
 /// Models crafted to crash the program, to hang it or to exhaust memory: each is an error with a message, soon.
 @Suite struct UntrustedModelTests {
@@ -37,23 +38,9 @@ import Testing
     }
 
     private static func integers(_ name: String, _ values: [Int64], shape: [Int]? = nil) -> TensorProto {
-        var tensor = TensorProto()
-        (tensor.name, tensor.dataType) = (name, 7)
-        tensor.dims = (shape ?? [values.count]).map(Int64.init)
+        var tensor = TensorProto(name, dataType: 7, shape: shape ?? [values.count])
         tensor.int64Data = values
         return tensor
-    }
-
-    private static func attribute(_ name: String, ints: [Int64]) -> AttributeProto {
-        var attribute = AttributeProto()
-        (attribute.name, attribute.type, attribute.ints) = (name, .ints, ints)
-        return attribute
-    }
-
-    private static func attribute(_ name: String, _ value: Int64) -> AttributeProto {
-        var attribute = AttributeProto()
-        (attribute.name, attribute.type, attribute.i) = (name, .int, value)
-        return attribute
     }
 
     // MARK: - Files
@@ -71,11 +58,7 @@ import Testing
 
     private static func makeExternal(_ model: inout ModelProto, _ entries: [(String, String)]) {
         model.graph.initializer[0].dataLocation = .external
-        model.graph.initializer[0].externalData = entries.map { key, value in
-            var entry = StringStringEntryProto()
-            (entry.key, entry.value) = (key, value)
-            return entry
-        }
+        model.graph.initializer[0].externalData = entries.map(StringStringEntryProto.init)
     }
 
     @Test("external data must be inside its folder, compared by bytes, and inside its file, checked for overflow")
@@ -176,7 +159,7 @@ import Testing
                     Self.integers("zero", [0], shape: []), Self.integers("many", [1 << 22], shape: []),
                 ]
                 for index in model.graph.node.indices where model.graph.node[index].opType == "Concat" {
-                    model.graph.node[index].attribute = [Self.attribute("axis", 0)]
+                    model.graph.node[index].attribute = [Attribute.integer("axis", 0).message]
                 }
             }
             #expect(words.contains("take too much memory"), "\(type): \(words)")
@@ -192,7 +175,9 @@ import Testing
         var pictures: Nodes = [("GlobalAveragePool", ["x"], ["p0"])]
         pictures += (0..<70).map { ("Concat", ["p\($0)", "p\($0)"], [$0 == 69 ? "y" : "p\($0 + 1)"]) }
         let words = try refusal(pictures) { model in
-            for index in 1..<model.graph.node.count { model.graph.node[index].attribute = [Self.attribute("axis", 1)] }
+            for index in 1..<model.graph.node.count {
+                model.graph.node[index].attribute = [Attribute.integer("axis", 1).message]
+            }
         }
         #expect(words.contains("its output has"), "\(words)")
     }
@@ -249,17 +234,15 @@ import Testing
             }
             nodes.append(("Relu", ["x"], ["y"]))
             try ImportTests.write(nodes, to: path) { model in
-                var floats = TensorProto()
-                (floats.name, floats.dataType, floats.dims) = ("f", 1, [4])
+                var floats = TensorProto("f", dataType: 1, shape: [4])
                 floats.floatData = [.nan, 1e30, -.infinity, Float(value)]
                 model.graph.initializer = [
                     Self.integers("s", [value, value]), Self.integers("h", [value], shape: []), floats,
                 ]
                 for index in model.graph.node.indices.dropLast() {
-                    let lists = names.map { Self.attribute($0, ints: [value, value, value, value]) }
-                    let isBare = index % 2 == 0
-                    model.graph.node[index].attribute =
-                        isBare ? [] : (names.prefix(1) + more).map { Self.attribute($0, value) } + lists.dropFirst()
+                    let numbers = (names.prefix(1) + more).map { Attribute.integer($0, Int(value)) }
+                    let lists = names.dropFirst().map { Attribute.integers($0, [Int](repeating: Int(value), count: 4)) }
+                    model.graph.node[index].attribute = index % 2 == 0 ? [] : (numbers + lists).map(\.message)
                 }
             }
             let network = try ImportedNetwork(path: path)
@@ -293,11 +276,11 @@ import Testing
             ("Reshape", ["x", "s"], ["r"]), ("Transpose", ["r"], ["t"]), ("Concat", ["c", "t"], ["y"]),
         ]
         let words = try refusal(nodes) { model in
-            var token = TensorProto()
-            (token.name, token.dataType, token.dims, token.floatData) = ("c", 1, [1, 1, 2], [1, 2])
+            var token = TensorProto("c", dataType: 1, shape: [1, 1, 2])
+            token.floatData = [1, 2]
             model.graph.initializer = [Self.integers("s", [1, 3, 64]), token]
-            model.graph.node[1].attribute = [Self.attribute("perm", ints: [0, 2, 1])]
-            model.graph.node[2].attribute = [Self.attribute("axis", 1)]
+            model.graph.node[1].attribute = [Attribute.integers("perm", [0, 2, 1]).message]
+            model.graph.node[2].attribute = [Attribute.integer("axis", 1).message]
         }
         #expect(words.contains("learned tokens do not fit"), "\(words)")
         let bias = try refusal(

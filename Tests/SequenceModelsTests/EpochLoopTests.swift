@@ -21,7 +21,8 @@ import Training
             let head = try Head(
                 model, labels: ["a", "b"], input: .init(shape: [2], maximumLength: 4), standardization: nil,
                 from: RandomParameters())
-            var configuration = TrainingConfiguration(model: model, epochs: losses.count, checkpoint: 2)
+            var configuration = TrainingConfiguration(model: model, epochs: losses.count)
+            configuration.checkpoint = 2
             configuration.earlyStopping = patience.map { .init(monitor: .trainLoss, patience: $0) }
             var (reported, saved) = (reported, saved)
             defer { (self.reported, self.saved) = (reported, saved) }

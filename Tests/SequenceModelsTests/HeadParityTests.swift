@@ -138,9 +138,10 @@ import Training
 
     @Test("the learning rates of fifty epochs equal PyTorch's", arguments: goldens.schedules)
     func schedules(golden: ScheduleGolden) {
-        let schedule = Schedule(
-            kind: golden.kind, every: golden.every ?? 1, factor: golden.factor ?? 0.1, patience: golden.patience ?? 10,
-            minimum: golden.minimum ?? 0, warmUp: golden.warmUp)
+        var schedule = Schedule(kind: golden.kind)
+        (schedule.every, schedule.factor) = (golden.every ?? 1, golden.factor ?? 0.1)
+        (schedule.patience, schedule.minimum) = (golden.patience ?? 10, golden.minimum ?? 0)
+        schedule.warmUp = golden.warmUp
         var state = Schedule.State()
         for (index, expected) in golden.rates.enumerated() {
             let rate = schedule.rate(epoch: index + 1, of: 50, base: 0.1, state)

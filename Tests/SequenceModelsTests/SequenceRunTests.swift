@@ -80,7 +80,8 @@ final class RunPlace {
     static func training(_ kind: HeadConfiguration.Kind = .gru) -> TrainingConfiguration {
         var training = OrderProblem.training(kind, epochs: 12)
         training.model.dropout = 0.2
-        training.schedule = Schedule(kind: .plateau, factor: 0.5, patience: 1, warmUp: 2)
+        training.schedule = Schedule(kind: .plateau)
+        (training.schedule.factor, training.schedule.patience, training.schedule.warmUp) = (0.5, 1, 2)
         training.clipNorm = 1
         return training
     }

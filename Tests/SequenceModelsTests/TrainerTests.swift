@@ -36,9 +36,12 @@ enum OrderProblem {
     }
 
     static func training(_ kind: HeadConfiguration.Kind, epochs: Int = 40) -> TrainingConfiguration {
-        TrainingConfiguration(
+        var configuration = TrainingConfiguration(
             model: HeadConfiguration(kind: kind, hidden: kind == .average ? [] : [12]), standardize: true,
-            optimizer: Optimizer(kind: .adam, learningRate: 1e-2), batchSize: 8, epochs: epochs, seed: 1)
+            epochs: epochs)
+        configuration.optimizer.learningRate = 1e-2
+        (configuration.batchSize, configuration.seed) = (8, 1)
+        return configuration
     }
 
     static func train(_ configuration: TrainingConfiguration, _ features: FeatureSet) throws -> (

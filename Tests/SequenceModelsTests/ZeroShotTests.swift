@@ -28,9 +28,8 @@ import Testing
     }
 
     static func trained(_ kind: HeadConfiguration.Kind, _ features: FeatureSet, epochs: Int) throws -> Head {
-        var training = TrainingConfiguration(
-            model: HeadConfiguration(kind: kind), optimizer: .init(kind: .adam, learningRate: 0.05), epochs: epochs,
-            validation: 0)
+        var training = TrainingConfiguration(model: HeadConfiguration(kind: kind), epochs: epochs, validation: 0)
+        training.optimizer.learningRate = 0.05
         training.texts = texts
         return try Trainer(training).train(features, Partition(features, validation: 0, seed: 1)).head
     }

@@ -18,9 +18,10 @@ package struct OptimizerGolden: Decodable, CustomStringConvertible, Sendable {
 
     /// The largest difference of the parameters after these steps, relative to the largest one.
     package func error(steps: Int) -> Float {
-        let optimizer = Optimizer(
-            kind: kind, learningRate: lr, momentum: momentum ?? 0, nesterov: nesterov ?? false,
-            weightDecay: weightDecay ?? (kind == .adamw ? 0.01 : 0), alpha: alpha ?? 0.99, epsilon: eps ?? 1e-8)
+        var optimizer = Optimizer(kind: kind, learningRate: lr)
+        (optimizer.momentum, optimizer.nesterov) = (momentum ?? 0, nesterov ?? false)
+        optimizer.weightDecay = weightDecay ?? (kind == .adamw ? 0.01 : 0)
+        (optimizer.alpha, optimizer.epsilon) = (alpha ?? 0.99, eps ?? 1e-8)
         var builder = GraphBuilder()
         let logits = builder.linear("fc", builder.input(.vector(4)), out: 2)
         let graph = builder.build(outputs: ["logits": logits])

@@ -62,17 +62,6 @@ extension String {
     fileprivate var withoutPartial: String { self.fileExtension == "partial" ? self.droppingFileExtension : self }
 }
 
-extension PublishedWeights.Checksum {
-    /// As stored in the record beside a partial file; nil if there is none.
-    var text: String? {
-        switch self {
-        case .sha256(let digits): "sha256:" + digits
-        case .md5(let digits): "md5:" + digits
-        case .stated: nil
-        }
-    }
-}
-
 extension FetchError {
     /// Whether the error means that the bytes received are not the file's.
     var isWrong: Bool {

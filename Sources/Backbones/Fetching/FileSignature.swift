@@ -1,6 +1,7 @@
 import Escaping
 import Files
 import Foundation
+import ONNXMessages
 
 /// The format of a weight file or vocabulary by its extension, with checks of its first bytes.
 enum FileSignature: String {
@@ -117,7 +118,7 @@ extension FileSignature {
         func wrong(_ found: String) -> FetchError { .wrongContent(file, found: found, expected: name) }
         switch self {
         case .model, .onnx:
-            guard let data = try? RegularFile.mapped(path), Self.isMessage(data) else {
+            guard let data = try? RegularFile.mapped(path), isProtobufMessage(data) else {
                 throw wrong("not a protobuf message")
             }
         case .txt:
@@ -130,37 +131,6 @@ extension FileSignature {
             } catch let error as FetchError {
                 throw error
             } catch { throw wrong("a damaged file (\(error.localizedDescription))") }
-        }
-    }
-
-    /// Whether all bytes are the fields of one protobuf message.
-    static func isMessage(_ data: Data) -> Bool {
-        data.withUnsafeBytes { bytes in
-            var place = 0
-            func varint() -> UInt64? {
-                var (value, shift) = (UInt64(0), UInt64(0))
-                while place < bytes.count, shift < 64 {
-                    let byte = bytes[place]
-                    place += 1
-                    value |= UInt64(byte & 0x7F) << shift
-                    if byte < 0x80 { return value }
-                    shift += 7
-                }
-                return nil
-            }
-            while place < bytes.count {
-                guard let tag = varint(), tag >> 3 > 0 else { return false }
-                switch tag & 7 {
-                case 0: if varint() == nil { return false }
-                case 1: place += 8
-                case 2:
-                    guard let length = varint(), length <= UInt64(bytes.count - place) else { return false }
-                    place += Int(length)
-                case 5: place += 4
-                default: return false
-                }
-            }
-            return place == bytes.count && !bytes.isEmpty
         }
     }
 

@@ -89,7 +89,7 @@ package struct WeightsFetcher: Sendable {
         _ weights: PublishedWeights, _ partial: PartialFile, _ source: Source, _ path: String
     ) throws -> (isChecked: Bool, digest: String?) {
         let stated = try transfer(source, weights, to: partial)
-        let checksum = weights.checksum == .stated ? stated?.checksum : weights.checksum
+        let checksum = weights.checksum == .stated ? stated : weights.checksum
         let digest = try FileCheck(weights).check(partial.path, checksum, isNew: true)
         if weights.checksum == .stated { try Self.record(checksum, of: path) }
         try partial.finish(as: path)
@@ -98,7 +98,7 @@ package struct WeightsFetcher: Sendable {
 
     /// Runs curl, and resumes after interruptions while bytes keep arriving. Returns the server's digest.
     private func transfer(_ source: Source, _ weights: PublishedWeights, to partial: PartialFile) throws
-        -> ServerChecksum?
+        -> PublishedWeights.Checksum?
     {
         let published = weights.checksum.text
         for attempt in 1...Self.attempts {
@@ -114,7 +114,7 @@ package struct WeightsFetcher: Sendable {
                 begin: { headers in
                     let new = PartialFile.Origin(
                         address: source.address, validator: headers.validator,
-                        stated: ServerChecksum(headers)?.checksum.text, published: published)
+                        stated: PublishedWeights.Checksum(headers)?.text, published: published)
                     guard start == 0 || headers.status == 206 && origin?.isContinued(by: new) == true else {
                         return false
                     }
@@ -131,7 +131,7 @@ package struct WeightsFetcher: Sendable {
                 try partial.restart()
                 continue
             }
-            if outcome.code == 0 { return ServerChecksum(outcome.headers) }
+            if outcome.code == 0 { return PublishedWeights.Checksum(outcome.headers) }
             if !outcome.isBrokenOff || attempt == Self.attempts && partial.bytes == 0 {
                 throw outcome.error(source.address)
             }
@@ -144,7 +144,7 @@ package struct WeightsFetcher: Sendable {
         func digits(_ ending: String, _ count: Int) -> String? {
             let text = try? RegularFile.text(path + ending, limit: 1 << 16)
             let first = text?.splitBytes(" ").first.map(String.init)
-            return first.flatMap { ServerChecksum.isHex($0, digits: count) ? $0 : nil }
+            return first.flatMap { PublishedWeights.Checksum.isHex($0, digits: count) ? $0 : nil }
         }
         return digits(".sha256", 64).map { .sha256(prefix: $0) } ?? digits(".md5", 32).map { .md5($0) }
     }

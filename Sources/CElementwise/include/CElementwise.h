@@ -87,7 +87,7 @@ void elementwise_quantize(long count, float scale, const float *x, signed char *
 /// clipped to [0, 255], or to [-128, 127] if `zero` is 0.
 void elementwise_gate(
     long pixels, long channels, float factor, int zero, const float *x, const float *gate, unsigned char *bytes);
-/// factor · x, rounded to the nearest integer, ties to even, plus the zero point `zero`, clipped to [0, 255].
+/// factor · x, rounded and clipped as in `elementwise_gate`.
 void elementwise_shift(long count, float factor, int zero, const float *x, unsigned char *bytes);
 
 /// Interleaves red, green and blue planes to RGB pixels.

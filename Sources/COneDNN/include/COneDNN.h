@@ -61,20 +61,18 @@ void onednn_layout_destroy(onednn_layout *layout);
 size_t onednn_layout_bytes(const onednn_layout *layout);
 bool onednn_layout_equal(const onednn_layout *first, const onednn_layout *second);
 
-/// The temporal dimension of a window; `in` is 0 for images, and the other fields are then ignored.
+/// A window that slides over images, or over frames too: `[frames, height, width]`, with 1 for the frames of images.
 typedef struct {
-  int64_t in, out, kernel, stride, pad_front, pad_back;
-} onednn_frames;
+  bool over_frames;
+  int64_t batch, in_channels, out_channels;
+  int64_t in[3], out[3], kernel[3], stride[3], before[3], after[3];
+  /// Distance of the weights; 1 is not dilated.
+  int64_t dilation[3];
+} onednn_window;
 
 typedef struct {
-  int64_t batch, in_channels, in_height, in_width;
-  int64_t out_channels, out_height, out_width;
-  int64_t kernel_height, kernel_width, stride_height, stride_width;
-  int64_t pad_top, pad_left, pad_bottom, pad_right;
+  onednn_window window;
   int64_t groups;
-  /// Distance of the weights in pixels; 1 is not dilated.
-  int64_t dilation_height, dilation_width;
-  onednn_frames frames;
   /// Adds the convolution to the destination's content before the activation.
   bool accumulate;
   onednn_activation activation;
@@ -97,16 +95,8 @@ float onednn_stored_bias(float bias, float source_scale, float weights_scale);
 int onednn_convolution_create(onednn_context *context, const onednn_convolution_options *options,
     const onednn_layout *source, const onednn_layout *destination, onednn_operation **operation);
 
-typedef struct {
-  onednn_pooling_kind kind;
-  int64_t batch, channels, in_height, in_width, out_height, out_width;
-  int64_t kernel_height, kernel_width, stride_height, stride_width;
-  int64_t pad_top, pad_left, pad_bottom, pad_right;
-  onednn_frames frames;
-} onednn_pooling_options;
-
-int onednn_pooling_create(onednn_context *context, const onednn_pooling_options *options, const onednn_layout *source,
-    onednn_operation **operation);
+int onednn_pooling_create(onednn_context *context, onednn_pooling_kind kind, const onednn_window *window,
+    const onednn_layout *source, onednn_operation **operation);
 
 /// Converts to another layout or element type, times `factor`, rounded and saturated for integers.
 int onednn_reorder_create(onednn_context *context, const onednn_layout *from, const onednn_layout *to, float factor,
@@ -144,7 +134,7 @@ typedef enum {
 int onednn_convolution_training_create(onednn_context *context, const onednn_convolution_options *options,
     bool has_bias, onednn_direction direction, onednn_operation **operation);
 /// The forward pass stores the indices of maxima in its workspace for the backward pass.
-int onednn_pooling_training_create(onednn_context *context, const onednn_pooling_options *options,
+int onednn_pooling_training_create(onednn_context *context, onednn_pooling_kind kind, const onednn_window *window,
     onednn_direction direction, onednn_operation **operation);
 /// Batch normalisation with batch statistics, which are returned; with `rectifies` followed by a ReLU, whose mask is
 /// stored in the workspace.

@@ -10,8 +10,8 @@ extension Graph {
         case (.convolution, .image(_, let height, let width)): parameters[node.parameters[0]].count * height * width
         case (.convolution, .clip(_, let frames, let height, let width)):
             parameters[node.parameters[0]].count * frames * height * width
-        case (.linear, let shape):
-            parameters[node.parameters[0]].count * (shape.isSequence ? 1 : shape.size / shape.rowSize)
+        case (.linear, .sequence): parameters[node.parameters[0]].count
+        case (.linear, let shape): parameters[node.parameters[0]].count * (shape.size / shape.rowSize)
         case (.selfAttention, .tokens(let count, let size)): 2 * count * count * size
         case (.latentAttention, .vector(let size)): 2 * self[node.inputs[0]].shape.size / (2 * size) * size
         case (.recurrent, _):
@@ -34,23 +34,13 @@ extension Graph {
     /// Shape in which features of the output are stored: `[D]`, `[height, width, channels]` of an image, or `[frames,
     /// height, width, channels]` of a video. Throws `PlanError.unknownOutput`.
     package func featureShape(of output: String) throws -> [Int] {
-        guard let node = outputs[output] else {
-            throw PlanError.unknownOutput(output, available: outputs.keys.sorted())
-        }
-        switch self[node].shape {
+        switch self[try node(of: output)].shape {
         case .image(let channels, let height, let width): return [height, width, channels]
         case .clip(let channels, let frames, let height, let width):
             return (frames > 1 ? [frames] : []) + [height, width, channels]
         case .vector(let size), .sequence(let size): return [size]
         case .tokens(let count, let size): return [count, size]
         }
-    }
-}
-
-extension Graph.Shape {
-    fileprivate var isSequence: Bool {
-        if case .sequence = self { return true }
-        return false
     }
 }
 

@@ -58,12 +58,15 @@ package struct Graph: Sendable, Equatable {
             }
         }
 
-        func with(channels: Int) -> Shape {
+        /// The shape with another size of the innermost dimension.
+        package func with(rowSize: Int) -> Shape {
             switch self {
-            case .image(_, let height, let width): .image(channels: channels, height: height, width: width)
+            case .image(_, let height, let width): .image(channels: rowSize, height: height, width: width)
             case .clip(_, let frames, let height, let width):
-                .clip(channels: channels, frames: frames, height: height, width: width)
-            default: self
+                .clip(channels: rowSize, frames: frames, height: height, width: width)
+            case .vector: .vector(rowSize)
+            case .sequence: .sequence(rowSize)
+            case .tokens(let count, _): .tokens(count: count, size: rowSize)
             }
         }
 
@@ -120,6 +123,12 @@ package struct Graph: Sendable, Equatable {
     }
 
     package subscript(id: NodeID) -> Node { nodes[id.index] }
+
+    /// The node of an output. Throws `PlanError.unknownOutput`.
+    package func node(of output: String) throws -> NodeID {
+        if let node = outputs[output] { return node }
+        throw PlanError.unknownOutput(output, available: outputs.keys.sorted())
+    }
 }
 
 package enum PlanError: LocalizedError, Equatable {
@@ -156,10 +165,7 @@ package struct ImageShape {
 
 extension Graph.Shape {
     /// Whether it is an image or consecutive frames, rather than a vector.
-    package var isPicture: Bool {
-        switch self {
-        case .image, .clip: true
-        case .vector, .sequence, .tokens: false
-        }
-    }
+    package var isPicture: Bool { if case .image = self { true } else { isClip } }
+
+    package var isClip: Bool { if case .clip = self { true } else { false } }
 }

@@ -33,7 +33,7 @@ package struct GraphBuilder {
         let channels = image(input).channels
         precondition(channels % options.groups == 0, "\(name): \(channels) channels in \(options.groups) groups")
         let kernel = options.window.kernel
-        let sides = (isClip(input) ? [options.window.time.kernel] : []) + [kernel.height, kernel.width]
+        let sides = (shape(of: input).isClip ? [options.window.time.kernel] : []) + [kernel.height, kernel.width]
         let perGroup = channels / options.groups
         let fanIn = perGroup * sides.reduce(1, *)
         var parameters = [
@@ -80,8 +80,8 @@ package struct GraphBuilder {
     package mutating func concatenation(_ name: String, _ inputs: [NodeID]) -> NodeID {
         precondition((2...8).contains(inputs.count), name)
         let channels = inputs.reduce(0) { $0 + image($1).channels }
-        let joined = shape(of: inputs[0]).with(channels: channels)
-        precondition(inputs.allSatisfy { shape(of: $0).with(channels: channels) == joined }, name)
+        let joined = shape(of: inputs[0]).with(rowSize: channels)
+        precondition(inputs.allSatisfy { shape(of: $0).with(rowSize: channels) == joined }, name)
         return append(name, .concatenation, inputs, joined)
     }
 
@@ -110,7 +110,7 @@ package struct GraphBuilder {
         let size = shape(of: input).rowSize
         var parameters = [parameter(name + ".weight", [out, size], .fan(size))]
         if hasBias { parameters.append(parameter(name + ".bias", [out], .fan(size))) }
-        return append(name, .linear(out: out), [input], resized(input, to: out), parameters)
+        return append(name, .linear(out: out), [input], shape(of: input).with(rowSize: out), parameters)
     }
 
     package mutating func dropout(_ name: String, _ input: NodeID, rate: Float) -> NodeID {
@@ -240,11 +240,6 @@ package struct GraphBuilder {
         }
     }
 
-    private func isClip(_ node: NodeID) -> Bool {
-        if case .clip = shape(of: node) { return true }
-        return false
-    }
-
     /// Output shape of a window that slides over an image or frames.
     private func slid(_ window: Window, over input: NodeID, channels: Int) -> Graph.Shape {
         let (_, height, width) = image(input)
@@ -255,14 +250,5 @@ package struct GraphBuilder {
         }
         return .clip(
             channels: channels, frames: window.time.output(frames: frames), height: output.height, width: output.width)
-    }
-
-    private func resized(_ input: NodeID, to size: Int) -> Graph.Shape {
-        switch shape(of: input) {
-        case .sequence: .sequence(size)
-        case .tokens(let count, _): .tokens(count: count, size: size)
-        case .image, .clip: shape(of: input).with(channels: size)
-        case .vector: .vector(size)
-        }
     }
 }

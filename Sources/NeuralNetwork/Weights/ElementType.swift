@@ -35,7 +35,7 @@ enum ElementType: Sendable {
                 bytes.copyBytes(to: UnsafeMutableRawBufferPointer(buffer), count: count * 4)
             }
         case .float64: return map(Double.self) { Float($0) }
-        case .float16: return map(UInt16.self, Self.half)
+        case .float16: return map(UInt16.self) { Float(Float16(bitPattern: $0)) }
         case .bfloat16: return map(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
         case .int64: return map(Int64.self) { Float($0) }
         case .int32: return map(Int32.self) { Float($0) }
@@ -45,21 +45,9 @@ enum ElementType: Sendable {
         case .uint16: return map(UInt16.self) { Float($0) }
         case .uint32: return map(UInt32.self) { Float($0) }
         case .uint64: return map(UInt64.self) { Float($0) }
-        case .float8e5m2: return map(UInt8.self) { Self.half(UInt16($0) << 8) }
+        case .float8e5m2: return map(UInt8.self) { Float(Float16(bitPattern: UInt16($0) << 8)) }
         case .float8e4m3fn: return map(UInt8.self, Self.e4m3)
         case .complex64, .complex128: return []
-        }
-    }
-
-    /// IEEE 754 binary16, converted in software because `Float16` is unavailable on some platforms.
-    private static func half(_ bits: UInt16) -> Float {
-        let sign: Float = bits & 0x8000 == 0 ? 1 : -1
-        let exponent = Int(bits >> 10) & 0x1F
-        let fraction = Float(bits & 0x3FF)
-        switch exponent {
-        case 0: return sign * fraction * 0x1p-24
-        case 0x1F: return fraction == 0 ? sign * .infinity : .nan
-        default: return sign * (1024 + fraction) * Float(sign: .plus, exponent: exponent - 25, significand: 1)
         }
     }
 

@@ -65,6 +65,7 @@ package final class KerasFile: Sendable {
 
     /// Extracts the file's datasets in a child process, because libhdf5 crashes on some damaged files.
     private static func extract(_ path: String, _ file: FileBytes) throws -> FileBytes {
+        func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
         let size = file.count
         let template = NSTemporaryDirectory() + "zoetrope-h5-XXXXXX"
         var name = Array(template.utf8CString)
@@ -84,20 +85,15 @@ package final class KerasFile: Sendable {
         let memory = UInt64(clamping: MemoryLimit.bytes / 2)
         switch Int(file.withDescriptor { zt_h5_extract($0, output, limit, memory, seconds) }) {
         case ZT_H5_OK: return try FileBytes(path: temporary)
-        case ZT_H5_TOO_LARGE:
-            throw WeightsError.malformed(
-                file: path, reason: "it claims to hold more elements than fit into its \(size) bytes")
+        case ZT_H5_TOO_LARGE: throw malformed("it claims to hold more elements than fit into its \(size) bytes")
         case ZT_H5_OUTSIDE:
-            throw WeightsError.malformed(
-                file: path,
-                reason: "it refers to other files: external links, external storage or virtual datasets are not read")
+            throw malformed(
+                "it refers to other files: external links, external storage or virtual datasets are not read")
         case ZT_H5_FILTER:
-            throw WeightsError.malformed(
-                file: path,
-                reason: "its data are compressed by a filter that needs a plugin, and plugins are not loaded")
+            throw malformed("its data are compressed by a filter that needs a plugin, and plugins are not loaded")
         case ZT_H5_SYSTEM:
             throw WeightsError.unreadable(file: path, reason: "the process that reads it could not start or write")
-        default: throw WeightsError.malformed(file: path, reason: "it is a damaged or cut-off HDF5 file")
+        default: throw malformed("it is a damaged or cut-off HDF5 file")
         }
     }
 

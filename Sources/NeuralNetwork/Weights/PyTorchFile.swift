@@ -25,17 +25,17 @@ final class PyTorchArchive: Checkpoint {
     private static func isPickle(_ name: String) -> Bool { name.hasByteSuffix("/data.pkl") || name == "data.pkl" }
 
     init(path: String) throws {
+        func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
         self.path = path
         let archive = try ZipArchive(path: path)
         format = archive.lacksChecksums ? "PyTorch (zip, without checksums)" : "PyTorch (zip)"
         guard let pickle = archive.names.first(where: Self.isPickle) else {
-            throw WeightsError.malformed(
-                file: path, reason: "it is a zip archive without data.pkl, so not a PyTorch file")
+            throw malformed("it is a zip archive without data.pkl, so not a PyTorch file")
         }
         let prefix = pickle.droppingByteSuffix("data.pkl").map(String.init) ?? ""
         self.prefix = prefix
         if let order = try? archive.read(prefix + "byteorder", atMost: 16), order != Data("little".utf8) {
-            throw WeightsError.malformed(file: path, reason: "it was written on a big-endian machine")
+            throw malformed("it was written on a big-endian machine")
         }
         if archive.names.contains(where: { $0.hasBytePrefix(prefix + "code/") }) {
             throw WeightsError.foreign(
@@ -87,6 +87,7 @@ struct PyTorchLegacyFile: Checkpoint {
     private static let magic = Data([0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19])
 
     init(path: String) throws {
+        func malformed(_ reason: String) -> WeightsError { .malformed(file: path, reason: reason) }
         self.path = path
         let file = try FileBytes(path: path)
         let contents = try Self.pickles(path, file)
@@ -98,18 +99,16 @@ struct PyTorchLegacyFile: Checkpoint {
         var position = contents.end
         for key in contents.keys {
             guard let storage = contents.objects.storages[key] else {
-                throw WeightsError.malformed(file: path, reason: "it stores elements that no tensor uses")
+                throw malformed("it stores elements that no tensor uses")
             }
             let start = position + 8
             let length = storage.bytes
             guard start <= file.count, length <= file.count - start else {
-                throw WeightsError.malformed(
-                    file: path, reason: "it is cut off: the elements of storage \(key) are missing")
+                throw malformed("it is cut off: the elements of storage \(key) are missing")
             }
             let count = try file.read(position..<start).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             guard count == UInt64(storage.bytes / (storage.type?.bytes ?? 1)) else {
-                throw WeightsError.malformed(
-                    file: path, reason: "storage \(key) is shorter or longer than its tensors require")
+                throw malformed("storage \(key) is shorter or longer than its tensors require")
             }
             storages[key] = start..<start + length
             position = start + length
