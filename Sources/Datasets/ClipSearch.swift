@@ -1,4 +1,3 @@
-import Escaping
 import Foundation
 
 /// Finds the files of a list: below the root, or in folders of their split, of their label, or both. Without an exact

@@ -29,7 +29,7 @@ struct TextDecoding {
             (self.text, guess) = (text, nil)
             return
         }
-        if let line = Self.lineOfMixture(bytes) { throw Mixed(line: line) }
+        if let line = Self.firstLineOfOtherEncoding(bytes) { throw Mixed(line: line) }
         var scalars = String.UnicodeScalarView()
         for byte in bytes { scalars.append(Self.windows1252(byte)) }
         text = String(scalars)
@@ -72,7 +72,7 @@ struct TextDecoding {
     }
 
     /// The first line that is not UTF-8, if there are UTF-8 characters too.
-    private static func lineOfMixture(_ bytes: [UInt8]) -> Int? {
+    private static func firstLineOfOtherEncoding(_ bytes: [UInt8]) -> Int? {
         var (first, hasLetters) = (Int?.none, false)
         for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
             if String(validating: line, as: UTF8.self) == nil {

@@ -77,10 +77,10 @@ package struct ClipMap: Sendable {
                 due[place] += steps[place]
                 // Both ends move, as both directions of the graph are processed.
                 for (one, two) in [(edge.first, edge.second), (edge.second, edge.first)] {
-                    pull(&x, &y, one, two, rate)
+                    attract(&x, &y, one, two, rate)
                     for _ in 0..<pushes {
                         let other = Int(((generator.next() >> 32) * UInt64(x.count)) >> 32)
-                        if other != one { push(&x, &y, one, other, rate) }
+                        if other != one { repel(&x, &y, one, other, rate) }
                     }
                 }
             }
@@ -88,7 +88,7 @@ package struct ClipMap: Sendable {
         return zip(x, y).map { ($0, $1) }
     }
 
-    private static func pull(_ x: inout [Float], _ y: inout [Float], _ one: Int, _ two: Int, _ rate: Float) {
+    private static func attract(_ x: inout [Float], _ y: inout [Float], _ one: Int, _ two: Int, _ rate: Float) {
         let (dx, dy) = (x[one] - x[two], y[one] - y[two])
         let square = dx * dx + dy * dy
         guard square > 0 else { return }
@@ -101,7 +101,7 @@ package struct ClipMap: Sendable {
         y[two] -= my
     }
 
-    private static func push(_ x: inout [Float], _ y: inout [Float], _ one: Int, _ two: Int, _ rate: Float) {
+    private static func repel(_ x: inout [Float], _ y: inout [Float], _ one: Int, _ two: Int, _ rate: Float) {
         let (dx, dy) = (x[one] - x[two], y[one] - y[two])
         let square = dx * dx + dy * dy
         guard square > 0 else { return }

@@ -1,5 +1,4 @@
 import FeatureCache
-import NeuralNetwork
 import SequenceModels
 
 /// One unit vector per clip: its mean feature, centred on the mean of all clips, so that dot products are cosine

@@ -1,4 +1,3 @@
-import Backbones
 import Extraction
 import FeatureCache
 import Foundation

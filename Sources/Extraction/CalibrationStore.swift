@@ -9,12 +9,12 @@ import NeuralNetwork
 struct CalibrationStore {
     private let path: String
 
-    init(_ recipe: ExtractionRecipe, _ pictures: [[UInt8]]) {
+    init(_ recipe: ExtractionRecipe, _ images: [[UInt8]]) {
         var digest = Digest()
         // Part of the key; a new algorithm needs another text.
         digest.update(Data("by chance".utf8))
         digest.update(Data(recipe.undecided.json.utf8))
-        for picture in pictures { digest.update(picture) }
+        for image in images { digest.update(image) }
         path = UserCache.folder + "/ranges/\(digest.hex()).json"
     }
 

@@ -2,15 +2,13 @@ import Video
 
 extension ClipReader {
     /// The input images of a clip: frames, or the frames of each window concatenated, `[frame, row, column, 3]`.
-    ///
-    /// - `differences`: whether the network gets frame differences.
-    /// - Throws: `VideoError`.
-    package func pictures(_ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
-        try pictures(sample([request])[0].frames, request, differences: differences)
+    /// `differences`: whether the network gets frame differences. Throws `VideoError`.
+    package func images(_ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
+        try images(sample([request])[0].frames, request, differences: differences)
     }
 
     /// The input images from frames that were sampled for that request.
-    package func pictures(_ frames: [VideoFrame], _ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
+    package func images(_ frames: [VideoFrame], _ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
         func shown(_ frames: [VideoFrame]) -> [[UInt8]] {
             differences ? FrameDifference.of(frames.map(\.pixels)) : frames.map(\.pixels)
         }

@@ -1,4 +1,3 @@
-import Datasets
 import Escaping
 import Files
 import Foundation
@@ -12,9 +11,7 @@ package struct DigestList: Sendable {
 
     package init() {}
 
-    /// A missing file gives an empty list.
-    ///
-    /// - Throws: `DigestListError`.
+    /// A missing file gives an empty list. Throws `DigestListError`.
     package init(path: String) throws {
         let text: String
         do throws(FileError) {
@@ -40,9 +37,7 @@ package struct DigestList: Sendable {
     /// - Parameter path: relative to the data set's root.
     mutating func add(_ path: String, _ clip: HashedClip) { entries[path] = (clip.digest, clip.stamp) }
 
-    /// Replaces the file atomically; lines are sorted by path.
-    ///
-    /// - Throws: `DigestListError`.
+    /// Replaces the file atomically; lines are sorted by path. Throws `DigestListError`.
     package func write(to path: String) throws {
         let lines = entries.filter { !$0.key.utf8.contains(0x0A) }.sorted { $0.key < $1.key }.map { path, entry in
             "\(entry.digest) \(entry.stamp.bytes) \(entry.stamp.modified) \(path)\n"
@@ -61,11 +56,8 @@ package struct HashedClip: Sendable, Equatable {
 
     init(digest: String, stamp: FileStamp) { (self.digest, self.stamp) = (digest, stamp) }
 
-    /// Reads the clip, unless its digest is in the list.
-    ///
-    /// - `path`: relative to `root`.
-    /// - `known`: digests of clips that need not be read.
-    /// - Throws: `VideoError`; `.changed` if the file is modified meanwhile.
+    /// Reads the clip, unless its digest is in the list. `path`: relative to `root`. `known`: digests of clips that
+    /// need not be read. Throws `VideoError`; `.changed` if the file is modified meanwhile.
     package init(_ path: String, in root: String, known: DigestList = DigestList()) throws {
         let full = root + "/" + path
         stamp = try FileStamp(path: full)

@@ -28,9 +28,7 @@ extension Extractor {
         }
     }
 
-    /// The recipe of a configuration, calibrated on the data set.
-    ///
-    /// - Throws: as `run`.
+    /// The recipe of a configuration, calibrated on the data set. Throws as `run`.
     package func recipe(
         _ configuration: ExtractionConfiguration, report: (Event) -> Void
     ) throws -> (recipe: ExtractionRecipe, weights: LoadedWeights) {
@@ -39,9 +37,8 @@ extension Extractor {
         return (recipe, weights)
     }
 
-    /// Cosine similarity of each layer of a recipe's network to `f32`, on a few frames of the data set.
-    ///
-    /// - Throws: `VideoError` if no clip can be decoded; as `InferencePlan`.
+    /// Cosine similarity of each layer of a recipe's network to `f32`, on a few frames of the data set. Throws
+    /// `VideoError` if no clip can be decoded; as `InferencePlan`.
     package func layerAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> [LayerAgreement] {
         let clips = try dataset.clips()
         let count = recipe.sampling.windowed == nil ? 4 : 1
@@ -51,9 +48,8 @@ extension Extractor {
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: examples.flatMap { $0 })
     }
 
-    /// Mean cosine similarity of a recipe's features to those in `f32`, on a few frames of the data set.
-    ///
-    /// - Throws: `VideoError` if no clip can be decoded; as `InferencePlan`.
+    /// Mean cosine similarity of a recipe's features to those in `f32`, on a few frames of the data set. Throws
+    /// `VideoError` if no clip can be decoded; as `InferencePlan`.
     package func featureAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Double {
         try FeatureAgreement.mean(
             graph: recipe.graph(weights.source), output: recipe.tap, batch: Self.batch(recipe), weights: weights.packed,
@@ -148,13 +144,13 @@ extension Extractor {
         let clip = try openClip(path: path)
         let differences = recipe.input.isDifference == true
         if request.sampling.windowed == nil {
-            let pictures = try clip.pictures(request, differences: differences)
-            return spread(pictures.count, into: count).prefix(count).map { pictures[$0] }
+            let images = try clip.images(request, differences: differences)
+            return spread(images.count, into: count).prefix(count).map { images[$0] }
         }
         // One window in the middle is enough, because it has many frames.
         let windows = try clip.windows(request) ?? []
         request.part = .init(index: spread(windows.count, into: 1).first ?? 0, count: max(1, windows.count))
-        return try clip.pictures(request, differences: differences)
+        return try clip.images(request, differences: differences)
     }
 
     /// All indices below `count`, those in the middle of `parts` equal parts first.

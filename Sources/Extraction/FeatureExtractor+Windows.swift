@@ -20,10 +20,7 @@ extension FeatureExtractor {
         var isWhole: Bool { assembler?.isWhole ?? (frames.count == wanted) }
     }
 
-    /// - Parameters:
-    ///   - requests: of each view.
-    ///   - distinct: the requests without duplicates.
-    /// - Throws: as `extract`.
+    /// `requests`: of each view. `distinct`: the requests without duplicates. Throws as `extract`.
     func extractWindows(
         _ clip: any ClipReader, path: String, _ views: [View], _ requests: [SampleRequest], _ distinct: [SampleRequest],
         _ isCancelled: () -> Bool

@@ -5,9 +5,8 @@ import Video
 
 /// SHA-256 of a clip's content, independent of its name.
 package enum FileDigest {
-    /// Of a file's bytes; for a folder of images, of their names and bytes in frame order.
-    ///
-    /// - Throws: `VideoError` if it is missing or unreadable.
+    /// Of a file's bytes; for a folder of images, of their names and bytes in frame order. Throws `VideoError` if it is
+    /// missing or unreadable.
     package static func clip(path: String) throws -> String {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {

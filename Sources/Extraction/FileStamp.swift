@@ -10,9 +10,7 @@ package struct FileStamp: Sendable, Equatable {
     /// Inode of the file or folder; 0 if unknown.
     package var inode: Int = 0
 
-    /// Of a file, or of the images in a folder.
-    ///
-    /// - Throws: `VideoError`.
+    /// Of a file, or of the images in a folder. Throws `VideoError`.
     package init(path: String) throws {
         var status = stat()
         guard stat(path, &status) == 0 else {

@@ -6,10 +6,10 @@ import Video
 /// Unchanged values are 128; half of the difference is added. Consecutive means consecutive sampled frames, or frames
 /// of the window. The first frame, which has no predecessor, gets the difference of the second.
 enum FrameDifference {
-    /// - Parameter pictures: of one size, in order.
-    static func of(_ pictures: [[UInt8]]) -> [[UInt8]] {
-        guard let first = pictures.first else { return [] }
-        let changes = zip(pictures, pictures.dropFirst()).map { before, after in change(from: before, to: after) }
+    /// - Parameter images: of one size, in order.
+    static func of(_ images: [[UInt8]]) -> [[UInt8]] {
+        guard let first = images.first else { return [] }
+        let changes = zip(images, images.dropFirst()).map { before, after in change(from: before, to: after) }
         return [changes.first ?? change(from: first, to: first)] + changes
     }
 
@@ -36,9 +36,9 @@ struct ChangingFrames {
     mutating func add(_ frame: VideoFrame) -> [VideoFrame] {
         defer { last = frame }
         guard let last else { return [] }
-        let pictures = FrameDifference.of([last.pixels, frame.pixels])
+        let images = FrameDifference.of([last.pixels, frame.pixels])
         defer { isFirst = false }
-        return (isFirst ? [last.showing(pictures[0])] : []) + [frame.showing(pictures[1])]
+        return (isFirst ? [last.showing(images[0])] : []) + [frame.showing(images[1])]
     }
 
     /// For a stream of only one frame.

@@ -92,7 +92,7 @@ enum CacheConnection {
     /// Runs statements with a time limit that restarts at each call of the closure passed to `body`. Throws
     /// `DatabaseError` with `SQLITE_INTERRUPT` after the limit.
     static func limited<Result>(
-        _ database: Database, milliseconds: Int = timeLimit, _ body: (_ goOn: () -> Void) throws -> Result
+        _ database: Database, milliseconds: Int = timeLimit, _ body: (_ restart: () -> Void) throws -> Result
     ) rethrows -> Result {
         let connection = database.sqliteConnection.map { UnsafeMutableRawPointer($0) }
         func limit(_ milliseconds: Int) {

@@ -72,7 +72,7 @@ extension CacheFile {
         var loading = FeatureLoading(
             path: path, extraction: extraction, check: check, generation: generation, defersChecks: overlapping)
         let rows = try [Float](unsafeUninitializedCapacity: count * size) { buffer, initialized in
-            Self.askForLargePages(UnsafeMutableRawBufferPointer(buffer))
+            Self.requestHugePages(UnsafeMutableRawBufferPointer(buffer))
             try loading.fill(buffer, with: examples, featureSize: size)
             initialized = count * size
         }
@@ -84,7 +84,7 @@ extension CacheFile {
     }
 
     /// Requests huge pages (2 MB): most of the time of filling gigabytes is spent on page faults.
-    private static func askForLargePages(_ memory: UnsafeMutableRawBufferPointer) {
+    private static func requestHugePages(_ memory: UnsafeMutableRawBufferPointer) {
         #if os(Linux)
             let page = 2 << 20
             guard memory.count > 4 * page, let start = memory.baseAddress else { return }

@@ -81,13 +81,13 @@ extension CacheFile {
         of statement: Statement, table: String, _ database: Database, _ body: (Row) throws -> Void
     ) throws -> Int {
         do {
-            return try CacheConnection.limited(database) { goOn in
+            return try CacheConnection.limited(database) { restart in
                 let rows = try Row.fetchCursor(statement)
                 var count = 0
                 while let row = try rows.next() {
                     try body(row)
                     count += 1
-                    goOn()
+                    restart()
                 }
                 return count
             }

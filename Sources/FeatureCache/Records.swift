@@ -1,5 +1,4 @@
 import CElementwise
-import Digests
 import Files
 import Foundation
 

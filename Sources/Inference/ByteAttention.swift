@@ -11,15 +11,15 @@ struct ByteAttentionKernel: PlanKernel {
     fileprivate let batch: Int
     fileprivate let from, to: ImageShape
     /// Quantisation of the output, or nil if it is in `f32`.
-    fileprivate let quantum: QuantizationParameters?
+    fileprivate let qparams: QuantizationParameters?
     fileprivate let places: Places
 
     /// - Parameters:
     ///   - from: shape of rows of query, key and value concatenated.
     ///   - to: as many rows as there are queries.
-    init(_ name: String, heads: Int, batch: Int, from: ImageShape, to: ImageShape, _ quantum: QuantizationParameters?) {
+    init(_ name: String, heads: Int, batch: Int, from: ImageShape, to: ImageShape, _ qparams: QuantizationParameters?) {
         (self.name, self.heads, self.batch, self.from, self.to) = (name, heads, batch, from, to)
-        self.quantum = quantum
+        self.qparams = qparams
         places = Places(width: to.channels / heads, keys: from.pixels, queries: to.pixels)
     }
 
@@ -78,10 +78,10 @@ private struct ByteAttention {
         floats(places.zeros).update(repeating: 0, count: places.width)
         // Zero padding after the last key.
         (scratch + places.keys).initializeMemory(as: UInt8.self, repeating: 0, count: places.stride * places.width)
-        for picture in 0..<kernel.batch {
-            let input = buffers.source + picture * kernel.from.size
+        for image in 0..<kernel.batch {
+            let input = buffers.source + image * kernel.from.size
             for head in 0..<kernel.heads {
-                try attend(input + head * places.width, picture * to.size + head * places.width)
+                try attend(input + head * places.width, image * to.size + head * places.width)
             }
         }
     }
@@ -138,9 +138,9 @@ private struct ByteAttention {
 
     private func write(_ sums: UnsafePointer<Int32>, rows: Int, at place: Int) {
         let (shares, steps) = (floats(places.shares), floats(places.valueSteps))
-        if let quantum = kernel.quantum {
+        if let qparams = kernel.qparams {
             elementwise_scaled_sums_bytes(
-                rows, places.width, to.channels, shares, steps, sums, 1 / quantum.scale, Int32(quantum.zeroPoint),
+                rows, places.width, to.channels, shares, steps, sums, 1 / qparams.scale, Int32(qparams.zeroPoint),
                 buffers.bytes + place)
         } else {
             elementwise_scaled_sums(

@@ -6,14 +6,14 @@ import NeuralNetwork
 struct ShiftKernel: PlanKernel {
     let name: String
     let count: Int
-    let quantum: QuantizationParameters
+    let qparams: QuantizationParameters
 
     var kernel: String { "bytes" }
     var scratchpadBytes: Int { 0 }
 
     func bind(_ buffers: KernelBuffers) -> (Context) throws -> Void {
         { [self] _ in
-            elementwise_shift(count, 1 / quantum.scale, Int32(quantum.zeroPoint), buffers.source, buffers.bytes)
+            elementwise_shift(count, 1 / qparams.scale, Int32(qparams.zeroPoint), buffers.source, buffers.bytes)
         }
     }
 }
@@ -24,7 +24,7 @@ struct GateKernel: PlanKernel {
     /// Of one image.
     let shape: ImageShape
     let batch: Int
-    let quantum: QuantizationParameters
+    let qparams: QuantizationParameters
 
     var kernel: String { "bytes" }
     var scratchpadBytes: Int { 0 }
@@ -35,11 +35,11 @@ struct GateKernel: PlanKernel {
         }
         return { [self] _ in
             let (pixels, channels) = (shape.pixels, shape.channels)
-            for picture in 0..<batch {
-                let first = picture * pixels * channels
+            for image in 0..<batch {
+                let first = image * pixels * channels
                 elementwise_gate(
-                    pixels, channels, 1 / quantum.scale, Int32(quantum.zeroPoint), buffers.source + first,
-                    gates + picture * channels, buffers.bytes + first)
+                    pixels, channels, 1 / qparams.scale, Int32(qparams.zeroPoint), buffers.source + first,
+                    gates + image * channels, buffers.bytes + first)
             }
         }
     }
@@ -50,17 +50,17 @@ struct GateKernel: PlanKernel {
 struct GELUKernel: PlanKernel {
     let name: String
     let count: Int
-    let quantum: QuantizationParameters?
+    let qparams: QuantizationParameters?
 
-    var kernel: String { quantum == nil ? "numbers" : "bytes" }
+    var kernel: String { qparams == nil ? "numbers" : "bytes" }
     var scratchpadBytes: Int { 0 }
 
     /// Source and destination may be the same if the output is not quantised.
     func bind(_ buffers: KernelBuffers) -> (Context) throws -> Void {
         { [self] _ in
-            if let quantum {
+            if let qparams {
                 elementwise_gelu_bytes(
-                    count, 1 / quantum.scale, Int32(quantum.zeroPoint), buffers.source, buffers.bytes)
+                    count, 1 / qparams.scale, Int32(qparams.zeroPoint), buffers.source, buffers.bytes)
             } else {
                 elementwise_gelu(count, buffers.source, buffers.floats)
             }

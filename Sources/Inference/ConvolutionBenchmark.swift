@@ -127,7 +127,7 @@ struct ConvolutionBenchmark: Sendable {
         return Candidate(
             format: format, isWinograd: request.winograd, made: made,
             buffers: [source.bytes, weights.bytes, destination.bytes],
-            likely: request.likelySeconds(format) + activating)
+            likely: request.estimatedSeconds(format) + activating)
     }
 }
 
@@ -155,7 +155,7 @@ extension onednn_convolution_options {
 
     /// Estimated seconds on one core with wide vectors, from the median of a few thousand measured convolutions of each
     /// kind. Only the ranking and the order of magnitude matter.
-    fileprivate func likelySeconds(_ format: MemoryFormat) -> Double {
+    fileprivate func estimatedSeconds(_ format: MemoryFormat) -> Double {
         let overFrames = frames.in > 0 ? frames.out * frames.kernel : 1
         let adds =
             batch * overFrames * out_channels * out_height * out_width * (in_channels / groups) * kernel_height

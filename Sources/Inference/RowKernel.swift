@@ -26,10 +26,10 @@ struct RowKernel: PlanKernel {
         let scratch = buffers.scratchpad.assumingMemoryBound(to: Float.self)
         let table = UnsafePointer(buffers.weights?.assumingMemoryBound(to: Float.self) ?? scratch)
         return { [self] _ in
-            for picture in 0..<batch {
+            for image in 0..<batch {
                 execute(
-                    buffers.source + picture * rows(from) * from.channels,
-                    buffers.floats + picture * rows(to) * to.channels, table, scratch)
+                    buffers.source + image * rows(from) * from.channels,
+                    buffers.floats + image * rows(to) * to.channels, table, scratch)
             }
         }
     }

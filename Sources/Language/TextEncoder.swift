@@ -140,6 +140,6 @@ package struct ImageEncoder {
         let rows = (0..<sequence.length).map { row in
             TextEncoder.normalized(Array(sequence.features[row * size..<(row + 1) * size]))
         }
-        return Question(wanted: rows).wanted
+        return SearchQuery(wanted: rows).wanted
     }
 }

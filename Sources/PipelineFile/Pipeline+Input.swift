@@ -15,14 +15,12 @@ extension Pipeline {
         }
         return InputConvention(
             mean: try reader.required("mean") { try reader.numbers($0, count: 3) { _ in true } },
-            deviation: try reader.required("deviation") { try reader.numbers($0, count: 3) { $0 > 0 } },
+            standardDeviation: try reader.required("deviation") { try reader.numbers($0, count: 3) { $0 > 0 } },
             isBlueFirst: try reader.boolean("blue_first") ?? false)
     }
 
-    /// Parses `extract.input`: a name, or a mapping with mean and standard deviation.
-    ///
-    /// - `option`: name for errors, such as `--input`.
-    /// - Throws: `PipelineError`.
+    /// Parses `extract.input`: a name, or a mapping with mean and standard deviation. `option`: name for errors, such
+    /// as `--input`. Throws `PipelineError`.
     package static func inputConvention(_ text: String, option: String) throws -> InputConvention? {
         guard let node = try Yams.compose(yaml: "input: " + text) else { return nil }
         return try input(PipelineReader(node, file: option, path: "", keys: ["input"]))

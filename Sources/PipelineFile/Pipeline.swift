@@ -24,10 +24,8 @@ package struct Pipeline: Sendable {
     /// Nil if the file has no `finetune` section.
     package var fineTuning: FineTuningConfiguration?
 
-    /// Reads a file.
-    ///
-    /// - `overrides`: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before validation.
-    /// - Throws: `PipelineError`.
+    /// Reads a file. `overrides`: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before
+    /// validation. Throws `PipelineError`.
     package init(file: String, overrides: [String] = []) throws {
         try self.init(Self.parse(file: file, overrides: overrides), file: file)
     }
@@ -43,11 +41,12 @@ package struct Pipeline: Sendable {
             throw PipelineError(
                 file: file,
                 error.problem == .missing
-                    ? "the pipeline file does not exist or cannot be read"
-                    : "the pipeline file cannot be read: \(error.reason)")
+                    ? "the pipeline file does not exist. Check its path, or write one: `zoetrope demo` creates a folder "
+                        + "with examples"
+                    : "the pipeline file cannot be read: \(error.reason). Name a readable YAML file")
         }
         guard let text = String(data: data, encoding: .utf8) else {
-            throw PipelineError(file: file, "the pipeline file is not UTF-8 text")
+            throw PipelineError(file: file, "the pipeline file is not UTF-8 text. Save it as UTF-8")
         }
         return try parse(text: text, file: file, overrides: overrides)
     }
@@ -58,7 +57,7 @@ package struct Pipeline: Sendable {
         }
         do {
             guard var parsed = try Yams.compose(yaml: text) else {
-                throw PipelineError(file: file, "the pipeline file is empty")
+                throw PipelineError(file: file, "the pipeline file is empty. Write at least `dataset` and `extract`")
             }
             for override in overrides { try parsed.apply(override) }
             return parsed
@@ -70,9 +69,7 @@ package struct Pipeline: Sendable {
         }
     }
 
-    /// For commands that work on one split.
-    ///
-    /// - Throws: `PipelineError` if the pipeline uses all official splits.
+    /// For commands that work on one split. Throws `PipelineError` if the pipeline uses all official splits.
     package func requireOneSplit(file: String) throws {
         guard dataset.allSplits else { return }
         throw PipelineError(

@@ -102,9 +102,9 @@ extension Chart {
     }
 
     /// Recall of each class; marked classes in red.
-    static func classAccuracy(_ classes: [ClassFigures]) -> Chart {
+    static func classRecall(_ classes: [ClassFigures]) -> Chart {
         let rows = classes.enumerated().map { index, own -> [Double?] in
-            [own.accuracy.map { 100 * $0 }, Double(index), own.isRare ? 1 : 0]
+            [own.recall.map { 100 * $0 }, Double(index), own.isRare ? 1 : 0]
         }
         func bars(_ marked: Int, _ color: String, _ title: String) -> String {
             "$bars using (0):($3 == \(marked) ? $2 : NaN):(0):1:($2 - 0.38):($2 + 0.38) with boxxyerror "
@@ -123,7 +123,7 @@ extension Chart {
     /// Recall of each class over its number of training clips.
     static func frequency(_ classes: [ClassFigures], mean: Double) -> Chart {
         let rows = classes.map { own -> [Double?] in
-            [Double(own.trained), own.accuracy.map { 100 * $0 }, own.isRare ? 1 : 0]
+            [Double(own.trained), own.recall.map { 100 * $0 }, own.isRare ? 1 : 0]
         }
         let limit = 0.9 * mean
         let most = Double(classes.map(\.trained).max() ?? 1)
@@ -198,7 +198,7 @@ struct ClassFigures {
     /// Clips by split, as used by the run.
     let clips: [String: Int]
     /// Recall on the evaluated clips; nil if there are none.
-    let accuracy: Double?
+    let recall: Double?
     /// Whether it has fewer than 90 % of the mean class's training clips.
     let isRare: Bool
 
@@ -209,9 +209,8 @@ struct ClassFigures {
         let counts = metrics.labels.map { clips[$0]?["train"] ?? 0 }
         let mean = Double(counts.reduce(0, +)) / Double(max(1, counts.count))
         let classes = metrics.labels.enumerated().map { index, label in
-            let (count, correct) = metrics.perClass(index)
-            return ClassFigures(
-                label: label, clips: clips[label] ?? [:], accuracy: count > 0 ? Double(correct) / Double(count) : nil,
+            ClassFigures(
+                label: label, clips: clips[label] ?? [:], recall: metrics.recall(index),
                 isRare: Double(counts[index]) < 0.9 * mean)
         }
         return (classes, mean)

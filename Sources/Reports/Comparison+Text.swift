@@ -67,7 +67,8 @@ extension Comparison {
         ])
         for family in families {
             table.append([
-                family.model, "\(family.runs.count)", percent(family.mean), family.deviation.map(percent) ?? "–",
+                family.model, "\(family.runs.count)", percent(family.mean),
+                family.deviation.map(percent) ?? "–",
             ])
         }
         return table

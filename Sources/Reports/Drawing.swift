@@ -30,7 +30,7 @@ extension RGBImage {
     }
 
     /// Draws text through its mask, clipped to the image.
-    package mutating func draw(_ mask: Lettering.Mask, x: Int, y: Int, _ color: RGBColor) {
+    package mutating func draw(_ mask: TextRenderer.Mask, x: Int, y: Int, _ color: RGBColor) {
         for row in max(0, -y)..<max(max(0, -y), min(mask.height, height - y)) {
             for column in max(0, -x)..<max(max(0, -x), min(mask.width, width - x)) {
                 let coverage = mask.coverage[row * mask.width + column]

@@ -6,9 +6,13 @@ extension Metrics {
         struct Class: Encodable {
             let label: String
             let clips, correct: Int
+            let recall: Double?
+            let precision, f1: Double
             let averagePrecision: Double?
 
-            enum CodingKeys: String, CodingKey { case label, clips, correct, averagePrecision = "average_precision" }
+            enum CodingKeys: String, CodingKey {
+                case label, clips, correct, recall, precision, f1, averagePrecision = "average_precision"
+            }
         }
         let run, split: String
         let clips: Int
@@ -56,12 +60,14 @@ extension Metrics {
         let models = folds.map { folds in
             Document.FoldModels(
                 folds: folds.folds, repeats: folds.repeats, meanAccuracy: folds.accuracy.mean,
-                standardDeviation: folds.accuracy.deviation, averagedAccuracy: folds.repeats > 1 ? accuracy : nil,
+                standardDeviation: folds.accuracy.standardDeviation,
+                averagedAccuracy: folds.repeats > 1 ? accuracy : nil,
                 diverged: folds.diverged ?? 0)
         }
         let classes = labels.indices.map { index in
             Document.Class(
                 label: labels[index], clips: perClass(index).count, correct: perClass(index).correct,
+                recall: recall(index), precision: precision(index), f1: f1(index),
                 averagePrecision: scores.averagePrecision[index])
         }
         let document = Document(

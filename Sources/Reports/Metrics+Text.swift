@@ -20,22 +20,30 @@ extension Metrics {
         return table.text
     }
 
-    /// Clips, correct ones and recall of each class, and its most frequent confusion.
+    /// Clips, correct ones, recall, precision and F1 of each class, and its most frequent confusion.
     package var perClassTable: String {
         var table = TextTable([
-            ("class", .left), ("clips", .right), ("correct", .right), ("recall", .right),
-            ("most often predicted as", .left),
+            ("class", .left), ("clips", .right), ("correct", .right), ("recall", .right), ("precision", .right),
+            ("F1", .right), ("most often predicted as", .left),
         ])
         for (index, label) in labels.enumerated() {
             let (count, correct) = perClass(index)
-            let mistakes = confusion[index].enumerated().filter { $0.offset != index && $0.element > 0 }
-            let worst = mistakes.max { ($0.element, -$0.offset) < ($1.element, -$1.offset) }
-            table.append([
-                label, "\(count)", "\(correct)", count > 0 ? percent(Double(correct) / Double(count)) : "–",
-                worst.map { "\(labels[$0.offset]) (\($0.element))" } ?? "",
-            ])
+            table.append(
+                [label, "\(count)", "\(correct)"] + percentages(index) + [mostFrequentConfusion(index) ?? ""])
         }
         return table.text
+    }
+
+    /// Recall, precision and F1 of a class.
+    func percentages(_ label: Int) -> [String] {
+        [recall(label).map(percent) ?? "–", percent(precision(label)), percent(f1(label))]
+    }
+
+    /// The class that a class's clips are most often misclassified as, with their number.
+    func mostFrequentConfusion(_ label: Int) -> String? {
+        let mistakes = confusion[label].enumerated().filter { $0.offset != label && $0.element > 0 }
+        let worst = mistakes.max { ($0.element, -$0.offset) < ($1.element, -$1.offset) }
+        return worst.map { "\(labels[$0.offset]) (\($0.element))" }
     }
 
     /// The confusion matrix; rows are true classes, columns predicted ones, with equal numbers.
@@ -55,8 +63,8 @@ extension CrossValidationResult.Summary {
     /// What the metrics on held-out clips mean, as a sentence. `averaged`: accuracy of the averaged out-of-fold
     /// probabilities; with one repetition, of the single models. `interval`: 95 % interval of that accuracy.
     package func text(averaged: Double, interval: Statistics.Interval) -> String {
-        let (mean, deviation) = accuracy
-        let spread = percent(mean) + (deviation.map { " ± \(percent($0))" } ?? "")
+        let (mean, standardDeviation) = accuracy
+        let spread = percent(mean) + (standardDeviation.map { " ± \(percent($0))" } ?? "")
         let range = "95 %: \(percent(interval.lower)) to \(percent(interval.upper))"
         let failed = diverged ?? 0
         let note = failed > 0 ? "; \(failed) of \(folds * repeats) models diverged after their best epoch" : ""

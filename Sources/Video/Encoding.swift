@@ -36,8 +36,8 @@ final class Encoder {
     }
 
     /// Encodes a frame, or flushes the encoder if it is nil, and passes on the packets.
-    func encode(_ picture: Picture?, _ consume: (Packet) throws -> Void) throws {
-        try check(avcodec_send_frame(context, picture?.pointer))
+    func encode(_ frame: Frame?, _ consume: (Packet) throws -> Void) throws {
+        try check(avcodec_send_frame(context, frame?.pointer))
         while true {
             let status = avcodec_receive_packet(context, packet.pointer)
             if status == zt_error_again() || status == zt_error_end_of_file() { return }
@@ -54,7 +54,7 @@ final class Encoder {
 /// Converts RGB pixels of one size to an encoder's pixel format.
 final class Converter {
     private let context: OpaquePointer
-    private let picture = Picture()
+    private let frame = Frame()
     private let (width, height): (Int, Int)
     private let path: String
 
@@ -71,31 +71,31 @@ final class Converter {
         if isFull {
             let coefficients = sws_getCoefficients(SWS_CS_DEFAULT)
             sws_setColorspaceDetails(context, coefficients, 1, coefficients, 1, 0, 1 << 16, 1 << 16)
-            picture.pointer.pointee.color_range = AVCOL_RANGE_JPEG
+            frame.pointer.pointee.color_range = AVCOL_RANGE_JPEG
         }
-        picture.pointer.pointee.width = Int32(width)
-        picture.pointer.pointee.height = Int32(height)
-        picture.pointer.pointee.format = format.rawValue
-        let status = av_frame_get_buffer(picture.pointer, 0)
+        frame.pointer.pointee.width = Int32(width)
+        frame.pointer.pointee.height = Int32(height)
+        frame.pointer.pointee.format = format.rawValue
+        let status = av_frame_get_buffer(frame.pointer, 0)
         if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
     }
 
     deinit { sws_freeContext(context) }
 
     /// The result is valid until the next call.
-    func picture(_ pixels: [UInt8]) throws -> Picture {
+    func frame(_ pixels: [UInt8]) throws -> Frame {
         precondition(pixels.count == width * height * 3)
-        let status = av_frame_make_writable(picture.pointer)
+        let status = av_frame_make_writable(frame.pointer)
         if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
         pixels.withUnsafeBufferPointer { buffer in
-            let frame = picture.pointer.pointee
+            let fields = frame.pointer.pointee
             let source: [UnsafePointer<UInt8>?] = [buffer.baseAddress, nil, nil, nil]
-            let destination = [frame.data.0, frame.data.1, frame.data.2, nil]
+            let destination = [fields.data.0, fields.data.1, fields.data.2, nil]
             sws_scale(
                 context, source, [Int32(width * 3), 0, 0, 0], 0, Int32(height), destination,
-                [frame.linesize.0, frame.linesize.1, frame.linesize.2, 0])
+                [fields.linesize.0, fields.linesize.1, fields.linesize.2, 0])
         }
-        return picture
+        return frame
     }
 }
 
@@ -132,8 +132,8 @@ final class OutputFile {
     }
 
     /// - Parameter duration: of each frame, in ticks of the encoder's time base.
-    func write(_ picture: Picture?, duration: Int64) throws {
-        try encoder.encode(picture) { packet in
+    func write(_ frame: Frame?, duration: Int64) throws {
+        try encoder.encode(frame) { packet in
             packet.pointer.pointee.duration = duration
             av_packet_rescale_ts(packet.pointer, encoder.context.pointee.time_base, stream.pointee.time_base)
             packet.pointer.pointee.stream_index = stream.pointee.index

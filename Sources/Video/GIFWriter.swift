@@ -6,7 +6,7 @@ package final class GIFWriter {
     private let converter: Converter
     private let graph = FilterGraph()
     private let source, sink: FilterGraph.Filter
-    private let painted = Picture()
+    private let painted = Frame()
     private let frameRate: Double
     private var count = 0
     /// Time of a frame in 1/100 s, the unit of GIF.
@@ -49,8 +49,7 @@ package final class GIFWriter {
     }
 
     /// A palette of 256 colours for the images.
-    private static func palette(_ sample: [[UInt8]], _ converter: Converter, width: Int, height: Int) throws -> Picture
-    {
+    private static func palette(_ sample: [[UInt8]], _ converter: Converter, width: Int, height: Int) throws -> Frame {
         let graph = FilterGraph()
         let source = try graph.source(width: width, height: height)
         let generator = try graph.add("palettegen", ["reserve_transparent": "1"])
@@ -59,12 +58,12 @@ package final class GIFWriter {
         try graph.connect(generator, sink)
         try graph.configure()
         for (index, pixels) in sample.enumerated() {
-            let picture = try converter.picture(pixels)
-            picture.pointer.pointee.pts = Int64(index)
-            try graph.send(picture, to: source)
+            let frame = try converter.frame(pixels)
+            frame.pointer.pointee.pts = Int64(index)
+            try graph.send(frame, to: source)
         }
         try graph.send(nil, to: source)
-        let palette = Picture()
+        let palette = Frame()
         guard try graph.receive(from: sink, into: palette) else {
             throw FilterError(filter: "palettegen", reason: "it returned no palette")
         }
@@ -73,10 +72,10 @@ package final class GIFWriter {
 
     /// `pixels`: `[height, width, 3]`. Throws `VideoError.writing`.
     package func append(_ pixels: [UInt8]) throws {
-        let picture = try converter.picture(pixels)
-        picture.pointer.pointee.pts = tick(count)
+        let frame = try converter.frame(pixels)
+        frame.pointer.pointee.pts = tick(count)
         count += 1
-        try paint(picture)
+        try paint(frame)
     }
 
     /// Renames the file to its final name. Throws `VideoError.writing`.
@@ -85,9 +84,9 @@ package final class GIFWriter {
         try file.finish(duration: tick(1))
     }
 
-    private func paint(_ picture: Picture?) throws {
+    private func paint(_ frame: Frame?) throws {
         do {
-            try graph.send(picture, to: source)
+            try graph.send(frame, to: source)
             while try graph.receive(from: sink, into: painted) {
                 try file.write(painted, duration: tick(count) - tick(count - 1))
             }

@@ -49,11 +49,11 @@ package final class MovieWriter {
     /// `pixels`: `[height, width, 3]`. `tick`: presentation time in frames from the start; nil is one after the last.
     /// Throws `VideoError.writing`.
     package func append(_ pixels: [UInt8], at tick: Int? = nil) throws {
-        let picture = try converter.picture(pixels)
+        let frame = try converter.frame(pixels)
         last = max(last + 1, tick.map(Int64.init) ?? 0)
-        picture.pointer.pointee.pts = last
-        picture.pointer.pointee.quality = quality
-        try file.write(picture, duration: 1)
+        frame.pointer.pointee.pts = last
+        frame.pointer.pointee.quality = quality
+        try file.write(frame, duration: 1)
     }
 
     package func finish() throws { try file.finish(duration: 1) }

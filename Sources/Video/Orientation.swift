@@ -36,9 +36,9 @@ struct Orientation: Equatable {
     }
 
     /// The orientation stated in a decoded image, or nil.
-    init?(_ picture: Picture) {
+    init?(_ frame: Frame) {
         var matrix = [Int32](repeating: 0, count: 9)
-        guard zt_frame_matrix(picture.pointer, &matrix) else { return nil }
+        guard zt_frame_matrix(frame.pointer, &matrix) else { return nil }
         self.init(matrix: matrix)
     }
 
@@ -75,7 +75,7 @@ struct Orientation: Equatable {
 }
 
 /// How stored images are displayed: rotated, flipped, with pixels that may not be square.
-struct ShownShape: Equatable {
+struct DisplayGeometry: Equatable {
     var orientation = Orientation.asStored
     /// Width of a stored pixel divided by its height; 1 if not stated or implausible.
     var pixelAspect = 1.0
@@ -86,7 +86,7 @@ struct ShownShape: Equatable {
     /// Whether the container states the aspect ratio, which then overrides that of images, as in FFmpeg.
     private var isStated = false
 
-    static let square = ShownShape()
+    static let square = DisplayGeometry()
 
     private init() {}
 
@@ -98,10 +98,10 @@ struct ShownShape: Equatable {
     }
 
     /// The shape of one decoded image, which may state its own orientation.
-    func of(_ picture: Picture) -> ShownShape {
+    func of(_ frame: Frame) -> DisplayGeometry {
         var shape = self
-        if let own = Orientation(picture) { shape.orientation = own }
-        if !isStated { shape.pixelAspect = Self.ratio(picture.pointer.pointee.sample_aspect_ratio) }
+        if let own = Orientation(frame) { shape.orientation = own }
+        if !isStated { shape.pixelAspect = Self.ratio(frame.pointer.pointee.sample_aspect_ratio) }
         return shape
     }
 

@@ -40,7 +40,7 @@ struct PacketScan {
             if content.flags & AV_PKT_FLAG_DISCARD != 0 { discarded.insert(place) }
             if content.flags & AV_PKT_FLAG_CORRUPT != 0 { isIrregular = true }
             if zt_changes_decoder(packet.pointer) { hasChanges = true }
-            if place == 0 { mayStateOrientation = StatedOrientation.mayBe(in: packet, of: file) }
+            if place == 0 { mayStateOrientation = OrientationMetadata.mayBe(in: packet, of: file) }
             headers.read(packet)
         }
         if headers.isIrregular { isIrregular = true }

@@ -57,11 +57,11 @@ private struct StillEncoder {
     }
 
     func encode(_ pixels: [UInt8]) throws -> Data {
-        let picture = try scaler.picture(pixels)
-        picture.pointer.pointee.pts = 0
-        picture.pointer.pointee.quality = encoder.context.pointee.global_quality
+        let frame = try scaler.frame(pixels)
+        frame.pointer.pointee.pts = 0
+        frame.pointer.pointee.quality = encoder.context.pointee.global_quality
         var data = Data()
-        for input in [picture, nil] {
+        for input in [frame, nil] {
             try encoder.encode(input) { packet in
                 data.append(packet.pointer.pointee.data, count: Int(packet.pointer.pointee.size))
             }

@@ -97,7 +97,7 @@ package final class VideoReader: ClipReader {
     package private(set) var information: VideoInformation
     package let limits: DecodingLimits
     private var table: FrameTable
-    private let shape: ShownShape
+    private let shape: DisplayGeometry
     private let scan: PacketScan
 
     /// Opens the file and reads its packets. Decodes all frames once if the packets do not determine them, and the
@@ -132,7 +132,7 @@ package final class VideoReader: ClipReader {
         } else {
             table = try FrameTable(decoding: InputFile(path: path, limits: limits), scan)
         }
-        var shape = ShownShape(file.stream)
+        var shape = DisplayGeometry(file.stream)
         if scan.mayStateOrientation, !isFrame {
             shape = try DecodingPass.first(InputFile(path: path, limits: limits)).map(shape.of) ?? shape
         }
@@ -140,7 +140,9 @@ package final class VideoReader: ClipReader {
         information = Self.information(file, table, shape)
     }
 
-    private static func information(_ file: InputFile, _ table: FrameTable, _ shape: ShownShape) -> VideoInformation {
+    private static func information(_ file: InputFile, _ table: FrameTable, _ shape: DisplayGeometry)
+        -> VideoInformation
+    {
         let shown = shape.orientation.shown(file.size)
         let span = (table.clock.last ?? 0) - (table.clock.first ?? 0)
         let measured = span > 0 ? Double(table.count - 1) / span : 0
@@ -199,12 +201,12 @@ package final class VideoReader: ClipReader {
             }
         }
         func entry(_ place: Int) -> Int { jumps && place < order.count ? table.firstPacket(for: order[place]) : 0 }
-        try pass.run(from: entry(0)) { picture in
-            let index = table.index(of: picture.timestamp, counted: presented)
+        try pass.run(from: entry(0)) { frame in
+            let index = table.index(of: frame.timestamp, counted: presented)
             presented += 1
-            guard let index, next < order.count, index >= order[next] else { return .goOn }
+            guard let index, next < order.count, index >= order[next] else { return .proceed }
             for request in wanting[index] ?? [] {
-                frames[request].append(try scalers[request].frame(picture, index: index, time: table.times[index]))
+                frames[request].append(try scalers[request].frame(frame, index: index, time: table.times[index]))
             }
             while next < order.count, order[next] <= index { next += 1 }
             return next == order.count ? .stop : .jump(entry(next))
@@ -231,15 +233,15 @@ package final class VideoReader: ClipReader {
         if table.timestamps != nil {
             pass.isSkippable = { [table] in table.index(of: $0, counted: 0).map { !isWanted($0) } ?? false }
         }
-        try pass.run { picture in
-            let index = table.index(of: picture.timestamp, counted: presented)
+        try pass.run { frame in
+            let index = table.index(of: frame.timestamp, counted: presented)
             presented += 1
-            guard let index, index >= wanted[next] else { return .goOn }
+            guard let index, index >= wanted[next] else { return .proceed }
             for place in requests.indices where index == wanted[next] && indices[place].contains(index) {
-                try body(place, scalers[place].frame(picture, index: index, time: table.times[index]))
+                try body(place, scalers[place].frame(frame, index: index, time: table.times[index]))
             }
             while next < wanted.count, wanted[next] <= index { next += 1 }
-            return next == wanted.count ? .stop : .goOn
+            return next == wanted.count ? .stop : .proceed
         }
         return pass.errors
     }

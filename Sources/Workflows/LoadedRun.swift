@@ -10,10 +10,8 @@ struct LoadedNetwork: Sendable {
     let weights: LoadedWeights
     private let name: String
 
-    /// - Parameters:
-    ///   - name: of the weight file, unless weights are random.
-    ///   - run: the run that uses its features.
-    /// - Throws: `RecipeError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
+    /// `name`: of the weight file, unless weights are random. `run`: the run that uses its features. Throws
+    /// `RecipeError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
     init(_ recipe: ExtractionRecipe, weights name: String, run: String) throws {
         (self.recipe, self.name) = (recipe, name)
         let isRandom = recipe.weights == "random"
@@ -39,23 +37,26 @@ struct LoadedNetwork: Sendable {
     }
 }
 
-/// A run with its backbone, ready for new videos.
+/// A run with its backbones, ready for new videos.
 struct LoadedRun: Sendable {
     let head: Head
     let configuration: RunDirectory.Configuration
-    private let network: LoadedNetwork
+    let recipe: ExtractionRecipe
+    /// One, or several if the run uses concatenated features.
+    let networks: [LoadedNetwork]
 
-    /// - Parameter path: the backbone's weight file, if it is not at the run's path.
-    /// - Throws: `SequenceError`, `RecipeError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
-    init(_ directory: RunDirectory, weights path: String?) throws {
+    /// `path`: the backbone's weight file, if it is not at the run's path; of several networks, their files separated
+    /// by ` + `. `allowsSeveral`: whether the run may use concatenated features. Throws `SequenceError`, `RecipeError`,
+    /// `WeightsError`; `PredictorError` if the weights differ from the run's, or the head's input from the features.
+    init(_ directory: RunDirectory, weights path: String?, allowsSeveral: Bool = false) throws {
         (head, configuration) = try directory.load()
-        network = try LoadedNetwork(
-            ExtractionRecipe(json: configuration.recipe), weights: path ?? configuration.weights, run: directory.path)
-        try Self.checkShape([network], head, directory)
-    }
-
-    /// - Throws: `PredictorError.otherShape` if the head's input differs from the networks' features.
-    private static func checkShape(_ networks: [LoadedNetwork], _ head: Head, _ directory: RunDirectory) throws {
+        recipe = try ExtractionRecipe(json: configuration.recipe)
+        if recipe.joined != nil, !allowsSeveral { throw RecipeError.severalNetworks(recipe.backbone) }
+        let recipes = recipe.joined ?? [recipe]
+        let all = path ?? configuration.weights
+        let names = recipe.joined == nil ? [all] : all.components(separatedBy: FeatureJoin.separator)
+        guard names.count == recipes.count else { throw PredictorError.otherWeights(file: all, run: directory.path) }
+        networks = try zip(recipes, names).map { try LoadedNetwork($0, weights: $1, run: directory.path) }
         let shapes = try networks.map { try $0.graph().featureShape(of: $0.recipe.tap) }
         let shape = shapes.count == 1 ? shapes[0] : [shapes.compactMap { $0.checkedProduct() }.reduce(0, +)]
         guard shape == head.input.shape else {
@@ -63,28 +64,7 @@ struct LoadedRun: Sendable {
         }
     }
 
-    func graph() throws -> Graph { try network.graph() }
-    var recipe: ExtractionRecipe { network.recipe }
-    var weights: LoadedWeights { network.weights }
-    var warnings: [String] { RunDirectory.warnings(configuration) + network.warnings }
-
-    /// The networks of a run, which may use concatenated features of several.
-    ///
-    /// - Parameter path: of several networks, their files separated by ` + `.
-    /// - Throws: as `init`.
-    static func networks(
-        of directory: RunDirectory, weights path: String?
-    ) throws -> (
-        head: Head, configuration: RunDirectory.Configuration, recipe: ExtractionRecipe, parts: [LoadedNetwork]
-    ) {
-        let (head, configuration) = try directory.load()
-        let recipe = try ExtractionRecipe(json: configuration.recipe)
-        let recipes = recipe.joined ?? [recipe]
-        let all = path ?? configuration.weights
-        let names = recipe.joined == nil ? [all] : all.components(separatedBy: FeatureJoin.separator)
-        guard names.count == recipes.count else { throw PredictorError.otherWeights(file: all, run: directory.path) }
-        let parts = try zip(recipes, names).map { try LoadedNetwork($0, weights: $1, run: directory.path) }
-        try checkShape(parts, head, directory)
-        return (head, configuration, recipe, parts)
-    }
+    func graph() throws -> Graph { try networks[0].graph() }
+    var weights: LoadedWeights { networks[0].weights }
+    var warnings: [String] { RunDirectory.warnings(configuration) + networks.flatMap(\.warnings) }
 }

@@ -46,10 +46,7 @@ package struct ModelExport {
         package init(version: String) { self.version = version }
     }
 
-    /// Writes the model atomically.
-    ///
-    /// - Returns: the files with their sizes in bytes.
-    /// - Throws: `ExportError`, `WeightsError`.
+    /// Writes the model atomically. Returns the files with their sizes in bytes. Throws `ExportError`, `WeightsError`.
     package func write(to path: String, _ options: Options) throws -> [(path: String, bytes: Int)] {
         if run.recipe.input.isDifference == true, options.part != .head {
             throw ModelExportError.differences(run: directory.path)

@@ -4,9 +4,7 @@ import Reports
 import SequenceModels
 
 extension SweepRun {
-    /// Writes the results as CSV beside the runs, one line per run.
-    ///
-    /// - Returns: the path of the table.
+    /// Writes the results as CSV beside the runs, one line per run. Returns the path of the table.
     package func writeTable(_ result: Result) throws -> String {
         try FileManager.default.createDirectory(atPath: runs, withIntermediateDirectories: true)
         let path = "\(runs)/\(plan.points[0].pipeline.name)-sweep.csv"

@@ -1,4 +1,3 @@
-import Datasets
 import Extraction
 import FeatureCache
 import Foundation
@@ -63,10 +62,8 @@ package struct SweepRun {
         package let best: Outcome?
     }
 
-    /// Trains missing points; interrupted runs are resumed.
-    ///
-    /// - `report`: called in the calling thread.
-    /// - Throws: `SequenceError`, `CacheError`; a point that cannot be trained is recorded in its outcome.
+    /// Trains missing points; interrupted runs are resumed. `report`: called in the calling thread. Throws
+    /// `SequenceError`, `CacheError`; a point that cannot be trained is recorded in its outcome.
     package func run(isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void) throws -> Result {
         let prepared = try prepared(isCrossValidated: false, isCancelled, report)
         report(.prepared(models: plan.points.count))
@@ -82,10 +79,8 @@ package struct SweepRun {
         return Result(outcomes: ordered, wasCancelled: isCancelled(), best: best(ordered))
     }
 
-    /// Selects a point inside the training folds of each outer fold; stores no run.
-    ///
-    /// - Returns: nil if cancelled.
-    /// - Throws: `SequenceError`, `CacheError`, `FoldError`.
+    /// Selects a point inside the training folds of each outer fold; stores no run. Returns nil if cancelled. Throws
+    /// `SequenceError`, `CacheError`, `FoldError`.
     package func nested(
         folds: Int, isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
     ) throws -> NestedSweep? {

@@ -37,9 +37,7 @@ enum Console {
         }
     }
 
-    /// Runs work that Ctrl-C cancels.
-    ///
-    /// - Throws: `interrupted` if the work throws `FeatureExtractor.Cancelled`.
+    /// Runs work that Ctrl-C cancels. Throws `interrupted` if the work throws `FeatureExtractor.Cancelled`.
     static func interruptible<Result>(_ work: (_ isCancelled: @escaping @Sendable () -> Bool) throws -> Result) throws
         -> Result
     {

@@ -30,7 +30,7 @@ struct Dataset: ParsableCommand {
             images.
             """
     )
-    var twins = false
+    var nearDuplicates = false
 
     @OptionGroup var cache: CacheOption
 
@@ -47,13 +47,13 @@ struct Dataset: ParsableCommand {
             line.clear()
             let parts = try DatasetParts(pipeline, check)
             Console.print(Self.text(check, parts, name: dataset.name))
-            if twins { Console.print("\n" + (try findTwins(pipeline))) }
+            if nearDuplicates { Console.print("\n" + (try findNearDuplicates(pipeline))) }
             if let digests { try check.digests.write(to: digests) }
             if !check.unreadable.isEmpty { throw Console.someFailed }
         }
     }
 
-    private func findTwins(_ pipeline: Pipeline) throws -> TerminalText {
+    private func findNearDuplicates(_ pipeline: Pipeline) throws -> TerminalText {
         let cache = try CacheFile(path: cache.path, create: false)
         let stored = try cache.extractions()
         guard let extraction = try pipeline.extractions.compactMap({ try $0.stored(in: cache) }).first else {
@@ -65,43 +65,44 @@ struct Dataset: ParsableCommand {
             cache, pipeline.dataset, extraction: extraction, views: 1, memory: MemoryOption.defaultBytes)
         let vectors = try ClipVectors(features)
         let line = ProgressLine()
-        let search = try TwinSearch(
-            vectors, nearest: NearestNeighbors.all(vectors, count: TwinSearch.neighbors), root: pipeline.dataset.root,
+        let search = try NearDuplicateSearch(
+            vectors, nearest: NearestNeighbors.all(vectors, count: NearDuplicateSearch.neighbors),
+            root: pipeline.dataset.root,
             workers: workers.count
         ) { done, total in line.step("looking", done, of: total) }
         line.clear()
         try cache.store(
-            search.twins.map { $0.record(features.examples) }, dataset: pipeline.dataset.name, extraction: extraction.id
+            search.pairs.map { $0.record(features.examples) }, dataset: pipeline.dataset.name, extraction: extraction.id
         )
         return Self.text(search, features.examples)
     }
 
-    private static func text(_ search: TwinSearch, _ examples: [FeatureSet.Example]) -> TerminalText {
+    private static func text(_ search: NearDuplicateSearch, _ examples: [FeatureSet.Example]) -> TerminalText {
         for (path, reason) in search.unreadable { Console.message("failed: \(path): \(reason)") }
-        guard !search.twins.isEmpty else {
+        guard !search.pairs.isEmpty else {
             return """
                 No near-duplicates among \(grouped(examples.count)) clips (\(grouped(search.candidates)) pairs compared).
-                \(TwinSearch.limits)
+                \(NearDuplicateSearch.limits)
                 """
         }
         var table = TextTable([
             ("clip", .left), ("near-duplicate", .left), ("splits", .left), ("likeness", .right), ("cosine", .right),
             ("differs by", .left),
         ])
-        for twin in search.twins.prefix(50) {
-            let (one, two) = (examples[twin.first], examples[twin.second])
+        for pair in search.pairs.prefix(50) {
+            let (one, two) = (examples[pair.first], examples[pair.second])
             table.append([
                 one.path, two.path, one.split == two.split ? one.split : "\(one.split), \(two.split)",
-                decimal(twin.likeness, 3), decimal(twin.cosine, 3), twin.change,
+                decimal(pair.similarity, 3), decimal(pair.cosine, 3), pair.change,
             ])
         }
-        let across = search.twins.count { examples[$0.first].split != examples[$0.second].split }
+        let across = search.pairs.count { examples[$0.first].split != examples[$0.second].split }
         return """
-            \(counted(search.twins.count, "near-duplicate pair")), \(grouped(across)) across splits:
+            \(counted(search.pairs.count, "near-duplicate pair")), \(grouped(across)) across splits:
             \(lines: table.text)
-            \(search.twins.count > 50 ? "  … and \(grouped(search.twins.count - 50)) more. " : "")\
+            \(search.pairs.count > 50 ? "  … and \(grouped(search.pairs.count - 50)) more. " : "")\
             All are in the cache: SELECT * FROM twin
-            \(TwinSearch.limits)
+            \(NearDuplicateSearch.limits)
             """
     }
 

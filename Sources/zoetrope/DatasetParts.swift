@@ -14,8 +14,7 @@ struct DatasetParts {
     private let dataset: DatasetConfiguration
     private let training: TrainingConfiguration
 
-    /// - Parameter check: the inventory of the pipeline's data set.
-    /// - Throws: `DatasetError`.
+    /// `check`: the inventory of the pipeline's data set. Throws `DatasetError`.
     init(_ pipeline: Pipeline, _ check: DatasetCheck) throws {
         dataset = pipeline.dataset
         guard let training = pipeline.training ?? pipeline.fineTuning?.training else {

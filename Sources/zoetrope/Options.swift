@@ -25,9 +25,7 @@ struct CacheOption: ParsableArguments {
     @Option(name: .customLong("cache"), help: "The SQLite file that holds features, runs and predictions.")
     var path = "features.sqlite"
 
-    /// Checks before any work that the file can be written.
-    ///
-    /// - Throws: `OutputError`.
+    /// Checks before any work that the file can be written. Throws `OutputError`.
     func requireWritable() throws { try OutputPath.requireFile(path, "--cache") }
 }
 

@@ -31,7 +31,7 @@ struct Predict: ParsableCommand {
     @Option(
         name: .customLong("video"),
         help: ArgumentHelp("Write the whole video as MP4 with the prediction drawn on it.", valueName: "file"))
-    var film: String?
+    var labelledVideo: String?
 
     @Flag(help: "Average the probabilities of all fold models of a cross-validated run.") var ensemble = false
 
@@ -40,7 +40,7 @@ struct Predict: ParsableCommand {
     func validate() throws {
         if top < 1 { throw ValidationError("--top must be at least 1.") }
         if ensemble, window.slides { throw ValidationError("--ensemble is for whole videos, without --windows.") }
-        if videos.count > 1, gif != nil || film != nil || window.strip != nil {
+        if videos.count > 1, gif != nil || labelledVideo != nil || window.strip != nil {
             throw ValidationError("--gif, --video and --strip are for one video at a time.")
         }
     }
@@ -48,11 +48,11 @@ struct Predict: ParsableCommand {
     func run() throws {
         try Console.perform {
             try OutputPath.requireFile(gif, "--gif")
-            try OutputPath.requireFile(film, "--video")
+            try OutputPath.requireFile(labelledVideo, "--video")
             try OutputPath.requireFile(window.csv, "--csv")
             try OutputPath.requireFile(window.strip, "--strip")
             // Only cancellable work may handle Ctrl-C.
-            if window.slides || gif != nil || film != nil { Interruption.install() }
+            if window.slides || gif != nil || labelledVideo != nil { Interruption.install() }
             let outputs: [Output]
             if window.slides {
                 outputs = try WindowedOutput.run(self)
@@ -96,16 +96,16 @@ struct Predict: ParsableCommand {
     }
 
     func draw(_ video: String, _ request: SampleRequest, caption: @escaping LabelledVideo.Caption) throws {
-        guard gif != nil || film != nil else { return }
+        guard gif != nil || labelledVideo != nil else { return }
         try Console.interruptible { isCancelled in
             let labelled = try LabelledVideo(video, isCancelled: isCancelled, caption: caption)
             if let gif {
                 try labelled.write(gif: gif, request)
                 Console.message("GIF: " + gif)
             }
-            if let film {
-                try labelled.write(film: film)
-                Console.message("Video: " + film)
+            if let labelledVideo {
+                try labelled.write(video: labelledVideo)
+                Console.message("Video: " + labelledVideo)
             }
         }
     }

@@ -18,9 +18,7 @@ struct ReportOptions: ParsableArguments {
         if format != "html" && path == nil { throw ValidationError("--format needs --report.") }
     }
 
-    /// Checks before any work that the report can be written.
-    ///
-    /// - Throws: `OutputError`.
+    /// Checks before any work that the report can be written. Throws `OutputError`.
     func requireWritable() throws {
         if format == "html" {
             try OutputPath.requireFile(path, "--report")

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Datasets
 import Escaping
 import FeatureCache
 import Files
@@ -10,9 +9,7 @@ import SequenceModels
 struct RunsOption: ParsableArguments {
     @Option(name: .customLong("runs"), help: "Folder that holds the runs.") var path = "runs"
 
-    /// Checks before any work that runs can be written there.
-    ///
-    /// - Throws: `OutputError`.
+    /// Checks before any work that runs can be written there. Throws `OutputError`.
     func requireWritable() throws { try OutputPath.requireFolder(path, "--runs") }
 }
 
@@ -77,9 +74,7 @@ struct TrainingOptions: ParsableArguments {
         }
     }
 
-    /// Checks before any work that the cache and the folder of runs can be written.
-    ///
-    /// - Throws: `OutputError`.
+    /// Checks before any work that the cache and the folder of runs can be written. Throws `OutputError`.
     func requireWritable() throws {
         try cache.requireWritable()
         try runs.requireWritable()

@@ -102,7 +102,7 @@ struct Sweep: ParsableCommand {
             table.append(
                 ["\(choice.fold)"] + choice.values + [decimal(choice.validationLoss, 4), percent(choice.accuracy)])
         }
-        let (mean, deviation) = nested.result.summary.accuracy
+        let (mean, standardDeviation) = nested.result.summary.accuracy
         Console.print(
             """
             \(plan.points[0].pipeline.name): the selection of each outer fold among \(counted(plan.points.count, "setting"))
@@ -110,7 +110,7 @@ struct Sweep: ParsableCommand {
 
             Accuracy of this selection on held-out clips: \(percent(nested.result.metrics.accuracy)) (95 %: \
             \(percent(nested.result.interval.lower)) to \(percent(nested.result.interval.upper))), \(percent(mean)) ± \
-            \(percent(deviation ?? 0)) over the folds.
+            \(percent(standardDeviation ?? 0)) over the folds.
             """)
     }
 

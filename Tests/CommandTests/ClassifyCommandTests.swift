@@ -76,7 +76,7 @@ import Video
         #expect(try place.run("search", "none.sqlite", "a dog").status == 1)
     }
 
-    @Test("a query can be a video or an image; the most similar moment is ranked first") func pictures() throws {
+    @Test("a query can be a video or an image; the most similar moment is ranked first") func images() throws {
         let place = try Workplace(clips: 4, after: "extract")
         let video = try place.run(
             "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--by", "clip", "--top", "2", "--json",
@@ -92,11 +92,12 @@ import Video
             "found.mp4", "--root", "clips", status: 0, error: "Video: found.mp4")
         let html = try String(contentsOfFile: place.path + "/found.html", encoding: .utf8)
         #expect(html.contains("run&#39;s/1.y4m") && html.contains("data:image/jpeg;base64,"))
-        let film = try openClip(path: place.path + "/found.mp4")
-        #expect(film.information.width == 640 && film.information.frameCount > 2)
+        let moments = try openClip(path: place.path + "/found.mp4")
+        #expect(moments.information.width == 640 && moments.information.frameCount > 2)
         try FileManager.default.removeItem(atPath: place.path + "/clips/train/run's/1.y4m")
         let gone = try place.run(
-            "search", "features.sqlite", "--image", "clips/train/run's", "--film", "other.mp4", "--root", "nowhere")
+            "search", "features.sqlite", "--image", "clips/train/run's", "--output-video", "other.mp4", "--root",
+            "nowhere")
         #expect(gone.status != 0 && !FileManager.default.fileExists(atPath: place.path + "/other.mp4"))
         #expect(try place.run("search", "features.sqlite", "--image", "x.png", "--film", "x.gif").status == 64)
         try place.run("search", "features.sqlite", "--image", "none.png", status: 1, error: "does not exist")

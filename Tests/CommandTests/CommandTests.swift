@@ -20,7 +20,7 @@ import Testing
         try place.run("sequence", "p.yaml", "--set", "sequence.model={kind: average}", out: "Run: runs/tiny-2")
         try place.run("sequence", "p.yaml", "--name", "tiny", status: 1, error: "already in the cache")
 
-        try place.run("evaluate", "runs/tiny", status: 0, out: "split test", "jump up", "run's")
+        try place.run("evaluate", "runs/tiny", status: 0, out: "split test", "jump up", "run's", "recall  precision")
         let json = try place.run("evaluate", "runs/tiny", "--split", "train", "--json")
         let parsed = try JSONSerialization.jsonObject(with: Data(json.out.utf8)) as? [String: Any]
         #expect(parsed?["clips"] as? Int == 6)
@@ -112,7 +112,10 @@ import Testing
         "wrong usage is rejected with a hint and the right exit code",
         arguments: [
             (["describe", "resnet125"], 64, "Did you mean resnet152?"),
-            (["extract", "none.yaml"], 2, "none.yaml: the pipeline file does not exist"),
+            (
+                ["extract", "none.yaml"], 2,
+                "the pipeline file does not exist. Check its path, or write one: `zoetrope demo`"
+            ),
             (["extract", "p.yaml", "--set", "extract.backbone=resnet19"], 2, "did you mean `resnet18`?"),
             (["extract", "p.yaml", "--set", "dataset.root=nowhere"], 1, "The dataset folder nowhere does not exist"),
             (["extract", "p.yaml", "--workers", "0"], 64, "--workers must be at least 1"),

@@ -1,5 +1,4 @@
 import Foundation
-import TestSupport
 import Testing
 
 /// Files with bit errors, read through the commands.

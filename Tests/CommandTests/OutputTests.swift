@@ -1,5 +1,4 @@
 import Foundation
-import TestSupport
 import Testing
 
 /// Outputs that accept no bytes, and paths that cannot be written.
@@ -125,7 +124,8 @@ import Testing
             (["similar", "features.sqlite", video, "--strip"], "s.png"),
             (["cache", "export", "features.sqlite"], "x.npz"),
             (["weights", "convert", "runs/tiny/model.safetensors"], "w.safetensors"),
-            (["search", "features.sqlite", "x", "--film"], "f.mp4"), (["evaluate", "runs/tiny", "--report"], "r.html"),
+            (["search", "features.sqlite", "x", "--output-video"], "f.mp4"),
+            (["evaluate", "runs/tiny", "--report"], "r.html"),
             (["predict", "runs/tiny", video, "--gif"], "g.gif"),
         ]
         for (command, name) in endings {

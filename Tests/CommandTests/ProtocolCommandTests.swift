@@ -167,7 +167,7 @@ import Testing
         let page = try String(contentsOfFile: place.path + "/explore.html", encoding: .utf8)
         #expect(page.contains("script-src 'sha256-") && page.contains("data:image/jpeg;base64,"))
         #expect(!page.contains("http://") && !page.contains("https://"))
-        for heading in ["Near-duplicates", "Suspected label errors", "Outliers", "Classes", "Lengths, sizes, rates"] {
+        for heading in ["Near-duplicates", "Suspected label errors", "Outliers", "Class sizes", "Lengths, sizes, rates"] {
             #expect(page.contains("<h2>\(heading)</h2>"), "\(heading)")
         }
         try place.run("explore", "features.sqlite", "--root", "clips", "--frames", "--output", "frames.html", status: 0)

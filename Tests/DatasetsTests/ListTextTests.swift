@@ -163,7 +163,7 @@ import Testing
     }
 }
 
-@Suite struct DoubtfulLabelsTests {
+@Suite struct SuspiciousClassNamesTests {
     @Test(
         "labels that look like one class, several classes or no class are noted",
         arguments: [
@@ -181,7 +181,7 @@ import Testing
             (["train", "test", "jump"], "splits of a data set", ["`test` and `train`"]),
         ])
     func doubtful(labels: [String], kind: String, shown: [String]) {
-        let notes = DoubtfulLabels(labels + labels).notes
+        let notes = SuspiciousClassNames(labels + labels).notes
         #expect(notes.count == 1 && notes[0].contains(kind), "\(notes)")
         for text in shown { #expect(notes.first?.contains(text) == true, "\(notes)") }
     }
@@ -193,7 +193,9 @@ import Testing
             ["Lifting something up, then letting it drop down", "Lifting something up completely"],
             ["none", "jump"], ["playing rock, paper, scissors", "cutting paper"], ["a/b", "a"],
         ])
-    func plain(labels: [String]) { #expect(DoubtfulLabels(labels).notes.isEmpty, "\(DoubtfulLabels(labels).notes)") }
+    func plain(labels: [String]) {
+        #expect(SuspiciousClassNames(labels).notes.isEmpty, "\(SuspiciousClassNames(labels).notes)")
+    }
 
     @Test("class names are unchanged, and classes that `dataset.classes` excludes are not noted") func layouts() throws
     {

@@ -40,7 +40,7 @@ package final class FuzzWorkplace: Sendable {
         try cache.store(phrases: [("a run", [Float](repeating: 0.1, count: 512))], extraction: stored.id)
         let videos = try cache.videos(dataset: dataset.name)
         try cache.store(
-            [TwinRecord(first: videos[0].id, second: videos[1].id, cosine: 0.9, likeness: 0.95)],
+            [NearDuplicateRecord(first: videos[0].id, second: videos[1].id, cosine: 0.9, similarity: 0.95)],
             dataset: dataset.name, extraction: stored.id)
         try cache.checkpoint()
     }

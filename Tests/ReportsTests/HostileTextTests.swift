@@ -57,7 +57,7 @@ import TestSupport
         return [
             try RunReport(runs[0]), try ComparisonReport(runs), sweep,
             ExplorationReport(title: names[0], subtitle: names[1], notes: names, clips: clips, lists: lists),
-            SearchReport(question: names, unwanted: names, collection: names[0], moments: moments, root: nil),
+            SearchReport(query: names, unwanted: names, collection: names[0], moments: moments, root: nil),
         ]
     }
 

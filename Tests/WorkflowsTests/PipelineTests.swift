@@ -1,10 +1,8 @@
 import Backbones
-import Datasets
 import Extraction
 import Foundation
 import SequenceModels
 import Testing
-import Video
 @testable import PipelineFile
 
 @Suite struct PipelineTests {
@@ -119,7 +117,7 @@ import Video
         #expect(try input("caffe") == .caffe)
         #expect(
             try input("{mean: [0, 0, 0], deviation: [1, 1, 0.5]}")
-                == InputConvention(mean: [0, 0, 0], deviation: [1, 1, 0.5]))
+                == InputConvention(mean: [0, 0, 0], standardDeviation: [1, 1, 0.5]))
         for wrong in [
             "cafe", "{mean: [0, 0, 0]}", "{mean: [0, 0], deviation: [1, 1, 1]}", "[1, 2]",
             "{mean: [a, b, c], deviation: [1, 1, 1]}", "{mean: [0, 0, 0], deviation: [1, 0, 1]}",

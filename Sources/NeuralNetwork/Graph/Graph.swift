@@ -156,7 +156,7 @@ package struct ImageShape {
 
 extension Graph.Shape {
     /// Whether it is an image or consecutive frames, rather than a vector.
-    package var isPicture: Bool {
+    package var isImage: Bool {
         switch self {
         case .image, .clip: true
         case .vector, .sequence, .tokens: false

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import Video
 
-@Suite struct PictureCommandTests {
+@Suite struct VisualizationCommandTests {
     private static func trained(clips: Int = 8) throws -> Workplace {
         let place = try Workplace(clips: clips, after: "extract")
         try place.run("sequence", "p.yaml", "--set", "dataset.validation=0", status: 0)
@@ -60,13 +60,13 @@ import Video
         #expect(try !Self.text(place, "back.html").contains("No frames"))
     }
 
-    @Test("predict writes a GIF of the sampled frames and a video of all frames") func gifAndFilm() throws {
+    @Test("predict writes a GIF of the sampled frames and a video of all frames") func gifAndVideo() throws {
         let place = try Self.trained()
         let video = "clips/test/run's/3.y4m"
         try place.run("predict", "runs/tiny", video, "--gif", "a.gif", "--video", "a.mp4", status: 0, out: "(4 frames)")
-        let (gif, film) = (try openClip(path: place.path + "/a.gif"), try openClip(path: place.path + "/a.mp4"))
-        #expect(gif.information.frameCount == 4 && film.information.frameCount == 6)
-        #expect(film.information.frameRate == 25 && film.information.width == 24)
+        let (gif, labelled) = (try openClip(path: place.path + "/a.gif"), try openClip(path: place.path + "/a.mp4"))
+        #expect(gif.information.frameCount == 4 && labelled.information.frameCount == 6)
+        #expect(labelled.information.frameRate == 25 && labelled.information.width == 24)
         try place.run("predict", "runs/tiny", video, video, "--gif", "b.gif", status: 64, error: "one video at a time")
         try place.run("predict", "runs/tiny", video, "--gif", "no/such/a.gif", status: 1, error: "no/such/a.gif")
     }

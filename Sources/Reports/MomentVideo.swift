@@ -4,7 +4,7 @@ import Foundation
 import Video
 
 /// Writes moments of several clips to one video with captions.
-package struct MomentFilm {
+package struct MomentVideo {
     package struct Summary: Sendable {
         package let joined: Int
         /// Clips that could not be decoded, with the reason.
@@ -18,12 +18,12 @@ package struct MomentFilm {
     private static let margin = 0.5
 
     private let root: String
-    private let lettering = Lettering()
+    private let textRenderer = TextRenderer()
 
     package init(root: String) { self.root = root }
 
     /// - `isCancelled`: polled before each frame; after cancellation the file at the path is unchanged.
-    /// - Throws: `VideoError`; `MomentFilm.Cancelled`.
+    /// - Throws: `VideoError`; `MomentVideo.Cancelled`.
     package func write(_ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }) throws -> Summary {
         let writer = try MovieWriter(path: path, width: Self.width, height: Self.height, frameRate: Self.frameRate)
         var failures: [(path: String, error: String)] = []
@@ -70,7 +70,7 @@ package struct MomentFilm {
             let drawn = Caption.drawn(
                 on: Self.framed(RGBImage(frame)), label: moment.path.fileName,
                 probability: Double(moment.probability ?? max(0, moment.score)),
-                figure: moment.probability == nil ? decimal(Double(moment.score), 3) : nil, lettering)
+                figure: moment.probability == nil ? decimal(Double(moment.score), 3) : nil, textRenderer)
             try writer.append(drawn.pixels, at: tick)
             next = tick + 1
         }

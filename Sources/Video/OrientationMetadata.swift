@@ -3,7 +3,7 @@ import CFFmpeg
 /// Searches for an orientation in the first packet of a video, so that only videos which contain one are decoded to
 /// read it. JPEG has it in an EXIF segment, H.264 and HEVC in an SEI message of payload type 47 (display orientation,
 /// ITU-T H.264 D.1.27).
-enum StatedOrientation {
+enum OrientationMetadata {
     private static let payloadType = 47
 
     static func mayBe(in packet: Packet, of file: InputFile) -> Bool {
