@@ -43,8 +43,7 @@ struct ListTable {
                 file: file, row: row.number,
                 reason:
                     "it has \(row.cells.count) fields, but the header row has \(columns): quote fields that contain "
-                    + "spaces"
-            )
+                    + "spaces")
         }
         if rows.isEmpty {
             throw DatasetError.emptyList(file, hasHeader ? "it has a header row only" : detection.emptiness)

@@ -51,9 +51,8 @@ struct SplitColumn {
             for other in candidates.dropFirst() where !Self.agree(first, other, rows) {
                 throw DatasetError.severalSplitColumns(file: file, candidates.map { header[$0] })
             }
-            let isNamed = best.isEmpty
             notes =
-                isNamed
+                best.isEmpty
                 ? ["\(file): the column `\(header[first])` is read as the split, since all its values name splits"] : []
             return
         }

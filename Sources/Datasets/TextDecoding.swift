@@ -57,16 +57,9 @@ struct TextDecoding {
     }
 
     private static func utf16(_ bytes: ArraySlice<UInt8>, littleEndian: Bool) -> String {
-        var units: [UInt16] = []
-        units.reserveCapacity(bytes.count / 2)
-        var first: UInt8?
-        for byte in bytes {
-            guard let other = first else {
-                first = byte
-                continue
-            }
-            units.append(littleEndian ? UInt16(byte) << 8 | UInt16(other) : UInt16(other) << 8 | UInt16(byte))
-            first = nil
+        let (high, low) = littleEndian ? (1, 0) : (0, 1)
+        let units = stride(from: bytes.startIndex, to: bytes.endIndex - 1, by: 2).map { place in
+            UInt16(bytes[place + high]) << 8 | UInt16(bytes[place + low])
         }
         return String(decoding: units, as: UTF16.self)
     }

@@ -59,9 +59,7 @@ struct FingerprintSimilarity: Sendable, Equatable {
 
     /// Uses the offset with most matching images, each up to one step earlier or later. Reversed clips do not match.
     private static func oneSided(_ first: FingerprintFrames, _ second: FingerprintFrames, _ region: FingerprintRegion)
-        -> (
-            images: Float, motion: Float?, colour: Float
-        )
+        -> (images: Float, motion: Float?, colour: Float)
     {
         let rows = region.rows
         var known: [Int: Match] = [:]

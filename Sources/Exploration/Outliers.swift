@@ -45,9 +45,7 @@ package enum Outliers {
         let size = features.featureSize
         var within: [Double] = [], means: [[Float]] = []
         try features.forEachSequence(features.examples.map { $0.views[0] }) { _, rows in
-            let count = rows.count / size
-            var mean = [Float](repeating: 0, count: size)
-            for (place, value) in rows.enumerated() { mean[place % size] += value / Float(count) }
+            let (count, mean) = (rows.count / size, meanRow(rows, size: size))
             var sum = 0.0
             for (place, value) in rows.enumerated() {
                 let difference = Double(value - mean[place % size])
@@ -57,8 +55,7 @@ package enum Outliers {
             means.append(mean)
         }
         guard means.count > 1 else { return [] }
-        var centre = [Float](repeating: 0, count: size)
-        for mean in means { for place in 0..<size { centre[place] += mean[place] / Float(means.count) } }
+        let centre = meanRow(Array(means.joined()), size: size)
         // The median is robust against a single distant clip.
         let distances = means.map { mean in zip(mean, centre).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
         }

@@ -104,8 +104,7 @@ private struct DeviceModel: Sendable {
     private var path: String { folder + "/network.onnx" }
 
     init(
-        _ recipe: ExtractionRecipe, _ source: any ParameterSource, batch: Int,
-        _ operators: ModelWriter.CustomOperators
+        _ recipe: ExtractionRecipe, _ source: any ParameterSource, batch: Int, _ operators: ModelWriter.CustomOperators
     ) throws {
         let graph = try recipe.graph(source)
         let encoder = NetworkWriter.Encoder(

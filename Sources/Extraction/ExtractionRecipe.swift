@@ -185,6 +185,8 @@ package enum RecipeError: LocalizedError, Equatable {
     case invalid(InvalidValue)
     case otherShape(recipe: String, network: [Int], stored: [Int])
     case missingModel(digest: String)
+    /// `user`: what was computed with the recipe's weights, such as `runs/a was trained`.
+    case otherWeights(file: String, user: String)
     case otherNumerics(weights: String, own: Numerics, wanted: Numerics)
     case severalNetworks(String)
     case seesOneFrame(String)
@@ -203,6 +205,8 @@ package enum RecipeError: LocalizedError, Equatable {
         case .missingModel(let digest):
             "The features come from the ONNX model with the digest \(digest.prefix(12))…, which is not loaded. Name "
                 + "its file with --weights."
+        case .otherWeights(let file, let user):
+            "\(file) does not hold the weights that \(user) with. Name the right file with --weights."
         case .otherNumerics(let weights, let own, let wanted):
             "\(weights) has weights for the numerics \(own.rawValue), but `extract.numerics` is "
                 + "\(wanted.rawValue). Leave the key out: it follows the weights."

@@ -1,5 +1,7 @@
 import Datasets
+import Digests
 import FeatureCache
+import Foundation
 import Inference
 import NeuralNetwork
 import Threads
@@ -115,12 +117,8 @@ extension Extractor {
     private func samples(_ recipe: ExtractionRecipe, of clips: [Clip], ofEach frames: Int) throws -> [[UInt8]] {
         let root = dataset.root
         @Sendable func sampled(_ place: Int) -> Result<[[UInt8]], VideoError> {
-            do {
-                return .success(try Self.samples(recipe, root + "/" + clips[place].path, frames))
-            } catch {
-                return .failure(
-                    error as? VideoError ?? .unreadable(path: clips[place].path, reason: error.localizedDescription))
-            }
+            let path = clips[place].path
+            return Result { try Self.samples(recipe, root + "/" + path, frames) }.mapError { VideoError($0, of: path) }
         }
         // Clips that cannot be decoded are replaced by their neighbours.
         let order = Self.spread(clips.count, into: Self.calibrationClips)
@@ -155,8 +153,42 @@ extension Extractor {
 
     /// All indices below `count`, those in the middle of `parts` equal parts first.
     static func spread(_ count: Int, into parts: Int) -> [Int] {
-        let first = (0..<min(count, parts)).map { (2 * $0 + 1) * count / (2 * min(count, parts)) }
+        let first = (0..<count).spread(parts)
         let chosen = Set(first)
         return first + (0..<count).filter { !chosen.contains($0) }
+    }
+}
+
+/// Cache of int8 calibrations in the user's cache folder, by recipe and images: `extract` reuses what `--check`
+/// determined. Disabled together with the tuning cache (`KernelTuning.standard`).
+struct CalibrationStore {
+    private let path: String
+
+    init(_ recipe: ExtractionRecipe, _ images: [[UInt8]]) {
+        var digest = Digest()
+        // Part of the key; a new algorithm needs another text.
+        digest.update(Data("by chance".utf8))
+        digest.update(Data(recipe.undecided.json.utf8))
+        for image in images { digest.update(image) }
+        path = UserCache.folder + "/ranges/\(digest.hex()).json"
+    }
+
+    struct Ranges: Codable {
+        let calibration: Calibration
+        /// Speed-up over `f32`.
+        let speed: Double?
+    }
+
+    var ranges: Ranges? {
+        if KernelTuning.standard == nil { return nil }
+        return UserCache.contents(path).flatMap { try? JSONDecoder().decode(Ranges.self, from: $0) }
+    }
+
+    /// A failure is ignored: calibration is then repeated.
+    func keep(_ ranges: Ranges) {
+        if KernelTuning.standard == nil { return }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        if let data = try? encoder.encode(ranges) { UserCache.write(data, to: path) }
     }
 }

@@ -80,6 +80,12 @@ package struct LoadedWeights: Sendable {
         return digests.count == 1 ? digests[0] : hexDigest(Data(digests.joined().utf8))
     }
 
+    /// Checks that these are the weights of a stored recipe. `file`, `user`: for the error, see
+    /// `RecipeError.otherWeights`, which is thrown.
+    package func requireDigest(of recipe: ExtractionRecipe, file: String, user: String) throws {
+        guard digest ?? "random" == recipe.weights else { throw RecipeError.otherWeights(file: file, user: user) }
+    }
+
     /// - Throws: `WeightsError.mismatch`, with a guess of the file's network.
     package func validate(for parameters: [Graph.Parameter]) throws {
         guard let file else { return }

@@ -63,7 +63,7 @@ extension Chart {
         let (labels, count) = (metrics.labels.map { Chart.short($0) }, metrics.labels.count)
         let largest = Double(metrics.confusion.joined().max() ?? 1)
         var cells: [[Double?]] = []
-        var texts = (dark: [[Double?]](), light: [[Double?]]())
+        var texts = CellTexts()
         for (row, counts) in metrics.confusion.enumerated() {
             let total = Double(max(1, counts.reduce(0, +)))
             for (column, number) in counts.enumerated() {
@@ -71,28 +71,16 @@ extension Chart {
                 cells.append([Double(column), Double(row), 37, 99, 235, (255 * share.squareRoot()).rounded()])
                 guard number > 0 else { continue }
                 let text = isNormalized ? (100 * Double(number) / total).rounded() : Double(number)
-                if share > 0.35 {
-                    texts.light.append([Double(column), Double(row), text])
-                } else {
-                    texts.dark.append([Double(column), Double(row), text])
-                }
+                texts.append([Double(column), Double(row), text], isLight: share > 0.35)
             }
         }
         let cell = max(10, min(44, 760 / count))
         let letters = (labels.map(\.count).max() ?? 0) * 6 * min(12, max(8, cell)) / 11 + 40
         let font = count > 30 ? 9 : 12
-        var plots = ["$cells using 1:2:3:4:5:6 with rgbalpha"]
-        if count <= 30 {
-            for (name, rows, color) in [("dark", texts.dark, "black"), ("light", texts.light, "#ffffff")]
-            where !rows.isEmpty {
-                plots.append(
-                    "$\(name) using 1:2:(sprintf('%d', $3)) with labels textcolor rgb '\(color)' font ',\(font)'")
-            }
-        }
+        let plots =
+            ["$cells using 1:2:3:4:5:6 with rgbalpha"] + (count <= 30 ? texts.plots("%d", " font ',\(font)'") : [])
         let script =
-            data("cells", cells) + (texts.dark.isEmpty ? "" : data("dark", texts.dark))
-            + (texts.light.isEmpty ? "" : data("light", texts.light))
-            + "unset grid\nset border 15\nset xrange [-0.5:\(Double(count) - 0.5)]\n"
+            data("cells", cells) + texts.data + "unset grid\nset border 15\nset xrange [-0.5:\(Double(count) - 0.5)]\n"
             + "set yrange [\(Double(count) - 0.5):-0.5]\nset xlabel 'predicted'\nset ylabel 'true'\nset size noratio\n"
             + tics("x", labels, "rotate by 90 right") + tics("y", labels) + "plot " + plots.joined(separator: ", ")
         return Chart(
@@ -191,6 +179,26 @@ extension Chart {
 
     static func height(of rows: Int) -> Int { rows * (rows > 30 ? 13 : 20) + 84 }
     static func font(_ rows: Int) -> Int { rows > 30 ? 10 : 12 }
+}
+
+/// Numbers in the cells of a matrix, light ones on dark cells.
+struct CellTexts {
+    private var dark: [[Double?]] = [], light: [[Double?]] = []
+    private var blocks: [(name: String, rows: [[Double?]], color: String)] {
+        [("dark", dark, "black"), ("light", light, "#ffffff")].filter { !$0.1.isEmpty }
+    }
+
+    mutating func append(_ text: [Double?], isLight: Bool) {
+        if isLight { light.append(text) } else { dark.append(text) }
+    }
+
+    var data: String { blocks.map { Chart.data($0.name, $0.rows) }.joined() }
+
+    func plots(_ format: String, _ options: String = "") -> [String] {
+        blocks.map {
+            "$\($0.name) using 1:2:(sprintf('\(format)', $3)) with labels textcolor rgb '\($0.color)'" + options
+        }
+    }
 }
 
 struct ClassFigures {

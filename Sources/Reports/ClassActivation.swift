@@ -26,10 +26,9 @@ package struct ClassActivation: Sendable {
     }
 
     package func spread(_ count: Int) -> ClassActivation {
-        guard frames.count > count else { return self }
-        return ClassActivation(
+        ClassActivation(
             video: video, label: label, probability: probability, height: height, width: width,
-            frames: (0..<count).map { frames[(2 * $0 + 1) * frames.count / (2 * count)] })
+            frames: frames.spread(count))
     }
 
     private var largest: Float {

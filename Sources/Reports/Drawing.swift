@@ -46,21 +46,6 @@ extension RGBImage {
             pixels[place + channel] = UInt8(max(0, min(255, old + opacity * (Float(color[channel]) - old) + 0.5)))
         }
     }
-
-    /// Bilinear interpolation with half-pixel centres.
-    package func resized(width newWidth: Int, height newHeight: Int) -> RGBImage {
-        if newWidth == width && newHeight == height { return self }
-        let planes = (0..<3).map { channel in
-            upsampled(
-                stride(from: channel, to: pixels.count, by: 3).map { Float(pixels[$0]) }, height: height, width: width,
-                to: (newHeight, newWidth))
-        }
-        var result = [UInt8](repeating: 0, count: newWidth * newHeight * 3)
-        for channel in 0..<3 {
-            for (index, value) in planes[channel].enumerated() { result[index * 3 + channel] = UInt8(value + 0.5) }
-        }
-        return RGBImage(width: newWidth, height: newHeight, pixels: result)
-    }
 }
 
 /// Resizes a map `[height, width]` bilinearly with half-pixel centres (PyTorch's `interpolate(align_corners=False)`).

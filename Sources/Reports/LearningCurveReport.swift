@@ -47,7 +47,7 @@ package struct LearningCurveReport: Report {
             table.append([
                 grouped(Int(point.clips.rounded())),
                 point.accuracy.map { percent($0) + (point.diverged > 0 ? " (\(point.diverged) diverged)" : "") }
-                    ?? "diverged", point.interval.map { "\(percent($0.lower)) to \(percent($0.upper))" } ?? "–",
+                    ?? "diverged", point.interval.map(percent) ?? "–",
                 point.deviation.map { "± " + percent($0) } ?? "–",
             ])
         }

@@ -36,7 +36,7 @@ package struct OfficialSplitsReport: Report {
         for part in parts {
             table.append([
                 "\(part.split)", grouped(part.clips), percent(part.accuracy),
-                "\(percent(part.interval.lower)) to \(percent(part.interval.upper))", percent(part.top5),
+                percent(part.interval), percent(part.top5),
             ])
         }
         let (mean, standardDeviation) = Statistics.meanAndStandardDeviation(parts.map(\.accuracy))

@@ -61,9 +61,7 @@ extension RunReport {
 
     private var tiles: [Page.Tile] {
         var tiles = [
-            Page.Tile(
-                name: accuracyName, value: percent(metrics.accuracy),
-                detail: "95 %: \(percent(interval.lower)) to \(percent(interval.upper))")
+            Page.Tile(name: accuracyName, value: percent(metrics.accuracy), detail: "95 %: \(percent(interval))")
         ]
         if metrics.labels.count > 5 { tiles.append(Page.Tile(name: "top-5", value: percent(metrics.accuracy(top: 5)))) }
         tiles += [

@@ -54,14 +54,7 @@ extension FrameStrip {
                 // For a long moment every second frame is enough.
                 if all.count > 64 * limit { all = stride(from: 0, to: all.count, by: 2).map { all[$0] } }
             }
-            let chosen = all.count <= limit ? all : (0..<limit).map { all[(2 * $0 + 1) * all.count / (2 * limit)] }
-            self.init(
-                frames: try chosen.map { frame in
-                    let jpeg = try RGBImage(frame).encoded(as: .jpeg(quality: 5))
-                    return ClipView.Frame(
-                        uri: "data:image/jpeg;base64," + jpeg.base64EncodedString(),
-                        time: decimal(frame.time, 2) + " s", weight: nil)
-                }, problem: nil)
+            self.init(frames: try all.spread(limit).map { try ClipView.Frame($0, weight: nil) }, problem: nil)
         } catch { self.init(frames: [], problem: "No frames: \(error.localizedDescription)") }
     }
 }

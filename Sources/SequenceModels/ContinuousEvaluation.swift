@@ -39,11 +39,6 @@ package struct ContinuousEvaluation: Sendable, Encodable {
 
     package var accuracy: Double { Double(correct) / Double(max(1, windows)) }
 
-    enum CodingKeys: String, CodingKey {
-        case labels, window, windows, correct, strips
-        case byFirstAction = "by_first_action"
-    }
-
     /// Number of sequences that are kept.
     fileprivate static let shown = 4
 

@@ -26,11 +26,7 @@ package struct ScoreMetrics: Sendable, Equatable {
             package let falsePositives, truePositives: Double
         }
 
-        enum CodingKeys: String, CodingKey {
-            case positive, area, threshold
-            case truePositives = "true_positives"
-            case falsePositives = "false_positives"
-        }
+        enum CodingKeys: String, CodingKey { case positive, area, threshold, truePositives, falsePositives }
     }
 
     /// Over classes that have clips.

@@ -9,15 +9,22 @@ final class Encoder {
     private let packet = Packet()
     private let path: String
 
-    /// The first of the named encoders that is available and can be opened. `configure`: sets size, format, time base
-    /// and quality. Throws `VideoError.writing`.
-    init(_ names: [String], path: String, _ configure: (UnsafeMutablePointer<AVCodecContext>) -> Void) throws {
+    /// The first of the named encoders that is available and can be opened. `configure`: sets time base and quality.
+    /// Throws `VideoError.writing`.
+    init(
+        _ names: [String], path: String, width: Int, height: Int, format: AVPixelFormat,
+        _ configure: (UnsafeMutablePointer<AVCodecContext>) -> Void
+    ) throws {
         LibAV.prepare()
         self.path = path
         for name in names {
             guard let codec = avcodec_find_encoder_by_name(name), let context = avcodec_alloc_context3(codec) else {
                 continue
             }
+            context.pointee.width = Int32(width)
+            context.pointee.height = Int32(height)
+            context.pointee.pix_fmt = format
+            context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
             configure(context)
             if avcodec_open2(context, codec, nil) >= 0 {
                 self.context = context
@@ -37,17 +44,19 @@ final class Encoder {
 
     /// Encodes a frame, or flushes the encoder if it is nil, and passes on the packets.
     func encode(_ frame: Frame?, _ consume: (Packet) throws -> Void) throws {
-        try check(avcodec_send_frame(context, frame?.pointer))
+        try VideoError.check(avcodec_send_frame(context, frame?.pointer), writing: path)
         while true {
             let status = avcodec_receive_packet(context, packet.pointer)
             if status == zt_error_again() || status == zt_error_end_of_file() { return }
-            try check(status)
+            try VideoError.check(status, writing: path)
             try consume(packet)
         }
     }
+}
 
-    private func check(_ status: Int32) throws {
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+extension VideoError {
+    fileprivate static func check(_ status: Int32, writing path: String) throws {
+        if status < 0 { throw VideoError.writing(path: path, reason: reason(status)) }
     }
 }
 
@@ -76,8 +85,7 @@ final class Converter {
         frame.pointer.pointee.width = Int32(width)
         frame.pointer.pointee.height = Int32(height)
         frame.pointer.pointee.format = format.rawValue
-        let status = av_frame_get_buffer(frame.pointer, 0)
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+        try VideoError.check(av_frame_get_buffer(frame.pointer, 0), writing: path)
     }
 
     deinit { sws_freeContext(context) }
@@ -85,8 +93,7 @@ final class Converter {
     /// The result is valid until the next call.
     func frame(_ pixels: [UInt8]) throws -> Frame {
         precondition(pixels.count == width * height * 3)
-        let status = av_frame_make_writable(frame.pointer)
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+        try VideoError.check(av_frame_make_writable(frame.pointer), writing: path)
         pixels.withUnsafeBufferPointer { buffer in
             let fields = frame.pointer.pointee
             let source: [UnsafePointer<UInt8>?] = [buffer.baseAddress, nil, nil, nil]
@@ -152,7 +159,5 @@ final class OutputFile {
         isFinished = true
     }
 
-    private func check(_ status: Int32) throws {
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
-    }
+    private func check(_ status: Int32) throws { try VideoError.check(status, writing: path) }
 }

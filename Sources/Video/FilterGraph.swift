@@ -37,8 +37,11 @@ final class FilterGraph {
         try check(avfilter_link(from, 0, to, input), "link")
     }
 
-    /// Must be called after all filters are linked.
-    func configure() throws { try check(avfilter_graph_config(graph, nil), "graph") }
+    /// Connects a chain of filters, and configures the graph; other filters must be connected before.
+    func configure(_ chain: Filter...) throws {
+        for (from, to) in zip(chain, chain.dropFirst()) { try connect(from, to) }
+        try check(avfilter_graph_config(graph, nil), "graph")
+    }
 
     /// Sends a frame to a source; nil signals the end.
     func send(_ frame: Frame?, to source: Filter) throws {

@@ -44,7 +44,9 @@ final class FrameScaler {
             pixels = try scaled(frame, crop, to: stored, filter)
         }
         pixels = orientation.applied(to: pixels, width: stored.width, height: stored.height)
-        if isMirrored { pixels = mirrored(pixels, width: size.width) }
+        if isMirrored {
+            pixels = Orientation(flipsX: true).applied(to: pixels, width: size.width, height: size.height)
+        }
         return VideoFrame(index: index, time: time, width: size.width, height: size.height, pixels: pixels)
     }
 

@@ -28,22 +28,16 @@ package final class GIFWriter {
             let painter = try graph.add(
                 "paletteuse", ["dither": "bayer", "bayer_scale": "4", "diff_mode": "rectangle"])
             sink = try graph.add("buffersink")
-            try graph.connect(source, painter)
             try graph.connect(colors, painter, input: 1)
-            try graph.connect(painter, sink)
-            try graph.configure()
+            try graph.configure(source, painter, sink)
             palette.pointer.pointee.pts = 0
             try graph.send(palette, to: colors)
             try graph.send(nil, to: colors)
         } catch let error as FilterError {
             throw VideoError.writing(path: path, reason: "\(error.filter): \(error.reason)")
         }
-        let encoder = try Encoder(["gif"], path: path) { context in
-            context.pointee.width = Int32(width)
-            context.pointee.height = Int32(height)
-            context.pointee.pix_fmt = AV_PIX_FMT_PAL8
-            context.pointee.time_base = AVRational(num: 1, den: 100)
-            context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
+        let encoder = try Encoder(["gif"], path: path, width: width, height: height, format: AV_PIX_FMT_PAL8) {
+            $0.pointee.time_base = AVRational(num: 1, den: 100)
         }
         file = try OutputFile(path: path, format: "gif", encoder)
     }
@@ -54,9 +48,7 @@ package final class GIFWriter {
         let source = try graph.source(width: width, height: height)
         let generator = try graph.add("palettegen", ["reserve_transparent": "1"])
         let sink = try graph.add("buffersink")
-        try graph.connect(source, generator)
-        try graph.connect(generator, sink)
-        try graph.configure()
+        try graph.configure(source, generator, sink)
         for (index, pixels) in sample.enumerated() {
             let frame = try converter.frame(pixels)
             frame.pointer.pointee.pts = Int64(index)

@@ -41,12 +41,8 @@ private struct StillEncoder {
 
     init(_ format: RGBImage.Format, width: Int, height: Int) throws {
         let (codec, pixels) = format.isPNG ? ("png", AV_PIX_FMT_RGB24) : ("mjpeg", AV_PIX_FMT_YUVJ420P)
-        encoder = try Encoder([codec], path: "an image") { context in
-            context.pointee.width = Int32(width)
-            context.pointee.height = Int32(height)
-            context.pointee.pix_fmt = pixels
+        encoder = try Encoder([codec], path: "an image", width: width, height: height, format: pixels) { context in
             context.pointee.time_base = AVRational(num: 1, den: 25)
-            context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
             if case .jpeg(let quality) = format {
                 context.pointee.color_range = AVCOL_RANGE_JPEG
                 context.pointee.flags |= AV_CODEC_FLAG_QSCALE

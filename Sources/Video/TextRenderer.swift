@@ -49,10 +49,7 @@ package final class TextRenderer {
         // Full range: in the source's own format black is 16.
         let format = try graph.add("format", ["pix_fmts": "rgb24"])
         let sink = try graph.add("buffersink")
-        try graph.connect(ground, format)
-        try graph.connect(format, writer)
-        try graph.connect(writer, sink)
-        try graph.configure()
+        try graph.configure(ground, format, writer, sink)
         guard try graph.receive(from: sink, into: frame), let pixels = frame.pointer.pointee.data.0 else {
             throw FilterError(filter: "drawtext", reason: "it drew nothing")
         }

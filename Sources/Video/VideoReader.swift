@@ -179,21 +179,31 @@ package final class VideoReader: ClipReader {
         let errors, jumps: Int
     }
 
-    /// Decodes up to the last requested frame, converts requested ones. `jumps`: skips packets that none depends on.
     private func decode(_ requests: [SampleRequest], jumps: Bool) throws -> Sampled {
         let wanted = try requests.map(indices)
+        var frames = requests.map { _ in [VideoFrame]() }
+        let pass = try decode(requests, wanted, jumps: jumps) { frames[$0].append($1) }
+        return Sampled(
+            sampled: frames.map { SampledFrames(frames: $0, decodeErrors: pass.errors) },
+            isWhole: zip(frames, wanted).allSatisfy { $0.count == $1.count }, errors: pass.errors, jumps: pass.jumps)
+    }
+
+    /// Decodes up to the last frame in `wanted`, of each request, and passes requested frames to `body` in order of
+    /// presentation. Unneeded frames to which no other refers are not decoded. `jumps`: whether packets that no wanted
+    /// frame depends on are skipped.
+    private func decode(
+        _ requests: [SampleRequest], _ wanted: [[Int]], jumps: Bool, _ body: (Int, VideoFrame) throws -> Void
+    ) throws -> (errors: Int, jumps: Int) {
         var wanting: [Int: [Int]] = [:]
         for (request, indices) in wanted.enumerated() {
             for index in indices { wanting[index, default: []].append(request) }
         }
         let order = wanting.keys.sorted()
-        if order.isEmpty {
-            let nothing = requests.map { _ in SampledFrames(frames: [], decodeErrors: 0) }
-            return Sampled(sampled: nothing, isWhole: true, errors: 0, jumps: 0)
-        }
+        if order.isEmpty { return (0, 0) }
         let pass = try DecodingPass(InputFile(path: path, limits: limits), frames: table.count)
-        let scalers = requests.map(scaler)
-        var frames = requests.map { _ in [VideoFrame]() }
+        let scalers = requests.map {
+            FrameScaler(path: path, framing: $0.framing, aspect: $0.aspect, container: shape)
+        }
         var (presented, next) = (0, 0)
         if table.timestamps != nil {
             pass.isSkippable = { [table] timestamp in
@@ -206,43 +216,15 @@ package final class VideoReader: ClipReader {
             presented += 1
             guard let index, next < order.count, index >= order[next] else { return .proceed }
             for request in wanting[index] ?? [] {
-                frames[request].append(try scalers[request].frame(frame, index: index, time: table.times[index]))
+                try body(request, scalers[request].frame(frame, index: index, time: table.times[index]))
             }
             while next < order.count, order[next] <= index { next += 1 }
             return next == order.count ? .stop : .jump(entry(next))
         }
-        let isWhole = zip(frames, wanted).allSatisfy { $0.count == $1.count }
-        return Sampled(
-            sampled: frames.map { SampledFrames(frames: $0, decodeErrors: pass.errors) }, isWhole: isWhole,
-            errors: pass.errors, jumps: pass.jumps)
+        return (pass.errors, pass.jumps)
     }
 
-    private func scaler(_ request: SampleRequest) -> FrameScaler {
-        FrameScaler(path: path, framing: request.framing, aspect: request.aspect, container: shape)
-    }
-
-    /// Frames come in order of presentation; unneeded frames to which no other refers are not decoded.
     package func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
-        let indices = try requests.map { Set(try self.indices($0)) }
-        let wanted = indices.reduce(into: Set()) { $0.formUnion($1) }.sorted()
-        guard !wanted.isEmpty else { return 0 }
-        let pass = try DecodingPass(InputFile(path: path, limits: limits), frames: table.count)
-        let scalers = requests.map(scaler)
-        var (presented, next) = (0, 0)
-        let isWanted = Set(wanted).contains
-        if table.timestamps != nil {
-            pass.isSkippable = { [table] in table.index(of: $0, counted: 0).map { !isWanted($0) } ?? false }
-        }
-        try pass.run { frame in
-            let index = table.index(of: frame.timestamp, counted: presented)
-            presented += 1
-            guard let index, index >= wanted[next] else { return .proceed }
-            for place in requests.indices where index == wanted[next] && indices[place].contains(index) {
-                try body(place, scalers[place].frame(frame, index: index, time: table.times[index]))
-            }
-            while next < wanted.count, wanted[next] <= index { next += 1 }
-            return next == wanted.count ? .stop : .proceed
-        }
-        return pass.errors
+        try decode(requests, requests.map(indices), jumps: false, body).errors
     }
 }

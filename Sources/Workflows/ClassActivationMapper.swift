@@ -23,7 +23,7 @@ package final class ClassActivationMapper {
     private static let side = 224
 
     /// - `weights`: the backbone's weight file, if it is not at the run's path.
-    /// - Throws: `SequenceError`, `WeightsError`, `PredictorError`.
+    /// - Throws: `SequenceError`, `WeightsError`, `PlanError`.
     package init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         let recipe = run.recipe

@@ -110,9 +110,9 @@ package struct CollectionReportBuilder: Sendable {
     ) throws -> Findings {
         let all = clips.examples.flatMap { example in
             example.views[0].frames.map { frame in
-                FeatureSet.Example(
-                    videoID: example.videoID, path: example.path, label: example.label, split: example.split,
-                    group: example.group, views: [frame])
+                var example = example
+                example.views = [frame]
+                return example
             }
         }
         let count = min(all.count, Self.frames)

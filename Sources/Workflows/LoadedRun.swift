@@ -11,15 +11,12 @@ struct LoadedNetwork: Sendable {
     private let name: String
 
     /// `name`: of the weight file, unless weights are random. `run`: the run that uses its features. Throws
-    /// `RecipeError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
+    /// `RecipeError`, `WeightsError`.
     init(_ recipe: ExtractionRecipe, weights name: String, run: String) throws {
         (self.recipe, self.name) = (recipe, name)
-        let isRandom = recipe.weights == "random"
         weights = try LoadedWeights(of: recipe, file: name)
         try weights.validate(for: graph().parameters(for: recipe.tap))
-        guard isRandom || weights.digest == recipe.weights else {
-            throw PredictorError.otherWeights(file: name, run: run)
-        }
+        try weights.requireDigest(of: recipe, file: name, user: "\(run) was trained")
     }
 
     /// - Throws: `RecipeError`.
@@ -47,7 +44,7 @@ struct LoadedRun: Sendable {
 
     /// `path`: the backbone's weight file, if it is not at the run's path; of several networks, their files separated
     /// by ` + `. `allowsSeveral`: whether the run may use concatenated features. Throws `SequenceError`, `RecipeError`,
-    /// `WeightsError`; `PredictorError` if the weights differ from the run's, or the head's input from the features.
+    /// `WeightsError`; `PredictorError` if the head's input differs from the features.
     init(_ directory: RunDirectory, weights path: String?, allowsSeveral: Bool = false) throws {
         (head, configuration) = try directory.load()
         recipe = try ExtractionRecipe(json: configuration.recipe)
@@ -55,7 +52,9 @@ struct LoadedRun: Sendable {
         let recipes = recipe.joined ?? [recipe]
         let all = path ?? configuration.weights
         let names = recipe.joined == nil ? [all] : all.components(separatedBy: FeatureJoin.separator)
-        guard names.count == recipes.count else { throw PredictorError.otherWeights(file: all, run: directory.path) }
+        guard names.count == recipes.count else {
+            throw RecipeError.otherWeights(file: all, user: "\(directory.path) was trained")
+        }
         networks = try zip(recipes, names).map { try LoadedNetwork($0, weights: $1, run: directory.path) }
         let shapes = try networks.map { try $0.graph().featureShape(of: $0.recipe.tap) }
         let shape = shapes.count == 1 ? shapes[0] : [shapes.compactMap { $0.checkedProduct() }.reduce(0, +)]

@@ -12,7 +12,7 @@ package struct ModelExport {
     private let directory: RunDirectory
 
     /// - `weights`: the backbone's weight file, if it is not at the run's path.
-    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
+    /// - Throws: `SequenceError`, `WeightsError`; `RecipeError` if the weights differ from the run's.
     package init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         self.directory = directory

@@ -46,7 +46,7 @@ package final class Predictor {
 
     /// - `weights`: the backbone's weight file, if it is not at the run's path.
     /// - `isEnsemble`: whether the models of all folds are averaged instead of using the final one.
-    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
+    /// - Throws: `SequenceError`, `WeightsError`; `RecipeError` if the weights differ from the run's.
     package init(_ directory: RunDirectory, weights path: String? = nil, isEnsemble: Bool = false) throws {
         let run = try LoadedRun(directory, weights: path, allowsSeveral: true)
         (head, recipe) = (run.head, run.recipe)
@@ -57,8 +57,7 @@ package final class Predictor {
         }
         sizes = try run.networks.map { try $0.graph().featureShape(of: $0.recipe.tap).reduce(1, *) }
         extractor = try FeatureExtractor(
-            run.networks.map { ($0.recipe, $0.weights.packed) },
-            threads: ProcessInfo.processInfo.activeProcessorCount)
+            run.networks.map { ($0.recipe, $0.weights.packed) }, threads: ProcessInfo.processInfo.activeProcessorCount)
         warnings = run.warnings
     }
 
@@ -103,7 +102,6 @@ package final class Predictor {
 }
 
 package enum PredictorError: LocalizedError, Equatable {
-    case otherWeights(file: String, run: String)
     case unknownRate(run: String)
     case ownClock(run: String)
     case unknownLabel(String, available: [String])
@@ -111,8 +109,6 @@ package enum PredictorError: LocalizedError, Equatable {
 
     package var errorDescription: String? {
         switch self {
-        case .otherWeights(let file, let run):
-            "\(file) does not hold the weights that \(run) was trained with. Name the right file with --weights."
         case .otherShape(let run, let network, let head):
             "The head of \(run) reads features of shape \(head), but the backbone of its recipe computes \(network): "
                 + "the run's config.json was changed. Train it again with `zoetrope sequence`."

@@ -22,8 +22,7 @@ struct Explore: ParsableCommand {
         name: .customLong("run"),
         help: ArgumentHelp(
             "A run whose held-out predictions check the labels; preferably one trained with --folds.",
-            valueName: "folder"))
-    var directory: String?
+            valueName: "folder")) var directory: String?
 
     @Option(help: ArgumentHelp("The HTML file to write.", valueName: "file")) var output = "explore.html"
 

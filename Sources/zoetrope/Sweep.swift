@@ -29,8 +29,7 @@ struct Sweep: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Nested cross-validation with this many folds: select inside the training folds and report the accuracy of "
-                + "the outer folds; no run is kept.", valueName: "parts"))
-    var folds: Int?
+                + "the outer folds; no run is kept.", valueName: "parts")) var folds: Int?
 
     @OptionGroup var format: JSONOption
 
@@ -109,8 +108,7 @@ struct Sweep: ParsableCommand {
             \(lines: table.text)
 
             Accuracy of this selection on held-out clips: \(percent(nested.result.metrics.accuracy)) (95 %: \
-            \(percent(nested.result.interval.lower)) to \(percent(nested.result.interval.upper))), \(percent(mean)) ± \
-            \(percent(standardDeviation ?? 0)) over the folds.
+            \(percent(nested.result.interval))), \(percent(mean)) ± \(percent(standardDeviation ?? 0)) over the folds.
             """)
     }
 
@@ -141,13 +139,7 @@ struct Sweep: ParsableCommand {
 
     private func page(_ plan: SweepPlan, _ result: SweepRun.Result) throws -> SweepReport {
         SweepReport(
-            name: plan.points[0].pipeline.name, keys: plan.keys,
-            points: result.outcomes.map {
-                SweepReport.Point(
-                    name: $0.name, values: $0.values, validationAccuracy: $0.validationAccuracy,
-                    testAccuracy: $0.testAccuracy, diverged: $0.diverged)
-            },
-            best: result.best?.name,
+            name: plan.points[0].pipeline.name, keys: plan.keys, points: result.outcomes, best: result.best?.name,
             comparison: try compared(result).map { try ComparisonReport($0, cache: cache.path) })
     }
 

@@ -21,8 +21,7 @@ struct TrainSequence: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Cross-validate with this many folds on all clips but the test part; the model that is kept is trained on "
-                + "all folds.", valueName: "parts"))
-    var folds: Int?
+                + "all folds.", valueName: "parts")) var folds: Int?
 
     @Option(
         help: ArgumentHelp(

@@ -14,8 +14,7 @@ struct ZoetropeCommand: ParsableCommand {
 
             Exit codes: 0 done, 1 failed or could not be printed, 2 bad configuration, 3 done but some videos failed or training diverged, 64 bad usage, \
             130 interrupted.
-            """,
-        version: version,
+            """, version: version,
         subcommands: [
             Extract.self, TrainSequence.self, FineTune.self, Sweep.self, LearningCurveCommand.self, Evaluate.self,
             Compare.self, Runs.self, Predict.self, Classify.self, ActivationMaps.self, Export.self, Cache.self,

@@ -79,9 +79,7 @@ import Testing
                 """
             let c = "six \"seven\" \\"
             """#
-        let expected = [
-            "one \u{0} three", "two", "\n    four \\\n    \"five\"\n    ", "six \\\"seven\\\" \\\\",
-        ]
+        let expected = ["one \u{0} three", "two", "\n    four \\\n    \"five\"\n    ", "six \\\"seven\\\" \\\\"]
         #expect(Set(Self.literals(code)) == Set(expected), "\(Self.literals(code))")
     }
 

@@ -184,8 +184,7 @@ import Testing
             let expected = try search.moments(query, where: condition, count: 20)
             #expect(try fast.moments(query, where: condition, count: 20) == expected)
             #expect(
-                try fast.clips(query, where: condition, count: 4)
-                    == search.clips(query, where: condition, count: 4))
+                try fast.clips(query, where: condition, count: 4) == search.clips(query, where: condition, count: 4))
         }
         #expect(throws: ScanError.self) { try fast.clips(query, where: "labl = 1", count: 1) }
         #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) != nil)

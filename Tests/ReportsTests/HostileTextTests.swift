@@ -125,8 +125,7 @@ import TestSupport
         #expect(ContinuousClock.now - begin < .seconds(20))
     }
 
-    @Test("gnuplot runs without the user's environment variables, in an empty working folder") func environment()
-        throws
+    @Test("gnuplot runs without the user's environment variables, in an empty working folder") func environment() throws
     {
         let scratch = ScratchFolder()
         let program = try scratch.program("gnuplot", "ls -A >&2\nenv >&2\n")

@@ -46,8 +46,7 @@ import Testing
         #expect(!limits.allows(width: 8192, height: 8192, frames: .max, bytes: .max))
     }
 
-    @Test(
-        "windows over frames years apart are rejected before allocation; other samplings use the existing frames")
+    @Test("windows over frames years apart are rejected before allocation; other samplings use the existing frames")
     func years() throws {
         var data = TinyClip.numbered(1, frames: 4)
         let (header, slow) = ("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n", "YUV4MPEG2 W24 H16 F1:30000000 Ip A1:1 C444\n")

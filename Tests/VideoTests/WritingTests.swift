@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test("a video has all frames at the requested rate", arguments: [MovieWriter.Codec.h264, .mpeg4(quantizer: 2)])
-    func film(codec: MovieWriter.Codec) throws {
+    func video(codec: MovieWriter.Codec) throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/a.mp4"
         let writer = try MovieWriter(path: path, width: 64, height: 48, frameRate: 29.97, codec: codec)

@@ -177,8 +177,7 @@ import Testing
             ("extract.weights=[a.pth, b.pth, c.pth]", "`extract.weights` lists 3, but `extract.backbone` lists 2"),
             ("extract.backbone=[resnet18, resnet18]", "contains a duplicate"),
             ("extract.backbone=[resnet18, resnet19]", "did you mean `resnet18`?"),
-            ("extract.backbone=[]", "a name or a list of names"),
-            ("extract.image_size=64", "from 75"),
+            ("extract.backbone=[]", "a name or a list of names"), ("extract.image_size=64", "from 75"),
             ("sequence.backbone=vgg16", "it must be one of resnet18, inceptionv3"),
             ("extract.numerics=keras", "cannot be `keras` for resnet18"),
         ] {
