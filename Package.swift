@@ -143,7 +143,7 @@ let package = Package(
             dependencies: [
                 "Inference", "NeuralNetwork", "ONNX", "Backbones", "Datasets", "Video", "FeatureCache", "Extraction",
                 "SequenceModels", "Exploration", "Tokenizers", "Language", "Reports", "PipelineFile", "Workflows",
-                "Digests",
+                "Digests", "TestSupport",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             path: "Tests/Fuzzing", exclude: ["Seeds"]),

@@ -45,7 +45,7 @@ extension ImportedNetwork {
         }
         if let (scale, offset) = normalization {
             let own = InputConvention(
-                mean: zip(scale, offset).map { -$1 / $0 / 255 }, deviation: scale.map { 1 / (255 * $0) },
+                mean: zip(scale, offset).map { -$1 / $0 / 255 }, standardDeviation: scale.map { 1 / (255 * $0) },
                 isBlueFirst: isBlueFirst)
             if own.isPossible { return own }
         }

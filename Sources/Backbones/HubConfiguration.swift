@@ -74,11 +74,13 @@ struct HubConfiguration {
         return isQuick ? [.openai] : [.openCLIP]
     }
 
-    private static func convention(_ mean: Any?, _ deviation: Any?) -> InputConvention? {
-        guard let mean = numbers(mean), let deviation = numbers(deviation), deviation.allSatisfy({ $0 > 0 }) else {
+    private static func convention(_ mean: Any?, _ standardDeviation: Any?) -> InputConvention? {
+        guard let mean = numbers(mean), let standardDeviation = numbers(standardDeviation),
+            standardDeviation.allSatisfy({ $0 > 0 })
+        else {
             return nil
         }
-        let convention = InputConvention(mean: mean, deviation: deviation)
+        let convention = InputConvention(mean: mean, standardDeviation: standardDeviation)
         return convention.isPossible ? convention : nil
     }
 

@@ -106,8 +106,8 @@ package struct KerasWeights: Checkpoint {
         else { return nil }
         // `mean` comes before `variance`, and 0 before 1.
         let (mean, variance) = (try file.values(of: variables[0]), try file.values(of: variables[1]))
-        let isPublished = zip(variance, InputConvention.imageNet.deviation).allSatisfy { abs($0 - $1) < 1e-3 }
-        return InputConvention(mean: mean, deviation: isPublished ? variance : variance.map { $0.squareRoot() })
+        let isPublished = zip(variance, InputConvention.imageNet.standardDeviation).allSatisfy { abs($0 - $1) < 1e-3 }
+        return InputConvention(mean: mean, standardDeviation: isPublished ? variance : variance.map { $0.squareRoot() })
     }
 }
 

@@ -82,11 +82,11 @@ extension Backbone {
 
 extension InputConvention {
     /// Values from 0 to 1: value / 255.
-    static let unit = InputConvention(mean: [0, 0, 0], deviation: [1, 1, 1])
+    static let unit = InputConvention(mean: [0, 0, 0], standardDeviation: [1, 1, 1])
 
     /// Of torchvision's VGG-16 for SSD: 255 · (value − mean), RGB.
     static let ssdVGG = InputConvention(
-        mean: [0.48235, 0.45882, 0.40784], deviation: [Float](repeating: 1 / 255, count: 3))
+        mean: [0.48235, 0.45882, 0.40784], standardDeviation: [Float](repeating: 1 / 255, count: 3))
 
     /// The named conventions of `extract.input`.
     package static let named: [String: InputConvention] = [
@@ -97,7 +97,7 @@ extension InputConvention {
     package var text: String {
         if let name = Self.named.first(where: { $0.value == self })?.key { return name }
         func list(_ values: [Float]) -> String { "[" + values.map(Self.decimal).joined(separator: ", ") + "]" }
-        return "{mean: \(list(mean)), deviation: \(list(deviation))\(isBlueFirst ? ", blue_first: true" : "")"
+        return "{mean: \(list(mean)), deviation: \(list(standardDeviation))\(isBlueFirst ? ", blue_first: true" : "")"
             + (isDifference == true ? ", difference: true}" : "}")
     }
 

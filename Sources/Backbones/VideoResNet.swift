@@ -38,14 +38,14 @@ struct VideoResNet: Sendable {
     }
 
     private func stem(_ builder: inout GraphBuilder, _ input: Graph.NodeID) -> Graph.NodeID {
-        let picture = Window(kernel: Extent(7), stride: Extent(2), padding: Extent(3))
+        let spatial = Window(kernel: Extent(7), stride: Extent(2), padding: Extent(3))
         if variant == .r2plus1d {
-            var x = builder.unit("stem.0", "stem.1", input, 45, picture)
+            var x = builder.unit("stem.0", "stem.1", input, 45, spatial)
             x = builder.activation(.relu, x)
             x = builder.unit("stem.3", "stem.4", x, 64, .overTime())
             return builder.activation(.relu, x)
         }
-        let whole = picture.reaching(TimeWindow(kernel: 3, padding: 1))
+        let whole = spatial.reaching(TimeWindow(kernel: 3, padding: 1))
         return builder.activation(.relu, builder.unit("stem.0", "stem.1", input, 64, whole))
     }
 
@@ -76,14 +76,14 @@ struct VideoResNet: Sendable {
         _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, _ channels: Int, middle: Int,
         stage: Int, stride: Int, scale: Float = 1
     ) -> Graph.NodeID {
-        let picture = Window(kernel: Extent(3), stride: Extent(stride), padding: Extent(1))
+        let spatial = Window(kernel: Extent(3), stride: Extent(stride), padding: Extent(1))
         if variant == .r2plus1d {
-            var x = builder.unit("\(name).0.0", "\(name).0.1", input, middle, picture)
+            var x = builder.unit("\(name).0.0", "\(name).0.1", input, middle, spatial)
             x = builder.activation(.relu, x)
             return builder.unit("\(name).0.3", "\(name).1", x, channels, .overTime(stride: stride), scale: scale)
         }
         let time = variant.reachesOverFrames(stage: stage) ? TimeWindow(kernel: 3, stride: stride, padding: 1) : .frame
-        return builder.unit("\(name).0", "\(name).1", input, channels, picture.reaching(time), scale: scale)
+        return builder.unit("\(name).0", "\(name).1", input, channels, spatial.reaching(time), scale: scale)
     }
 }
 

@@ -89,7 +89,7 @@ package struct WeightsTraits: Sendable, Equatable {
             JSONLimits.problem(Data($0.utf8)) == nil
                 ? try? JSONDecoder().decode(InputConvention.self, from: Data($0.utf8)) : nil
         }
-        let isUsable = input.map { $0.mean.count == 3 && $0.deviation.count == 3 } ?? false
+        let isUsable = input.map { $0.mean.count == 3 && $0.standardDeviation.count == 3 } ?? false
         let numerics = (metadata["numerics"] ?? "").split(separator: ",").compactMap { Numerics(rawValue: String($0)) }
         self.init(numerics: numerics, input: isUsable ? input : nil)
         names = metadata["names"].flatMap(TensorNames.init) ?? .settled

@@ -68,8 +68,7 @@ struct CSVLayout {
                 first = first ?? error
                 notes.append(
                     "\(file.path) is not read because it has no labels, so there are no "
-                        + "\(file.split?.rawValue ?? "such") clips"
-                )
+                        + "\(file.split?.rawValue ?? "such") clips")
             }
         }
         if entries.isEmpty, let first { throw first }

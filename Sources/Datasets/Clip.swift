@@ -1,4 +1,5 @@
 import Escaping
+import Video
 
 /// One labelled clip of a data set: a video file, or a folder of images.
 package struct Clip: Sendable, Equatable {
@@ -48,20 +49,14 @@ package struct ClipSample: Sendable, Equatable {
 
     /// The sample, in the order of `clips`.
     package func choose(from clips: [Clip]) -> [Clip] {
-        let labels = Set(Self.spread(Set(clips.map(\.label)).sorted(), classes))
+        let labels = Set(Set(clips.map(\.label)).sorted().spread(classes))
         var paths: Set<String> = []
         for label in labels {
             let own = clips.filter { $0.label == label }.sorted {
                 ($0.split.rawValue, $0.path) < ($1.split.rawValue, $1.path)
             }
-            paths.formUnion(Self.spread(own, clipsPerClass).map(\.path))
+            paths.formUnion(own.spread(clipsPerClass).map(\.path))
         }
         return clips.filter { paths.contains($0.path) }
-    }
-
-    /// The middle element of each of `count` equal parts.
-    private static func spread<Element>(_ elements: [Element], _ count: Int) -> [Element] {
-        guard elements.count > count else { return elements }
-        return (0..<count).map { elements[(2 * $0 + 1) * elements.count / (2 * count)] }
     }
 }

@@ -1,4 +1,3 @@
-import Escaping
 import Foundation
 
 /// Finds the files of a list: below the root, or in folders of their split, of their label, or both. Without an exact
@@ -26,8 +25,7 @@ struct ClipSearch {
     private let identifiers: [String: Int]
     /// Cache of the folders of each split.
     private var splitFolders: [Split: [String]] = [:]
-    /// Number of clips whose file name differs from the list, and an example.
-    private var renamed = 0, example = ""
+    private var renamed = RenamedClips()
 
     init(root: String, names: [Name]) {
         finder = FileFinder(root: root)
@@ -37,9 +35,7 @@ struct ClipSearch {
     }
 
     /// Notes about the files that were found.
-    var notes: [String] {
-        [renamed > 0 ? RenamedClips.note(renamed, example: example) : nil, finder.note].compactMap { $0 }
-    }
+    var notes: [String] { [renamed.note, finder.note].compactMap { $0 } }
 
     /// Path of the clip below the root, or the listed name if it is missing.
     mutating func place(of name: Name, label: String, split: Split?) -> String {
@@ -49,8 +45,7 @@ struct ClipSearch {
             if let found = places.first(where: { Clip.staysInside($0) && finder.exists($0) }) { return found }
         }
         if let found = similar(to: name, label: label, split: split ?? .train) {
-            renamed += found.isRenamed ? 1 : 0
-            if example.isEmpty, found.isRenamed { example = "\(found.path) for \(name.text)" }
+            if found.isRenamed { renamed.add(found.path, for: name.text) }
             return found.path
         }
         return name.candidates.first ?? name.text

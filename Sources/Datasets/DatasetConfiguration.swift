@@ -100,7 +100,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
         let clips = all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path }
         return DatasetListing(
             clips: clips, leftOut: leftOut.sorted { $0.path < $1.path },
-            notes: found.notes + DoubtfulLabels(clips.map(\.label)).notes)
+            notes: found.notes + SuspiciousClassNames(clips.map(\.label)).notes)
     }
 
     package func excludedPaths() throws -> Set<String> {

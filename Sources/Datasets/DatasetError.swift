@@ -120,7 +120,7 @@ package enum DatasetError: LocalizedError, Equatable {
         }
     }
 
-    private static func named(_ names: [String]) -> String {
+    static func named(_ names: [String]) -> String {
         names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
     }
 

@@ -4,20 +4,11 @@ package enum DemoAction: String, CaseIterable, Sendable {
     case grow, shrink, brighten, darken, multiply, thinOut = "thin-out", warmToCool = "warm-to-cool"
     case coolToWarm = "cool-to-warm"
 
-    package var reversed: DemoAction {
-        switch self {
-        case .grow: .shrink
-        case .shrink: .grow
-        case .brighten: .darken
-        case .darken: .brighten
-        case .multiply: .thinOut
-        case .thinOut: .multiply
-        case .warmToCool: .coolToWarm
-        case .coolToWarm: .warmToCool
-        }
-    }
+    /// The cases are listed in pairs, the second of which is the first one backwards.
+    private var place: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 
-    fileprivate var isBackwards: Bool { [.shrink, .darken, .thinOut, .coolToWarm].contains(self) }
+    package var reversed: DemoAction { Self.allCases[place ^ 1] }
+    fileprivate var isBackwards: Bool { place % 2 == 1 }
 }
 
 /// A generated clip: plain dark background, bright objects near the centre, mild noise.

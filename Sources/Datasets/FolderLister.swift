@@ -139,17 +139,11 @@ struct FolderLister {
 
     /// Whether it is a link to an enclosing folder.
     private func isLoop(_ entry: FolderEntry, in folder: String) -> Bool {
-        guard entry.isLink, let target = Self.resolved(full(Self.joined(folder, entry.name))),
-            let own = Self.resolved(full(folder))
+        guard entry.isLink, let target = realPath(full(Self.joined(folder, entry.name))),
+            let own = realPath(full(folder))
         else { return false }
         return own.utf8.elementsEqual(target.utf8)
             || own.hasBytePrefix(target.utf8.last == 0x2F ? target : target + "/")
-    }
-
-    private static func resolved(_ path: String) -> String? {
-        guard let text = realpath(path, nil) else { return nil }
-        defer { free(text) }
-        return String(cString: text)
     }
 
     private func full(_ path: String) -> String { path.isEmpty ? root : root + "/" + path }

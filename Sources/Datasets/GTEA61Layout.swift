@@ -1,4 +1,3 @@
-import Files
 import Video
 
 /// GTEA61 as unpacked by the course kit: `<root>/S1/close_chocolate/1/rgb/rgb0001.png`, one folder of frames per clip.

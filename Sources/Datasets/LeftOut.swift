@@ -107,8 +107,7 @@ package struct DatasetListing: Sendable, Equatable {
             }
             parts.append(
                 "\(files.count) \(files.count == 1 ? "file is" : "files are") left out: "
-                    + "\(reasons.joined(separator: ", "))"
-            )
+                    + "\(reasons.joined(separator: ", "))")
         }
         let classes = emptyClasses.count
         if classes > 0 {

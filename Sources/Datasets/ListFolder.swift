@@ -1,4 +1,3 @@
-import Escaping
 import Foundation
 import Video
 
@@ -78,8 +77,7 @@ struct ListFolder {
         if !left.isEmpty {
             notes.append(
                 "\(folder): \(Self.named(left)) not read: a list has the name of one part, such as train.csv, "
-                    + "validation.csv or test.csv"
-            )
+                    + "validation.csv or test.csv")
         }
         if !foreign.isEmpty {
             notes.append("\(folder): \(Self.named(foreign)) not read: lists end in .csv, .tsv, .txt, .json or .jsonl")
@@ -102,8 +100,7 @@ struct ListFolder {
     }
 
     private static func named(_ names: [String]) -> String {
-        names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
-            + (names.count == 1 ? " is" : " are")
+        DatasetError.named(names) + (names.count == 1 ? " is" : " are")
     }
 }
 

@@ -43,8 +43,7 @@ struct ListTable {
                 file: file, row: row.number,
                 reason:
                     "it has \(row.cells.count) fields, but the header row has \(columns): quote fields that contain "
-                    + "spaces"
-            )
+                    + "spaces")
         }
         if rows.isEmpty {
             throw DatasetError.emptyList(file, hasHeader ? "it has a header row only" : detection.emptiness)
@@ -70,7 +69,7 @@ struct ListTable {
             } catch { throw DatasetError.openQuote(file: file, line: error.line, what: nil) }
         case .spaces(let columns):
             return try lines.enumerated().dropFirst(first - 1).compactMap { index, text in
-                let line = SpacedLine(text, isClip: isClip)
+                let line = SpaceSeparatedLine(text, isClip: isClip)
                 let cells = line.fields(columns: columns)
                 if index >= first, line.isMarked, isComment(cells, isClip) { return nil }
                 if line.isUnterminated, cells.contains(where: { $0.hasBytePrefix("\"") }) {

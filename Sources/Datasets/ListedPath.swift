@@ -12,7 +12,7 @@ struct ListedPath {
     init(root: String, list: String) {
         self.root = URL(fileURLWithPath: root).standardizedFileURL.path
         rootParts = self.root.splitBytes("/")
-        resolvedRoot = Self.resolved(root)
+        resolvedRoot = realPath(root)
         listFolder = URL(fileURLWithPath: list).deletingLastPathComponent().standardizedFileURL.path
     }
 
@@ -54,7 +54,7 @@ struct ListedPath {
         if let rest = Self.rest(of: absolute, below: resolvedRoot) { return rest }
         // A clip may be a link itself, which is not resolved.
         let url = URL(fileURLWithPath: absolute)
-        guard let folder = Self.resolved(url.deletingLastPathComponent().path) else { return nil }
+        guard let folder = realPath(url.deletingLastPathComponent().path) else { return nil }
         return Self.rest(of: (folder == "/" ? "" : folder) + "/" + url.lastPathComponent, below: resolvedRoot)
     }
 
@@ -77,10 +77,11 @@ struct ListedPath {
         }
         return parts.isEmpty ? nil : parts.joined(separator: "/")
     }
+}
 
-    private static func resolved(_ path: String) -> String? {
-        guard let text = realpath(path, nil) else { return nil }
-        defer { free(text) }
-        return String(cString: text)
-    }
+/// The path without symbolic links; nil if it does not exist.
+func realPath(_ path: String) -> String? {
+    guard let text = realpath(path, nil) else { return nil }
+    defer { free(text) }
+    return String(cString: text)
 }

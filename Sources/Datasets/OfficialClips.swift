@@ -4,7 +4,7 @@ struct OfficialClips {
     private var clips: [Clip] = []
     /// The first spelling of each class, by its lower case.
     private var labels: [String: String] = [:]
-    private var renamed = 0, example = ""
+    private var renamed = RenamedClips()
 
     init(root: String) { finder = FileFinder(root: root, isLenient: true) }
 
@@ -18,10 +18,7 @@ struct OfficialClips {
     mutating func add(_ name: String, folder: String, label: String, split: Split, group: String?) {
         let listed = "\(folder)/\(name)"
         let path = finder.isListed(listed) ? listed : finder.only(like: listed) ?? listed
-        if path != listed {
-            renamed += 1
-            if example.isEmpty { example = "\(path) for \(listed)" }
-        }
+        if path != listed { renamed.add(path, for: listed) }
         clips.append(Clip(path: path, label: label, split: split, group: group))
     }
 
@@ -31,17 +28,25 @@ struct OfficialClips {
             throw DatasetError.emptyList(list, "all lines are blank or list unused clips", isOfficial: true)
         }
         var listing = DatasetListing(clips: clips)
-        listing.notes = [renamed > 0 ? RenamedClips.note(renamed, example: example) : nil, finder.note]
-            .compactMap { $0 }
+        listing.notes = [renamed.note, finder.note].compactMap { $0 }
         return listing
     }
 }
 
-/// Notes about clips whose file names differ from the list.
-enum RenamedClips {
-    static func note(_ count: Int, example: String) -> String {
-        count == 1
-            ? "1 clip has another name than in the list: \(example)"
-            : "\(count) clips have other names than in the list, such as \(example)"
+/// Counts clips whose file names differ from the list.
+struct RenamedClips {
+    private var count = 0, example = ""
+
+    mutating func add(_ path: String, for listed: String) {
+        count += 1
+        if example.isEmpty { example = "\(path) for \(listed)" }
+    }
+
+    var note: String? {
+        switch count {
+        case 0: nil
+        case 1: "1 clip has another name than in the list: \(example)"
+        default: "\(count) clips have other names than in the list, such as \(example)"
+        }
     }
 }

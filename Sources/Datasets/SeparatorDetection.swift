@@ -25,7 +25,7 @@ struct SeparatorDetection {
         let lines = text.byteLines().lazy.enumerated().map { ($0 + 1, $1.trimmingCharacters(in: .whitespaces)) }
         var (found, stated, hasComments) = ((number: Int, text: String)?.none, UInt8?.none, false)
         for (number, line) in lines where !line.isEmpty {
-            if found == nil, let byte = Self.statedSeparator(line) {
+            if found == nil, let byte = Self.declaredSeparator(line) {
                 stated = byte
             } else if Self.namesColumns(line) || !Self.isComment(line, isClip) {
                 found = (number, line)
@@ -40,7 +40,7 @@ struct SeparatorDetection {
     }
 
     /// Excel's first line `sep=;`.
-    private static func statedSeparator(_ line: String) -> UInt8? {
+    private static func declaredSeparator(_ line: String) -> UInt8? {
         let bytes = Array(line.lowercased().utf8)
         return bytes.count == 5 && bytes.starts(with: Array("sep=".utf8)) ? bytes.last : nil
     }
@@ -48,7 +48,7 @@ struct SeparatorDetection {
     /// Whether a line is a comment for any separator.
     private static func isComment(_ line: String, _ isClip: @escaping (String) -> Bool) -> Bool {
         guard line.hasBytePrefix("#") else { return false }
-        return ListTable.isComment(SpacedLine(line, isClip: isClip).fields(columns: nil), isClip)
+        return ListTable.isComment(SpaceSeparatedLine(line, isClip: isClip).fields(columns: nil), isClip)
             && characters.allSatisfy { ListTable.isComment(fields(line, $0), isClip) }
     }
 
@@ -72,7 +72,7 @@ struct SeparatorDetection {
     private mutating func detect(_ line: String, _ stated: UInt8?, _ isClip: @escaping (String) -> Bool) {
         let line = Self.namesColumns(line) ? String(line.drop { $0 == "#" || $0 == " " }) : line
         let candidates = (stated.map { [$0] } ?? Self.characters).map { (byte: $0, fields: Self.fields(line, $0)) }
-        let spaced = SpacedLine(line, isClip: isClip)
+        let spaced = SpaceSeparatedLine(line, isClip: isClip)
         func isData(_ fields: [String]) -> Bool { fields.contains { Self.isPath($0, isClip) || Self.isNumber($0) } }
 
         let named = candidates.map { (byte: $0.byte, fields: $0.fields, known: ListColumns.known(in: $0.fields)) }
@@ -120,7 +120,7 @@ struct SeparatorDetection {
 
 /// A line of fields separated by spaces, as in lists of SlowFast and MMAction2: `run/1.mp4 3`, `run/frames 120 3`.
 /// Paths and labels may contain spaces too.
-struct SpacedLine {
+struct SpaceSeparatedLine {
     private let text: String
     private let isClip: (String) -> Bool
     /// Separated by spaces and tabs; a quoted field is one word.

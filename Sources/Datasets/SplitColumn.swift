@@ -25,7 +25,7 @@ struct SplitColumn {
     /// several columns have splits, or one has splits in some rows only.
     init(_ header: [String], _ rows: [ListTable.Row], except used: Set<Int>, file: String, hasPart: Bool) throws {
         let free = header.indices.filter { !used.contains($0) }
-        var full: [Int] = [], doubtful: [Int] = []
+        var full: [Int] = [], uncertain: [Int] = []
         for column in free {
             guard let values = Self.values(of: column, rows) else { continue }
             let isUsual = Self.usual.contains(ListColumns.plain(header[column]))
@@ -41,7 +41,7 @@ struct SplitColumn {
             if isUsual || values.parts.count > 1 || values.parts == [.train] {
                 full.append(column)
             } else {
-                doubtful.append(column)
+                uncertain.append(column)
             }
         }
         let best = full.filter { Self.usual.contains(ListColumns.plain(header[$0])) }
@@ -51,13 +51,12 @@ struct SplitColumn {
             for other in candidates.dropFirst() where !Self.agree(first, other, rows) {
                 throw DatasetError.severalSplitColumns(file: file, candidates.map { header[$0] })
             }
-            let isNamed = best.isEmpty
             notes =
-                isNamed
+                best.isEmpty
                 ? ["\(file): the column `\(header[first])` is read as the split, since all its values name splits"] : []
             return
         }
-        let others = free.filter { doubtful.contains($0) || !hasPart && Self.isAboutParts(header[$0], $0, rows) }
+        let others = free.filter { uncertain.contains($0) || !hasPart && Self.isAboutParts(header[$0], $0, rows) }
         notes = others.map { "\(file): the column `\(header[$0])` is not read: \(Self.advice)" }
     }
 

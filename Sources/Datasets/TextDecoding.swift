@@ -29,7 +29,7 @@ struct TextDecoding {
             (self.text, guess) = (text, nil)
             return
         }
-        if let line = Self.lineOfMixture(bytes) { throw Mixed(line: line) }
+        if let line = Self.firstLineOfOtherEncoding(bytes) { throw Mixed(line: line) }
         var scalars = String.UnicodeScalarView()
         for byte in bytes { scalars.append(Self.windows1252(byte)) }
         text = String(scalars)
@@ -57,22 +57,15 @@ struct TextDecoding {
     }
 
     private static func utf16(_ bytes: ArraySlice<UInt8>, littleEndian: Bool) -> String {
-        var units: [UInt16] = []
-        units.reserveCapacity(bytes.count / 2)
-        var first: UInt8?
-        for byte in bytes {
-            guard let other = first else {
-                first = byte
-                continue
-            }
-            units.append(littleEndian ? UInt16(byte) << 8 | UInt16(other) : UInt16(other) << 8 | UInt16(byte))
-            first = nil
+        let (high, low) = littleEndian ? (1, 0) : (0, 1)
+        let units = stride(from: bytes.startIndex, to: bytes.endIndex - 1, by: 2).map { place in
+            UInt16(bytes[place + high]) << 8 | UInt16(bytes[place + low])
         }
         return String(decoding: units, as: UTF16.self)
     }
 
     /// The first line that is not UTF-8, if there are UTF-8 characters too.
-    private static func lineOfMixture(_ bytes: [UInt8]) -> Int? {
+    private static func firstLineOfOtherEncoding(_ bytes: [UInt8]) -> Int? {
         var (first, hasLetters) = (Int?.none, false)
         for (index, line) in bytes.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
             if String(validating: line, as: UTF8.self) == nil {

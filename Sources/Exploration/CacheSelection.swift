@@ -10,7 +10,7 @@ package struct CacheSelection: Sendable {
     package init(_ cache: CacheFile, recipe: String?, dataset: String?) throws {
         let stored = try cache.extractions()
         let names = Set(stored.map(\.record.name)).sorted()
-        let called = recipe.map { recipe in stored.filter { Self.isMeant($0.record, by: recipe) } } ?? stored
+        let called = recipe.map { recipe in stored.filter { Self.matches($0.record, recipe: recipe) } } ?? stored
         // Recipes that fine-tuning registered, or whose extraction failed, have no features.
         let counts = try cache.sequenceCounts()
         let filled = called.filter { counts[$0.id] ?? 0 > 0 }
@@ -28,7 +28,7 @@ package struct CacheSelection: Sendable {
         self.dataset = dataset ?? datasets.first ?? ""
     }
 
-    private static func isMeant(_ record: ExtractionRecord, by recipe: String) -> Bool {
+    private static func matches(_ record: ExtractionRecord, recipe: String) -> Bool {
         record.name == recipe || record.backbone == recipe
             || recipe.utf8.count >= 6 && record.digest.hasBytePrefix(recipe)
     }

@@ -37,17 +37,17 @@ package struct SimilarStrip {
 
     /// `video`: the query, comes first. `paths`: results, relative to `root`. Throws `VideoError` about the query.
     package init(_ video: String, _ paths: [String], root: String) throws {
-        var (pictures, missing) = ([try Self.row(video)], [String]())
+        var (images, missing) = ([try Self.row(video)], [String]())
         for path in paths {
             if Clip.staysInside(path), let row = try? Self.row(root + "/" + path) {
-                pictures.append(row)
+                images.append(row)
             } else {
                 missing.append(path)
             }
         }
         let width = ClipStrip.side * ClipStrip.count
         image = RGBImage(
-            width: width, height: pictures.reduce(0) { $0 + $1.count } / (3 * width), pixels: Array(pictures.joined()))
+            width: width, height: images.reduce(0) { $0 + $1.count } / (3 * width), pixels: Array(images.joined()))
         self.missing = missing
     }
 

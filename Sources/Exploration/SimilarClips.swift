@@ -1,4 +1,3 @@
-import Backbones
 import Extraction
 import FeatureCache
 import Foundation
@@ -25,7 +24,7 @@ package struct SimilarClips: Sendable {
     private let weights: LoadedWeights
 
     /// `weights`: the backbone's weight file, if it is not at the recipe's path. Throws `SequenceError`, `CacheError`,
-    /// `WeightsError`; `ExplorationError` if the weights differ from the recipe's.
+    /// `WeightsError`; `RecipeError` if the weights differ from the recipe's.
     package init(
         _ cache: CacheFile, dataset: String, extraction: StoredExtraction, weights path: String?,
         memory: Int
@@ -36,16 +35,9 @@ package struct SimilarClips: Sendable {
         let name = path ?? extraction.record.weights
         weights = try LoadedWeights(of: ExtractionRecipe(json: extraction.record.recipe), file: name)
         recipe = try extraction.record.checkedRecipe(weights.source)
-        let isRandom = recipe.weights == "random"
-        guard isRandom || weights.digest == recipe.weights else {
-            throw ExplorationError.otherWeights(file: name, recipe: extraction.record.name)
-        }
+        try weights.requireDigest(of: recipe, file: name, user: "the recipe \(extraction.record.name) was extracted")
         (self.cache, self.extraction) = (cache, extraction.id)
     }
-
-    package var count: Int { features.examples.count }
-    /// Number of frames that are searched for moments.
-    package var frameCount: Int { features.examples.reduce(0) { $0 + $1.length } }
 
     /// The centred unit vector of a video. Throws `VideoError`.
     package func query(_ video: String) throws -> [Float] {
@@ -53,12 +45,7 @@ package struct SimilarClips: Sendable {
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
         let digest = try extractor.digest(of: video)
         let sequences = try extractor.extract(path: video, digest: digest, views: [.init(recipe: 0, view: 0)]).sequences
-        let (rows, length) = (sequences[0].features, max(1, sequences[0].length))
-        var mean = [Float](repeating: 0, count: vectors.size)
-        for (place, value) in rows.prefix(length * vectors.size).enumerated() {
-            mean[place % vectors.size] += value / Float(length)
-        }
-        return vectors.directions(of: mean)
+        return vectors.directions(of: meanRow(sequences[0].features, size: vectors.size))
     }
 
     package func clips(like query: [Float], count: Int) -> [Match] {
@@ -90,14 +77,11 @@ package struct SimilarClips: Sendable {
 }
 
 package enum ExplorationError: LocalizedError, Equatable {
-    case otherWeights(file: String, recipe: String), unknownRecipe(String, available: [String])
+    case unknownRecipe(String, available: [String])
     case severalRecipes([String]), severalDatasets([String])
 
     package var errorDescription: String? {
         switch self {
-        case .otherWeights(let file, let recipe):
-            "\(file) does not hold the weights that the recipe \(recipe) was extracted with. Name the right file with "
-                + "--weights."
         case .unknownRecipe(let name, let available):
             available.isEmpty
                 ? "The cache holds no features. Run `zoetrope extract` first."

@@ -1,7 +1,6 @@
 import Datasets
 import Foundation
 import Threads
-import Video
 
 /// An inventory of a data set and its problems, before extraction.
 package struct DatasetCheck: Sendable {
@@ -29,11 +28,8 @@ package struct DatasetCheck: Sendable {
         unreadable.isEmpty && leftOut.isEmpty && emptyClasses.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty
     }
 
-    /// Reads every clip once.
-    ///
-    /// - `known`: digests of clips that need not be read.
-    /// - `report`: called as clips are read.
-    /// - Throws: `DatasetError`.
+    /// Reads every clip once. `known`: digests of clips that need not be read. `report`: called as clips are read.
+    /// Throws `DatasetError`.
     package init(
         _ dataset: DatasetConfiguration, workers: Int, known: DigestList = DigestList(),
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }

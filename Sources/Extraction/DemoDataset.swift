@@ -10,10 +10,8 @@ package enum DemoDataset {
     /// Test clips per action, with other seeds than the training clips.
     package static let testClips = 12
 
-    /// Creates the missing clips on `workers` threads. Files are identical on every machine.
-    ///
-    /// - Returns: the number of clips created.
-    /// - Throws: `VideoError.writing`.
+    /// Creates the missing clips on `workers` threads. Files are identical on every machine. Returns the number of
+    /// clips created. Throws `VideoError.writing`.
     package static func write(
         to root: String, trainClips: Int = trainClips, testClips: Int = testClips, workers: Int,
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }

@@ -6,7 +6,7 @@ final class DeviceBatcher: Sendable {
     /// Frames, or windows, per batch.
     let batch: Int
     /// Bytes of one frame or window.
-    let pictureBytes: Int
+    let imageBytes: Int
     private let state = Condition(State())
 
     private struct State {
@@ -18,13 +18,13 @@ final class DeviceBatcher: Sendable {
 
     /// The frames that one thread waits for.
     fileprivate final class Request {
-        let pictures: [[UInt8]]
+        let images: [[UInt8]]
         let count: Int
         var rows: [Int: [Float]] = [:]
         var (taken, finished) = (0, 0)
         var error: (any Error)?
 
-        init(pictures: [[UInt8]], count: Int) { (self.pictures, self.count) = (pictures, count) }
+        init(images: [[UInt8]], count: Int) { (self.images, self.count) = (images, count) }
     }
 
     /// Some frames of a request.
@@ -36,18 +36,16 @@ final class DeviceBatcher: Sendable {
         let count: Int
     }
 
-    init(batch: Int, pictureBytes: Int) { (self.batch, self.pictureBytes) = (batch, pictureBytes) }
+    init(batch: Int, imageBytes: Int) { (self.batch, self.imageBytes) = (batch, imageBytes) }
 
     // MARK: - Decoding threads
 
-    /// Waits for and returns the features of frames.
-    ///
-    /// - Parameter pictures: frames, or the frames of windows in order.
-    /// - Throws: the error of the computing thread.
-    func features(of pictures: [[UInt8]]) throws -> [Float] {
-        let bytes = pictures.reduce(0) { $0 + $1.count }
-        precondition(bytes % pictureBytes == 0 && bytes > 0)
-        let request = Request(pictures: pictures, count: bytes / pictureBytes)
+    /// Waits for and returns the features of frames. `images`: frames, or the frames of windows in order. Throws the
+    /// error of the computing thread.
+    func features(of images: [[UInt8]]) throws -> [Float] {
+        let bytes = images.reduce(0) { $0 + $1.count }
+        precondition(bytes % imageBytes == 0 && bytes > 0)
+        let request = Request(images: images, count: bytes / imageBytes)
         state.update { $0.waiting.append(request) }
         return try state.wait { state in
             if request.finished < request.count {
@@ -126,10 +124,10 @@ extension DeviceBatcher.Piece {
     func copy(of size: Int, to exchange: RuntimeExchange, at place: Int) {
         let (lower, upper) = (first * size, (first + count) * size)
         var start = 0
-        for picture in request.pictures {
-            let (from, to) = (max(lower, start), min(upper, start + picture.count))
-            if from < to { exchange.write(picture[from - start..<to - start], at: place * size + from - lower) }
-            start += picture.count
+        for image in request.images {
+            let (from, to) = (max(lower, start), min(upper, start + image.count))
+            if from < to { exchange.write(image[from - start..<to - start], at: place * size + from - lower) }
+            start += image.count
         }
     }
 }

@@ -6,7 +6,7 @@ import ONNXRuntime
 /// How the network is exported for the GPU.
 struct DeviceGraphVariant: Sendable, Equatable {
     /// Which of the program's own operators replace ONNX Runtime's.
-    var operators: ModelWriter.OwnOperators
+    var operators: ModelWriter.CustomOperators
     /// Whether runs are captured in a CUDA graph.
     var isRecorded: Bool
 

@@ -11,19 +11,16 @@ final class DeviceNetwork: FrameNetwork, Sendable {
     /// Frames, or windows, per GPU batch.
     let batch: Int
     /// Bytes of one frame or window as the network's input.
-    let pictureBytes: Int
+    let imageBytes: Int
     private let queue: DeviceBatcher
 
     /// Concurrent batches: while one is computed, the next are copied.
     private static let runs = 3
 
     /// Loads the network onto the GPU, with smaller batches if memory runs out, and with a slower variant if the
-    /// libraries reject a faster one.
-    ///
-    /// - `provider`: nil for the GPU.
-    /// - `wanted`: batch size; nil derives it from the network's size.
-    /// - `variants`: nil selects those for the precision.
-    /// - Throws: `RuntimeError`, `WeightsError`, `ExportError`.
+    /// libraries reject a faster one. `provider`: nil for the GPU. `wanted`: batch size; nil derives it from the
+    /// network's size. `variants`: nil selects those for the precision. Throws `RuntimeError`, `WeightsError`,
+    /// `ExportError`.
     init(
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, on provider: RuntimeSession.Provider? = nil,
         batch wanted: Int? = nil, variants: [DeviceGraphVariant]? = nil
@@ -35,7 +32,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
             do {
                 let variant = variants[0]
                 let provider = provider ?? .cuda(recipe.precision.options(isRecorded: variant.isRecorded))
-                (queue, pictureBytes) = try Self.start(recipe, source, variant, provider, batch: batch)
+                (queue, imageBytes) = try Self.start(recipe, source, variant, provider, batch: batch)
                 self.batch = batch
                 return
             } catch RuntimeError.outOfMemory where batch > 1 {
@@ -49,10 +46,10 @@ final class DeviceNetwork: FrameNetwork, Sendable {
     private static func start(
         _ recipe: ExtractionRecipe, _ source: any ParameterSource, _ variant: DeviceGraphVariant,
         _ provider: RuntimeSession.Provider, batch: Int
-    ) throws -> (queue: DeviceBatcher, pictureBytes: Int) {
+    ) throws -> (queue: DeviceBatcher, imageBytes: Int) {
         let model = try DeviceModel(recipe, source, batch: batch, variant.operators)
         defer { model.remove() }
-        let queue = DeviceBatcher(batch: batch, pictureBytes: model.input.count / batch)
+        let queue = DeviceBatcher(batch: batch, imageBytes: model.input.count / batch)
         for _ in 0..<runs { run(model, provider, queue) }
         do {
             try queue.waitUntilReady(runs)
@@ -60,7 +57,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
             queue.stop()
             throw error
         }
-        return (queue, queue.pictureBytes)
+        return (queue, queue.imageBytes)
     }
 
     /// Starts a thread with its own session.
@@ -74,7 +71,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
                     var place = 0
                     // Stale data in the rest of a partly filled batch does not affect other frames.
                     for piece in pieces {
-                        piece.copy(of: queue.pictureBytes, to: exchange, at: place)
+                        piece.copy(of: queue.imageBytes, to: exchange, at: place)
                         place += piece.count
                     }
                     let result = Result { try exchange.run() }.map { exchange.numbers(0..<place * model.rowSize) }
@@ -92,7 +89,7 @@ final class DeviceNetwork: FrameNetwork, Sendable {
         max(16, min(128, 2_300_000_000_000 / max(1, graph.multiplyAdds) / 16 * 16))
     }
 
-    func features(of pictures: [[UInt8]]) throws -> [Float] { try queue.features(of: pictures) }
+    func features(of images: [[UInt8]]) throws -> [Float] { try queue.features(of: images) }
 
     /// Releases the GPU memory; must be called before the process exits.
     func close() { queue.stop() }
@@ -107,15 +104,14 @@ private struct DeviceModel: Sendable {
     private var path: String { folder + "/network.onnx" }
 
     init(
-        _ recipe: ExtractionRecipe, _ source: any ParameterSource, batch: Int,
-        _ operators: ModelWriter.OwnOperators
+        _ recipe: ExtractionRecipe, _ source: any ParameterSource, batch: Int, _ operators: ModelWriter.CustomOperators
     ) throws {
         let graph = try recipe.graph(source)
         let encoder = NetworkWriter.Encoder(
             graph: graph, source: source, tap: recipe.tap, imageSize: recipe.imageSize,
             normalization: recipe.input.normalization, storesHalves: false)
         rowSize = try graph.featureShape(of: recipe.tap).reduce(1, *)
-        input = .init("frames", shape: [1, batch] + encoder.pictureShape)
+        input = .init("frames", shape: [1, batch] + encoder.imageShape)
         output = .init("features", shape: [1, batch, rowSize])
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("zoetrope-device-\(UUID())").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

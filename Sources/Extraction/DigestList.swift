@@ -1,5 +1,6 @@
-import Datasets
+import Digests
 import Escaping
+import FeatureCache
 import Files
 import Foundation
 import Video
@@ -12,9 +13,7 @@ package struct DigestList: Sendable {
 
     package init() {}
 
-    /// A missing file gives an empty list.
-    ///
-    /// - Throws: `DigestListError`.
+    /// A missing file gives an empty list. Throws `DigestListError`.
     package init(path: String) throws {
         let text: String
         do throws(FileError) {
@@ -40,9 +39,7 @@ package struct DigestList: Sendable {
     /// - `path`: relative to the data set's root.
     mutating func add(_ path: String, _ clip: HashedClip) { entries[path] = (clip.digest, clip.stamp) }
 
-    /// Replaces the file atomically; lines are sorted by path.
-    ///
-    /// - Throws: `DigestListError`.
+    /// Replaces the file atomically; lines are sorted by path. Throws `DigestListError`.
     package func write(to path: String) throws {
         let lines = entries.filter { !$0.key.utf8.contains(0x0A) }.sorted { $0.key < $1.key }.map { path, entry in
             "\(entry.digest) \(entry.stamp.bytes) \(entry.stamp.modified) \(path)\n"
@@ -61,11 +58,8 @@ package struct HashedClip: Sendable, Equatable {
 
     init(digest: String, stamp: FileStamp) { (self.digest, self.stamp) = (digest, stamp) }
 
-    /// Reads the clip, unless its digest is in the list.
-    ///
-    /// - `path`: relative to `root`.
-    /// - `known`: digests of clips that need not be read.
-    /// - Throws: `VideoError`; `.changed` if the file is modified meanwhile.
+    /// Reads the clip, unless its digest is in the list. `path`: relative to `root`. `known`: digests of clips that
+    /// need not be read. Throws `VideoError`; `.changed` if the file is modified meanwhile.
     package init(_ path: String, in root: String, known: DigestList = DigestList()) throws {
         let full = root + "/" + path
         stamp = try FileStamp(path: full)
@@ -91,6 +85,36 @@ package enum DigestListError: LocalizedError, Equatable {
             "\(path), line \(line): expected a digest, a size, a time and a path. Delete the file and write it again "
                 + "with `zoetrope dataset PIPELINE --digests`."
         case .unwritable(let path, let reason): "Cannot write \(path): \(reason). Name another file with --digests."
+        }
+    }
+}
+
+/// SHA-256 of a clip's content, independent of its name.
+package enum FileDigest {
+    /// Of a file's bytes; for a folder of images, of their names and bytes in frame order. Throws `VideoError` if it is
+    /// missing or unreadable.
+    package static func clip(path: String) throws -> String {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw VideoError.missing(path: path)
+        }
+        guard isFolder.boolValue else { return try sha256(path: path) }
+        var hash = Digest()
+        let contents = try ImageFolderContents(path)
+        guard contents.hasImages else { throw VideoError.noImages(path: path, holds: contents.summary) }
+        for name in contents.images {
+            hash.update(Data(name.utf8))
+            hash.update(Data([0]))
+            hash.update(Data(try sha256(path: path + "/" + name).utf8))
+        }
+        return hash.hex()
+    }
+
+    static func sha256(path: String) throws -> String {
+        do throws(DigestError) {
+            return try Digest.file(path)
+        } catch {
+            throw VideoError.unreadable(path: path, reason: error.reason)
         }
     }
 }

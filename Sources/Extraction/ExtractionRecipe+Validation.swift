@@ -46,10 +46,8 @@ extension ExtractionRecipe {
 }
 
 extension ExtractionRecord {
-    /// Returns the recipe if its network's output has the stored feature shape.
-    ///
-    /// - `source`: the weights, which hold the network if it is from an ONNX file.
-    /// - Throws: `RecipeError`.
+    /// Returns the recipe if its network's output has the stored feature shape. `source`: the weights, which hold the
+    /// network if it is from an ONNX file. Throws `RecipeError`.
     package func checkedRecipe(_ source: (any ParameterSource)? = nil) throws -> ExtractionRecipe {
         let recipe = try ExtractionRecipe(json: self.recipe)
         let shapes = try (recipe.joined ?? [recipe]).map { try $0.graph(source).featureShape(of: $0.tap) }

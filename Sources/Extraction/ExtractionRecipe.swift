@@ -64,9 +64,7 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
     /// SHA-256 of `json`, hex.
     package var digest: String { hexDigest(Data(json.utf8)) }
 
-    /// Parses a stored recipe.
-    ///
-    /// - Throws: `RecipeError.invalid` if it is damaged, or has values that no pipeline can state.
+    /// Parses a stored recipe. Throws `RecipeError.invalid` if it is damaged, or has values that no pipeline can state.
     package init(json: String) throws {
         do {
             let data = Data(json.utf8)
@@ -78,10 +76,8 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
         }
     }
 
-    /// The recipe's network, with its taps as outputs.
-    ///
-    /// - `source`: the weights, which hold the network if it is from an ONNX file.
-    /// - Throws: `RecipeError.unknownBackbone`, `.missingModel`.
+    /// The recipe's network, with its taps as outputs. `source`: the weights, which hold the network if it is from an
+    /// ONNX file. Throws `RecipeError.unknownBackbone`, `.missingModel`.
     package func graph(_ source: (any ParameterSource)? = nil) throws -> Graph {
         if joined != nil { throw RecipeError.severalNetworks(backbone) }
         if backbone == Backbone.importedName {
@@ -103,9 +99,8 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
         return recipe
     }
 
-    /// The recipe of a configuration with these weights.
-    ///
-    /// - Throws: `RecipeError.otherNumerics` if the weights are for another implementation than the configured one.
+    /// The recipe of a configuration with these weights. Throws `RecipeError.otherNumerics` if the weights are for
+    /// another implementation than the configured one.
     package init(_ configuration: ExtractionConfiguration, _ weights: LoadedWeights) throws {
         let backbone = configuration.backbone
         try Self.checkWindows(backbone, configuration.sampling)
@@ -120,9 +115,8 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
         (part, grid) = (weights.part, weights.grid)
     }
 
-    /// Checks that a video encoder has windows of a supported length, and that an image encoder has none.
-    ///
-    /// - Throws: `RecipeError`.
+    /// Checks that a video encoder has windows of a supported length, and that an image encoder has none. Throws
+    /// `RecipeError`.
     package static func checkWindows(_ backbone: Backbone, _ sampling: Sampling) throws {
         switch (backbone.clip, sampling.windowed) {
         case (nil, nil): return
@@ -167,14 +161,10 @@ package struct ExtractionRecipe: Sendable, Equatable, Codable {
         return recipe
     }
 
-    /// The frames that the recipe samples from a clip.
-    ///
-    /// Views after the first start at a random offset and take a random square crop of seven eighths of the shorter
-    /// side (as a crop of 224 from 256 pixels); every other one is flipped horizontally.
-    ///
-    /// - Parameters:
-    ///   - digest: of the clip, hex; with the view it seeds the random choices.
-    ///   - view: 0 is the unaugmented view.
+    /// The frames that the recipe samples from a clip. Views after the first start at a random offset and take a random
+    /// square crop of seven eighths of the shorter side (as a crop of 224 from 256 pixels); every other one is flipped
+    /// horizontally. `digest`: of the clip, hex; with the view it seeds the random choices. `view`: 0 is the
+    /// unaugmented view.
     package func request(digest: String, view: Int = 0) -> SampleRequest {
         let own = UInt64(digest.prefix(16), radix: 16) ?? 0
         if view == 0 {
@@ -195,6 +185,8 @@ package enum RecipeError: LocalizedError, Equatable {
     case invalid(InvalidValue)
     case otherShape(recipe: String, network: [Int], stored: [Int])
     case missingModel(digest: String)
+    /// `user`: what was computed with the recipe's weights, such as `runs/a was trained`.
+    case otherWeights(file: String, user: String)
     case otherNumerics(weights: String, own: Numerics, wanted: Numerics)
     case severalNetworks(String)
     case seesOneFrame(String)
@@ -213,6 +205,8 @@ package enum RecipeError: LocalizedError, Equatable {
         case .missingModel(let digest):
             "The features come from the ONNX model with the digest \(digest.prefix(12))…, which is not loaded. Name "
                 + "its file with --weights."
+        case .otherWeights(let file, let user):
+            "\(file) does not hold the weights that \(user) with. Name the right file with --weights."
         case .otherNumerics(let weights, let own, let wanted):
             "\(weights) has weights for the numerics \(own.rawValue), but `extract.numerics` is "
                 + "\(wanted.rawValue). Leave the key out: it follows the weights."

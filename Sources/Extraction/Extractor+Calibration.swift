@@ -1,5 +1,7 @@
 import Datasets
+import Digests
 import FeatureCache
+import Foundation
 import Inference
 import NeuralNetwork
 import Threads
@@ -28,9 +30,7 @@ extension Extractor {
         }
     }
 
-    /// The recipe of a configuration, calibrated on the data set.
-    ///
-    /// - Throws: as `run`.
+    /// The recipe of a configuration, calibrated on the data set. Throws as `run`.
     package func recipe(
         _ configuration: ExtractionConfiguration, report: (Event) -> Void
     ) throws -> (recipe: ExtractionRecipe, weights: LoadedWeights) {
@@ -39,9 +39,8 @@ extension Extractor {
         return (recipe, weights)
     }
 
-    /// Cosine similarity of each layer of a recipe's network to `f32`, on a few frames of the data set.
-    ///
-    /// - Throws: `VideoError` if no clip can be decoded; as `InferencePlan`.
+    /// Cosine similarity of each layer of a recipe's network to `f32`, on a few frames of the data set. Throws
+    /// `VideoError` if no clip can be decoded; as `InferencePlan`.
     package func layerAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> [LayerAgreement] {
         let clips = try dataset.clips()
         let count = recipe.sampling.windowed == nil ? 4 : 1
@@ -51,9 +50,8 @@ extension Extractor {
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: examples.flatMap { $0 })
     }
 
-    /// Mean cosine similarity of a recipe's features to those in `f32`, on a few frames of the data set.
-    ///
-    /// - Throws: `VideoError` if no clip can be decoded; as `InferencePlan`.
+    /// Mean cosine similarity of a recipe's features to those in `f32`, on a few frames of the data set. Throws
+    /// `VideoError` if no clip can be decoded; as `InferencePlan`.
     package func featureAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Double {
         try FeatureAgreement.mean(
             graph: recipe.graph(weights.source), output: recipe.tap, batch: Self.batch(recipe), weights: weights.packed,
@@ -119,12 +117,8 @@ extension Extractor {
     private func samples(_ recipe: ExtractionRecipe, of clips: [Clip], ofEach frames: Int) throws -> [[UInt8]] {
         let root = dataset.root
         @Sendable func sampled(_ place: Int) -> Result<[[UInt8]], VideoError> {
-            do {
-                return .success(try Self.samples(recipe, root + "/" + clips[place].path, frames))
-            } catch {
-                return .failure(
-                    error as? VideoError ?? .unreadable(path: clips[place].path, reason: error.localizedDescription))
-            }
+            let path = clips[place].path
+            return Result { try Self.samples(recipe, root + "/" + path, frames) }.mapError { VideoError($0, of: path) }
         }
         // Clips that cannot be decoded are replaced by their neighbours.
         let order = Self.spread(clips.count, into: Self.calibrationClips)
@@ -148,19 +142,53 @@ extension Extractor {
         let clip = try openClip(path: path)
         let differences = recipe.input.isDifference == true
         if request.sampling.windowed == nil {
-            let pictures = try clip.pictures(request, differences: differences)
-            return spread(pictures.count, into: count).prefix(count).map { pictures[$0] }
+            let images = try clip.images(request, differences: differences)
+            return spread(images.count, into: count).prefix(count).map { images[$0] }
         }
         // One window in the middle is enough, because it has many frames.
         let windows = try clip.windows(request) ?? []
         request.part = .init(index: spread(windows.count, into: 1).first ?? 0, count: max(1, windows.count))
-        return try clip.pictures(request, differences: differences)
+        return try clip.images(request, differences: differences)
     }
 
     /// All indices below `count`, those in the middle of `parts` equal parts first.
     static func spread(_ count: Int, into parts: Int) -> [Int] {
-        let first = (0..<min(count, parts)).map { (2 * $0 + 1) * count / (2 * min(count, parts)) }
+        let first = (0..<count).spread(parts)
         let chosen = Set(first)
         return first + (0..<count).filter { !chosen.contains($0) }
+    }
+}
+
+/// Cache of int8 calibrations in the user's cache folder, by recipe and images: `extract` reuses what `--check`
+/// determined. Disabled together with the tuning cache (`KernelTuning.standard`).
+struct CalibrationStore {
+    private let path: String
+
+    init(_ recipe: ExtractionRecipe, _ images: [[UInt8]]) {
+        var digest = Digest()
+        // Part of the key; a new algorithm needs another text.
+        digest.update(Data("by chance".utf8))
+        digest.update(Data(recipe.undecided.json.utf8))
+        for image in images { digest.update(image) }
+        path = UserCache.folder + "/ranges/\(digest.hex()).json"
+    }
+
+    struct Ranges: Codable {
+        let calibration: Calibration
+        /// Speed-up over `f32`.
+        let speed: Double?
+    }
+
+    var ranges: Ranges? {
+        if KernelTuning.standard == nil { return nil }
+        return UserCache.contents(path).flatMap { try? JSONDecoder().decode(Ranges.self, from: $0) }
+    }
+
+    /// A failure is ignored: calibration is then repeated.
+    func keep(_ ranges: Ranges) {
+        if KernelTuning.standard == nil { return }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        if let data = try? encoder.encode(ranges) { UserCache.write(data, to: path) }
     }
 }

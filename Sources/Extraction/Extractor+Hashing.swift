@@ -19,15 +19,7 @@ extension Extractor {
             { place in
                 if isCancelled() { return nil }
                 let path = clips[unknown[place]].path
-                return Result { () throws(VideoError) in
-                    do {
-                        return try HashedClip(path, in: root, known: known)
-                    } catch let error as VideoError {
-                        throw error
-                    } catch {
-                        throw .unreadable(path: path, reason: error.localizedDescription)
-                    }
-                }
+                return Result { try HashedClip(path, in: root, known: known) }.mapError { VideoError($0, of: path) }
             }
         } consume: { (place: Int, digest: Result<HashedClip, VideoError>?) in
             digests[unknown[place]] = digest
@@ -52,5 +44,12 @@ extension Extractor {
             guard let file = known[path], let stamp = try? FileStamp(path: path) else { return nil }
             return stamp.agrees(with: file) ? .success(HashedClip(digest: file.digest, stamp: stamp)) : nil
         }
+    }
+}
+
+extension VideoError {
+    /// The error itself, or one that states its description.
+    init(_ error: any Error, of path: String) {
+        self = error as? VideoError ?? .unreadable(path: path, reason: error.localizedDescription)
     }
 }

@@ -51,8 +51,7 @@ extension Extractor {
             for (index, outcome) in results {
                 let job = jobs[index / count]
                 switch outcome {
-                case .done(let result):
-                    if let all = parts.finish(index, result) { finished.append((job, all)) }
+                case .done(let result): if let all = parts.finish(index, result) { finished.append((job, all)) }
                 case .failed(let error):
                     guard parts.fail(index) else { break }
                     try fail(job, error, session)
@@ -107,5 +106,62 @@ extension Extractor {
         case done(FeatureExtractor.Result)
         case failed(VideoError)
         case cancelled
+    }
+}
+
+/// Divides clips between workers and collects the results.
+///
+/// With fewer clips than workers, each clip is split into parts, none smaller than one batch.
+struct ClipParts {
+    let count: Int
+    private var finished: [Int: [Int: FeatureExtractor.Result]] = [:]
+    private var broken: Set<Int> = []
+
+    init(clips: Int, workers: Int, batches: Int) {
+        count = clips == 0 ? 1 : max(1, min(batches, (workers + clips - 1) / clips))
+    }
+
+    static func place(_ index: Int, of count: Int) -> (clip: Int, part: SampleRequest.Part) {
+        (index / count, SampleRequest.Part(index: index % count, count: count))
+    }
+
+    /// Stores a part's result. Returns all parts of the clip in order if this was the last one.
+    mutating func finish(_ index: Int, _ result: FeatureExtractor.Result) -> [FeatureExtractor.Result]? {
+        let (clip, part) = Self.place(index, of: count)
+        finished[clip, default: [:]][part.index] = result
+        guard finished[clip]?.count == count else { return nil }
+        return finished.removeValue(forKey: clip)?.sorted { $0.key < $1.key }.map(\.value)
+    }
+
+    /// Records a failure. Returns whether it is the clip's first.
+    mutating func fail(_ index: Int) -> Bool {
+        let clip = Self.place(index, of: count).clip
+        finished[clip] = nil
+        return broken.insert(clip).inserted
+    }
+}
+
+/// Clips with non-square pixels that are sampled as stored, which `extract` reports.
+struct AnamorphicClips {
+    private var count = 0
+    private var first: (path: String, pixelAspect: Double)?
+
+    mutating func add(_ path: String, _ pixelAspect: Double) {
+        guard pixelAspect != 1 else { return }
+        count += 1
+        first = first ?? (path, pixelAspect)
+    }
+
+    /// Nil if there are no such clips.
+    var note: String? {
+        guard let first else { return nil }
+        let ratio = ((first.pixelAspect * 1000).rounded() / 1000).formatted()
+        let subject =
+            count == 1
+            ? "1 clip has non-square pixels, \(first.path), whose pixels are \(ratio) times as wide as high; it was "
+                + "sampled"
+            : "\(count) clips have non-square pixels, such as \(first.path), whose pixels are \(ratio) times as wide "
+                + "as high; they were sampled"
+        return "\(subject) as stored. Write `extract.aspect: display` to sample frames with the display aspect ratio."
     }
 }

@@ -98,11 +98,9 @@ package struct Extractor: Sendable {
         let views: Int
     }
 
-    /// Extracts missing features. Stored features are kept whatever happens.
-    ///
-    /// - `isCancelled`: polled between videos and between batches of frames.
-    /// - `report`: called in the calling thread.
-    /// - Throws: `DatasetError`, `WeightsError`, `CacheError`; a broken video is recorded as a failure, not thrown.
+    /// Extracts missing features. Stored features are kept whatever happens. `isCancelled`: polled between videos and
+    /// between batches of frames. `report`: called in the calling thread. Throws `DatasetError`, `WeightsError`,
+    /// `CacheError`; a broken video is recorded as a failure, not thrown.
     package func run(
         into cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool = { false }, report: (Event) -> Void
     ) throws -> Summary {

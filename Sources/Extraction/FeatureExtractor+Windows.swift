@@ -9,7 +9,7 @@ extension FeatureExtractor {
     private struct Collected {
         var assembler: WindowAssembler?
         var frames: [VideoFrame] = []
-        var middles: [VideoFrame.Place] = []
+        var middles: [(index: Int, time: Double)] = []
         var ends: [ClosedRange<Int>] = []
         /// By view.
         var features: [Int: [Float]] = [:]
@@ -20,9 +20,7 @@ extension FeatureExtractor {
         var isWhole: Bool { assembler?.isWhole ?? (frames.count == wanted) }
     }
 
-    /// - `requests`: of each view.
-    /// - `distinct`: the requests without duplicates.
-    /// - Throws: as `extract`.
+    /// `requests`: of each view. `distinct`: the requests without duplicates. Throws as `extract`.
     func extractWindows(
         _ clip: any ClipReader, path: String, _ views: [View], _ requests: [SampleRequest], _ distinct: [SampleRequest],
         _ isCancelled: () -> Bool
@@ -33,7 +31,7 @@ extension FeatureExtractor {
         func add(_ windows: [FrameWindow], to place: Int, _ all: inout [Collected]) throws {
             for window in windows {
                 if isCancelled() { throw Cancelled() }
-                all[place].middles.append(window.middle.place)
+                all[place].middles.append((window.middle.index, window.middle.time))
                 all[place].ends.append(window.ends)
                 for view in readers[place] {
                     all[place].features[view, default: []] += try features(of: window, recipe: views[view].recipe)
@@ -83,13 +81,4 @@ extension FeatureExtractor {
         }
         return Collected(assembler: WindowAssembler(try clip.windows(request) ?? []))
     }
-}
-
-extension VideoFrame {
-    struct Place {
-        let index: Int
-        let time: Double
-    }
-
-    var place: Place { Place(index: index, time: time) }
 }

@@ -31,12 +31,10 @@ package final class FeatureExtractor {
         }
     }
 
-    /// - Parameters:
-    ///   - recipes: each with its weights, which other extractors may share.
-    ///   - threads: used inside the networks; 1 if every core has its own extractor.
-    ///   - frames: expected number for all such extractors, against which tuning must pay off.
-    ///   - tuning: the tuning cache; nil leaves kernels to oneDNN, so that results are reproducible bit for bit.
-    /// - Throws: `PlanError`, `WeightsError`.
+    /// `recipes`: each with its weights, which other extractors may share. `threads`: used inside the networks; 1 if
+    /// every core has its own extractor. `frames`: expected number for all such extractors, against which tuning must
+    /// pay off. `tuning`: the tuning cache; nil leaves kernels to oneDNN, so that results are reproducible bit for bit.
+    /// Throws `PlanError`, `WeightsError`.
     package init(
         _ recipes: [(recipe: ExtractionRecipe, weights: PackedWeights)], threads: Int, frames: Int? = nil,
         tuning: KernelTuning? = .standard
@@ -46,7 +44,7 @@ package final class FeatureExtractor {
             // Kernels were measured with one thread.
             let plan = try InferencePlan(
                 graph: recipe.graph(weights.source), output: recipe.tap, batch: recipe.batch, weights: weights,
-                arithmetic: recipe.arithmetic, tuning: threads == 1 ? tuning : nil, pictures: frames)
+                arithmetic: recipe.arithmetic, tuning: threads == 1 ? tuning : nil, images: frames)
             return Network(recipe: recipe, network: PlanNetwork(plan: plan, normalization: recipe.input.normalization))
         }
     }
@@ -56,11 +54,8 @@ package final class FeatureExtractor {
         self.networks = networks.map { Network(recipe: $0.recipe, network: $0.network) }
     }
 
-    /// Throughput of a recipe's network on one core, without decoding.
-    ///
-    /// - `seconds`: approximate duration of the measurement.
-    /// - `frames`: expected number, against which tuning must pay off.
-    /// - Throws: as `init`.
+    /// Throughput of a recipe's network on one core, without decoding. `seconds`: approximate duration of the
+    /// measurement. `frames`: expected number, against which tuning must pay off. Throws as `init`.
     package static func framesPerSecond(
         _ recipe: ExtractionRecipe, _ weights: PackedWeights, seconds: Double = 2, frames: Int? = nil
     ) throws -> Double {
@@ -71,8 +66,8 @@ package final class FeatureExtractor {
     static func framesPerSecond(
         _ network: any FrameNetwork, _ recipe: ExtractionRecipe, seconds: Double
     ) throws -> Double {
-        let picture = 3 * recipe.imageSize * recipe.imageSize * (recipe.sampling.windowed?.length ?? 1)
-        let pixels = (0..<network.batch * picture).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
+        let imageElements = 3 * recipe.imageSize * recipe.imageSize * (recipe.sampling.windowed?.length ?? 1)
+        let pixels = (0..<network.batch * imageElements).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }
         _ = try network.features(of: [pixels])
         let begin = ContinuousClock.now
         var (frames, taken) = (0, 0.0)
@@ -84,9 +79,7 @@ package final class FeatureExtractor {
         return Double(frames) / taken
     }
 
-    /// SHA-256 of the clip's content, hex.
-    ///
-    /// - Throws: `VideoError`.
+    /// SHA-256 of the clip's content, hex. Throws `VideoError`.
     package func digest(of path: String) throws -> String { try FileDigest.clip(path: path) }
 
     /// One view of a clip under one recipe.
@@ -99,10 +92,9 @@ package final class FeatureExtractor {
         package init(recipe: Int, view: Int) { (self.recipe, self.view) = (recipe, view) }
     }
 
-    /// - `digest`: of the clip; seeds random choices.
-    /// - `views`: the requested views; nil for the unaugmented view of all recipes.
-    /// - `part`: which part of the sampled frames; a part of a short clip may be empty.
-    /// - Throws: `VideoError`, or `Cancelled`.
+    /// `digest`: of the clip; seeds random choices. `views`: the requested views; nil for the unaugmented view of all
+    /// recipes. `part`: which part of the sampled frames; a part of a short clip may be empty. Throws `VideoError`, or
+    /// `Cancelled`.
     package func extract(
         path: String, digest: String, views: [View]? = nil, part: SampleRequest.Part = .init(),
         isCancelled: () -> Bool = { false }
@@ -132,17 +124,17 @@ package final class FeatureExtractor {
         _ view: View, of frames: [VideoFrame], decodeErrors: Int, _ isCancelled: () -> Bool
     ) throws -> SequenceRecord {
         let network = networks[view.recipe]
-        let pictures = network.recipe.preprocessing.shown(frames.map(\.pixels))
+        let images = network.recipe.preprocessing.shown(frames.map(\.pixels))
         return SequenceRecord(
             view: view.view, frameIndices: frames.map(\.index), frameTimes: frames.map(\.time),
-            decodeErrors: decodeErrors, features: try features(of: pictures, network, isCancelled))
+            decodeErrors: decodeErrors, features: try features(of: images, network, isCancelled))
     }
 
     /// Features of images under the first recipe `[frame, feature]`, rounded as the cache would store them.
-    func features(of pictures: [[UInt8]]) throws -> [Float] { try features(of: pictures, networks[0]) { false } }
+    func features(of images: [[UInt8]]) throws -> [Float] { try features(of: images, networks[0]) { false } }
 
-    private func features(of pictures: [[UInt8]], _ network: Network, _ isCancelled: () -> Bool) throws -> [Float] {
-        let features = try pictures.batches(of: network.network.batch).flatMap { batch in
+    private func features(of images: [[UInt8]], _ network: Network, _ isCancelled: () -> Bool) throws -> [Float] {
+        let features = try images.batches(of: network.network.batch).flatMap { batch in
             if isCancelled() { throw Cancelled() }
             return try network.network.features(of: batch)
         }
@@ -152,8 +144,8 @@ package final class FeatureExtractor {
     /// Features of one window `[feature]`, rounded as the cache would store them.
     func features(of window: FrameWindow, recipe: Int = 0) throws -> [Float] {
         let network = networks[recipe]
-        let pictures = network.recipe.preprocessing.shown(window.frames.map(\.pixels))
-        return network.recipe.storedType.rounding(try network.network.features(of: pictures))
+        let images = network.recipe.preprocessing.shown(window.frames.map(\.pixels))
+        return network.recipe.storedType.rounding(try network.network.features(of: images))
     }
 }
 

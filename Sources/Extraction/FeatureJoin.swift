@@ -10,8 +10,7 @@ package struct FeatureJoin {
     private let cache: CacheFile
     private let parts: [StoredExtraction]
 
-    /// - `parts`: at least two recipes whose features are vectors.
-    /// - Throws: `JoinError.notVectors`.
+    /// `parts`: at least two recipes whose features are vectors. Throws `JoinError.notVectors`.
     package init(_ parts: [StoredExtraction], in cache: CacheFile) throws {
         for record in parts.map(\.record) where record.featureShape.count != 1 {
             throw JoinError.notVectors(backbone: record.backbone, tap: record.tap)
@@ -19,9 +18,7 @@ package struct FeatureJoin {
         (self.parts, self.cache) = (parts, cache)
     }
 
-    /// Joins clips that are not joined yet, under a recipe of its own.
-    ///
-    /// - Throws: `JoinError`, `CacheError`.
+    /// Joins clips that are not joined yet, under a recipe of its own. Throws `JoinError`, `CacheError`.
     package func run(
         name: String, version: String, isCancelled: () -> Bool = { false },
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
@@ -76,12 +73,8 @@ package struct FeatureJoin {
     /// Separates the weight files of a joined recipe.
     package static let separator = " + "
 
-    /// Joins one video's sequences in order.
-    ///
-    /// - `sizes`: elements per row of each.
-    /// - `slowest`: whose time stamps are kept.
-    /// - `stored`: element type for storage.
-    /// - `apart`: the error if the sequences do not overlap in time.
+    /// Joins one video's sequences in order. `sizes`: elements per row of each. `slowest`: whose time stamps are kept.
+    /// `stored`: element type for storage. `apart`: the error if the sequences do not overlap in time.
     package static func joined(
         _ sequences: [SequenceRecord], sizes: [Int], slowest: Int, as stored: StoredType = .float32,
         apart: () -> any Error

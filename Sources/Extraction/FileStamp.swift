@@ -1,4 +1,5 @@
 import FeatureCache
+import Files
 import Foundation
 import Video
 
@@ -10,9 +11,7 @@ package struct FileStamp: Sendable, Equatable {
     /// Inode of the file or folder; 0 if unknown.
     package var inode: Int = 0
 
-    /// Of a file, or of the images in a folder.
-    ///
-    /// - Throws: `VideoError`.
+    /// Of a file, or of the images in a folder. Throws `VideoError`.
     package init(path: String) throws {
         var status = stat()
         guard stat(path, &status) == 0 else {
@@ -44,13 +43,8 @@ package struct FileStamp: Sendable, Equatable {
     func agrees(with other: FileStamp) -> Bool { bytes == other.bytes && modified == other.modified }
 
     private mutating func add(_ status: stat) {
-        #if canImport(Darwin)
-            let time = status.st_mtimespec
-        #else
-            let time = status.st_mtim
-        #endif
-        // Wrapping addition, since sparse files and extreme times can overflow the sum.
+        // Wrapping addition, since sparse files can overflow the sum.
         bytes &+= Int(status.st_size)
-        modified = max(modified, Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec))
+        modified = max(modified, status.modified)
     }
 }

@@ -6,10 +6,10 @@ import Video
 /// Unchanged values are 128; half of the difference is added. Consecutive means consecutive sampled frames, or frames
 /// of the window. The first frame, which has no predecessor, gets the difference of the second.
 enum FrameDifference {
-    /// - Parameter pictures: of one size, in order.
-    static func of(_ pictures: [[UInt8]]) -> [[UInt8]] {
-        guard let first = pictures.first else { return [] }
-        let changes = zip(pictures, pictures.dropFirst()).map { before, after in change(from: before, to: after) }
+    /// - Parameter images: of one size, in order.
+    static func of(_ images: [[UInt8]]) -> [[UInt8]] {
+        guard let first = images.first else { return [] }
+        let changes = zip(images, images.dropFirst()).map { before, after in change(from: before, to: after) }
         return [changes.first ?? change(from: first, to: first)] + changes
     }
 
@@ -36,9 +36,9 @@ struct ChangingFrames {
     mutating func add(_ frame: VideoFrame) -> [VideoFrame] {
         defer { last = frame }
         guard let last else { return [] }
-        let pictures = FrameDifference.of([last.pixels, frame.pixels])
+        let images = FrameDifference.of([last.pixels, frame.pixels])
         defer { isFirst = false }
-        return (isFirst ? [last.showing(pictures[0])] : []) + [frame.showing(pictures[1])]
+        return (isFirst ? [last.showing(images[0])] : []) + [frame.showing(images[1])]
     }
 
     /// For a stream of only one frame.
@@ -53,5 +53,28 @@ extension VideoFrame {
         var shown = self
         shown.pixels = pixels
         return shown
+    }
+}
+
+extension ClipReader {
+    /// The input images of a clip: frames, or the frames of each window concatenated, `[frame, row, column, 3]`.
+    /// `differences`: whether the network gets frame differences. Throws `VideoError`.
+    package func images(_ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
+        try images(sample([request])[0].frames, request, differences: differences)
+    }
+
+    /// The input images from frames that were sampled for that request.
+    package func images(_ frames: [VideoFrame], _ request: SampleRequest, differences: Bool) throws -> [[UInt8]] {
+        func shown(_ frames: [VideoFrame]) -> [[UInt8]] {
+            differences ? FrameDifference.of(frames.map(\.pixels)) : frames.map(\.pixels)
+        }
+        guard let windows = try windows(request) else { return shown(frames) }
+        if windows.isEmpty, let windowed = request.sampling.windowed {
+            throw VideoError.shorterThanWindow(
+                path: path, frames: windowed.ticks(information.clock), sampling: windowed)
+        }
+        var assembler = WindowAssembler(windows)
+        let whole = frames.flatMap { assembler.add($0) } + assembler.finish()
+        return whole.map { shown($0.frames).flatMap { $0 } }
     }
 }

@@ -6,11 +6,9 @@ protocol FrameNetwork {
     /// Preferred number of frames, or windows, per call.
     var batch: Int { get }
 
-    /// Returns the features of at most `batch` frames or windows, concatenated.
-    ///
-    /// - Parameter pictures: each `[height, width, 3]`, or the frames of windows in order.
-    /// - Throws: `PlanError`, `RuntimeError`.
-    func features(of pictures: [[UInt8]]) throws -> [Float]
+    /// Returns the features of at most `batch` frames or windows, concatenated. `images`: each `[height, width, 3]`, or
+    /// the frames of windows in order. Throws `PlanError`, `RuntimeError`.
+    func features(of images: [[UInt8]]) throws -> [Float]
 }
 
 struct PlanNetwork: FrameNetwork {
@@ -19,7 +17,7 @@ struct PlanNetwork: FrameNetwork {
 
     var batch: Int { plan.batch }
 
-    func features(of pictures: [[UInt8]]) throws -> [Float] {
-        try plan.run(pictures: pictures, normalization: normalization).values
+    func features(of images: [[UInt8]]) throws -> [Float] {
+        try plan.run(images: images, normalization: normalization).values
     }
 }

@@ -14,9 +14,9 @@ package struct FrameStream: Sendable {
         (self.path, self.recipe, self.weights, self.workers) = (path, recipe, weights, workers)
     }
 
-    /// - `isCancelled`: polled between batches.
-    /// - `consume`: receives times in seconds and rows `[frame, feature]`, in order, in the calling thread.
-    /// - Throws: `VideoError`, `PlanError`, `WeightsError`, `FeatureExtractor.Cancelled`, or the error of `consume`.
+    /// `isCancelled`: polled between batches. `consume`: receives times in seconds and rows `[frame, feature]`, in
+    /// order, in the calling thread. Throws `VideoError`, `PlanError`, `WeightsError`, `FeatureExtractor.Cancelled`, or
+    /// the error of `consume`.
     package func run(
         _ sampling: Sampling, isCancelled: @escaping @Sendable () -> Bool = { false },
         consume: (_ times: [Double], _ rows: [Float]) throws -> Void

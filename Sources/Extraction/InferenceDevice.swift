@@ -12,9 +12,8 @@ package enum InferenceDevice: String, Sendable, CaseIterable {
     /// The GPU if one is usable, otherwise the CPU.
     case auto
 
-    /// Whether the device is a GPU, tested with a very small network.
-    ///
-    /// - Throws: `RuntimeError` if the GPU is requested and unusable.
+    /// Whether the device is a GPU, tested with a very small network. Throws `RuntimeError` if the GPU is requested and
+    /// unusable.
     package func isGPU() throws -> Bool {
         switch self {
         case .cpu: return false
@@ -40,9 +39,8 @@ extension Precision {
 }
 
 extension Extractor {
-    /// Whether the device can run a recipe's network: an older GPU has no `bf16` and rejects it.
-    ///
-    /// - Throws: `WeightsError`, `RuntimeError` for other problems.
+    /// Whether the device can run a recipe's network: an older GPU has no `bf16` and rejects it. Throws `WeightsError`,
+    /// `RuntimeError` for other problems.
     package func takes(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> Bool {
         guard try device.isGPU() else { return recipe.precision.isNative }
         guard recipe.precision.isNative(onGPU: true) else { return false }
@@ -54,11 +52,9 @@ extension Extractor {
         }
     }
 
-    /// Throughput of a recipe's network without decoding, on one core of the CPU or on the GPU.
-    ///
-    /// - `seconds`: approximate duration of the measurement.
-    /// - `frames`: expected number, against which tuning must pay off.
-    /// - Throws: `PlanError`, `WeightsError`, `RuntimeError`.
+    /// Throughput of a recipe's network without decoding, on one core of the CPU or on the GPU. `seconds`: approximate
+    /// duration of the measurement. `frames`: expected number, against which tuning must pay off. Throws `PlanError`,
+    /// `WeightsError`, `RuntimeError`.
     package func framesPerSecond(
         _ recipe: ExtractionRecipe, _ weights: LoadedWeights, seconds: Double = 2, frames: Int? = nil
     ) throws -> Double {
@@ -67,12 +63,12 @@ extension Extractor {
         }
         let network = try DeviceNetwork(recipe, weights.source, batch: deviceBatch)
         defer { network.close() }
-        let pictures = [(0..<network.pictureBytes * network.batch).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }]
+        let images = [(0..<network.imageBytes * network.batch).map { UInt8(truncatingIfNeeded: $0 / 64 &* 37) }]
         func time(batches: Int) throws -> Double {
             let begin = ContinuousClock.now
             // As in an extraction, some threads always wait for the GPU.
             try runJobs(count: batches, workers: 4) {
-                { _ in try network.features(of: pictures).count }
+                { _ in try network.features(of: images).count }
             } consume: { (_: Int, _: Int) in
             }
             return (ContinuousClock.now - begin) / .seconds(1)

@@ -35,9 +35,7 @@ package struct LoadedWeights: Sendable {
         file is ImportedNetwork ? file : PlausibleParameters(file)
     }
 
-    /// The weights of a stored recipe, read from the file `name`.
-    ///
-    /// - Throws: `WeightsError`.
+    /// The weights of a stored recipe, read from the file `name`. Throws `WeightsError`.
     package init(of recipe: ExtractionRecipe, file name: String) throws {
         try self.init(
             recipe.weights == "random" ? .random : .file(name, part: recipe.part), for: Backbone.named(recipe.backbone))
@@ -69,9 +67,8 @@ package struct LoadedWeights: Sendable {
         }
     }
 
-    /// Of the file; for several files, of their concatenated digests.
-    ///
-    /// - Throws: `WeightsError.malformed` if a published digest differs.
+    /// Of the file; for several files, of their concatenated digests. Throws `WeightsError.malformed` if a published
+    /// digest differs.
     static func digest(of files: [String]) throws -> String {
         let digests = try files.map { file in
             let digest = try FileDigest.sha256(path: file)
@@ -81,6 +78,12 @@ package struct LoadedWeights: Sendable {
             return digest
         }
         return digests.count == 1 ? digests[0] : hexDigest(Data(digests.joined().utf8))
+    }
+
+    /// Checks that these are the weights of a stored recipe. `file`, `user`: for the error, see
+    /// `RecipeError.otherWeights`, which is thrown.
+    package func requireDigest(of recipe: ExtractionRecipe, file: String, user: String) throws {
+        guard digest ?? "random" == recipe.weights else { throw RecipeError.otherWeights(file: file, user: user) }
     }
 
     /// - Throws: `WeightsError.mismatch`, with a guess of the file's network.

@@ -46,9 +46,7 @@ extension ExtractionConfiguration {
     package var framing: Framing { Preprocessing.framing(imageSize: imageSize, resize: resize) }
 
     /// Choices that the weights leave open, with the value used and the options for others; empty if the user or the
-    /// weight file determines them.
-    ///
-    /// - `option`: formats a key of `extract` and its value.
+    /// weight file determines them. `option`: formats a key of `extract` and its value.
     package func notes(
         on weights: LoadedWeights, option: (_ key: String, _ value: String) -> String = { "extract.\($0): \($1)" },
         part partOption: ((_ name: String) -> String)? = nil

@@ -17,10 +17,7 @@ package struct Shard: Sendable, Equatable {
     }
 
     /// `2/8`, or `auto` for the variables of a Slurm array, an indexed Kubernetes job or an AWS Batch array job.
-    ///
-    /// Kubernetes does not tell a task the number of tasks: `ZOETROPE_SHARDS` must.
-    ///
-    /// - Throws: `ShardError`.
+    /// Kubernetes does not tell a task the number of tasks: `ZOETROPE_SHARDS` must. Throws `ShardError`.
     package init(_ text: String, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
         if text == "auto" {
             self = try Self.scheduled(environment)

@@ -1,5 +1,4 @@
 import Backbones
-import Digests
 import FeatureCache
 import Files
 import Foundation
@@ -7,11 +6,9 @@ import Inference
 
 extension ExtractionConfiguration {
     /// Finds the stored recipe with the same settings as this configuration. Weights are compared by the file's
-    /// SHA-256; if the file does not exist, by its name, which must be unambiguous.
-    ///
-    /// - Returns: nil if no recipe has these settings.
-    /// - Throws: `StoredRecipeError` if there are only features of other weights; `CacheError`; `WeightsError` if the
-    ///   file cannot be read.
+    /// SHA-256; if the file does not exist, by its name, which must be unambiguous. Returns nil if no recipe has these
+    /// settings. Throws `StoredRecipeError` if there are only features of other weights; `CacheError`; `WeightsError`
+    /// if the file cannot be read.
     package func stored(in cache: CacheFile) throws -> StoredExtraction? {
         let all = try cache.extractions()
         // `extract` falls back to f32 if the processor has no instructions for the configured precision.

@@ -10,9 +10,8 @@ package struct VanishedVideos: Sendable {
     /// Their stored paths, sorted.
     package let paths: [String]
 
-    /// Reads only files whose names are not in the cache.
-    ///
-    /// - Throws: `DatasetError` if the data set cannot be read, `VanishedError` if none of its videos is left.
+    /// Reads only files whose names are not in the cache. Throws `DatasetError` if the data set cannot be read,
+    /// `VanishedError` if none of its videos is left.
     package init(_ dataset: DatasetConfiguration, in cache: CacheFile, workers: Int) throws {
         let known = try cache.videos(dataset: dataset.name)
         let root = dataset.root

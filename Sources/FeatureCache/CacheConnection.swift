@@ -14,33 +14,26 @@ enum CacheConnection {
         configuration.readonly = readonly
         configuration.busyMode = .timeout(30)
         configuration.prepareDatabase { database in
-            guard let connection = database.sqliteConnection else { return }
-            let status = sqlite_guard(UnsafeMutableRawPointer(connection))
+            guard let connection = database.connection else { return }
+            let status = sqlite_guard(connection)
             if status != 0 { throw DatabaseError(resultCode: ResultCode(rawValue: status)) }
         }
         return configuration
     }
 
-    /// Allows a view to call functions that SQLite 3.40 considers unsafe in an untrusted schema, such as JSON's.
-    /// `isOwn`: whether it is a view of this program; otherwise nothing changes.
-    static func trusting<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) throws -> Result {
-        guard isOwn else { return try body() }
-        try database.run("PRAGMA trusted_schema = ON")
-        defer { try? database.run("PRAGMA trusted_schema = OFF") }
-        return try body()
-    }
-
     /// Maximum bytes of a value in a table or view that this program did not create.
-    static let foreignValueLimit = 64 << 20
+    private static let foreignValueLimit: Int32 = 64 << 20
 
-    /// Limits the size of values while `body` reads a table or view that this program did not create.
-    static func limitingValues<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) rethrows
-        -> Result
-    {
-        guard !isOwn, let connection = database.sqliteConnection.map({ UnsafeMutableRawPointer($0) }) else {
+    /// Runs `body`, which reads a table or view. One of this program may call functions that SQLite 3.40 considers
+    /// unsafe in an untrusted schema, such as JSON's; the size of values of any other is limited.
+    static func readingTable<Result>(_ database: Database, isOwn: Bool, _ body: () throws -> Result) throws -> Result {
+        if isOwn {
+            try database.run("PRAGMA trusted_schema = ON")
+            defer { try? database.run("PRAGMA trusted_schema = OFF") }
             return try body()
         }
-        sqlite_limit_length(connection, Int32(foreignValueLimit))
+        guard let connection = database.connection else { return try body() }
+        sqlite_limit_length(connection, foreignValueLimit)
         defer { sqlite_limit_length(connection, 0) }
         return try body()
     }
@@ -80,10 +73,10 @@ enum CacheConnection {
     static func restricted(path: String) throws -> DatabaseQueue {
         let queue = try open(path, configuration(readonly: true))
         try queue.inDatabase { database in
-            guard let connection = database.sqliteConnection else { return }
+            guard let connection = database.connection else { return }
             // Functions such as `printf` create texts of any size.
-            sqlite_limit_length(UnsafeMutableRawPointer(connection), Int32(foreignValueLimit))
-            let status = sqlite_restrict(UnsafeMutableRawPointer(connection))
+            sqlite_limit_length(connection, foreignValueLimit)
+            let status = sqlite_restrict(connection)
             if status != 0 { throw DatabaseError(resultCode: ResultCode(rawValue: status)) }
         }
         return queue
@@ -92,9 +85,9 @@ enum CacheConnection {
     /// Runs statements with a time limit that restarts at each call of the closure passed to `body`. Throws
     /// `DatabaseError` with `SQLITE_INTERRUPT` after the limit.
     static func limited<Result>(
-        _ database: Database, milliseconds: Int = timeLimit, _ body: (_ goOn: () -> Void) throws -> Result
+        _ database: Database, milliseconds: Int = timeLimit, _ body: (_ restart: () -> Void) throws -> Result
     ) rethrows -> Result {
-        let connection = database.sqliteConnection.map { UnsafeMutableRawPointer($0) }
+        let connection = database.connection
         func limit(_ milliseconds: Int) {
             if let connection { sqlite_limit_time(connection, Int32(clamping: milliseconds)) }
         }
@@ -102,4 +95,9 @@ enum CacheConnection {
         defer { limit(0) }
         return try body { limit(milliseconds) }
     }
+}
+
+extension Database {
+    /// As the argument of C functions.
+    fileprivate var connection: UnsafeMutableRawPointer? { sqliteConnection.map { UnsafeMutableRawPointer($0) } }
 }

@@ -19,15 +19,12 @@ extension CacheFile {
                 let known = try String.all(
                     database,
                     "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER "
-                        + "BY 1"
-                )
+                        + "BY 1")
                 guard known.contains(name) else { throw ExportError.unknownTable(name, known: known) }
                 let isOwn = try SchemaCheck.isOwn(name, in: database)
-                return try CacheConnection.trusting(database, isOwn: isOwn) {
-                    try CacheConnection.limitingValues(database, isOwn: isOwn) {
-                        let limit = isOwn ? Int.max : foreignLimit ?? Self.foreignLimit(path: self.path)
-                        return try Self.export(name, where: filters, database, to: output, limit: limit)
-                    }
+                let limit = isOwn ? Int.max : foreignLimit ?? Self.foreignLimit(path: self.path)
+                return try CacheConnection.readingTable(database, isOwn: isOwn) {
+                    try Self.export(name, where: filters, database, to: output, limit: limit)
                 }
             }
         }
@@ -81,13 +78,13 @@ extension CacheFile {
         of statement: Statement, table: String, _ database: Database, _ body: (Row) throws -> Void
     ) throws -> Int {
         do {
-            return try CacheConnection.limited(database) { goOn in
+            return try CacheConnection.limited(database) { restart in
                 let rows = try Row.fetchCursor(statement)
                 var count = 0
                 while let row = try rows.next() {
                     try body(row)
                     count += 1
-                    goOn()
+                    restart()
                 }
                 return count
             }
@@ -116,13 +113,7 @@ extension CacheFile {
         case .double(let number): return "\(number)"
         case .string(let text): return Escaping.csv(text)
         case .blob(let data):
-            let numbers = [Float](unsafeUninitializedCapacity: data.count / type.bytes) { buffer, count in
-                count = data.count / type.bytes
-                let target = UnsafeMutableBufferPointer(rebasing: buffer[..<count])
-                data.withUnsafeBytes {
-                    type.copy(UnsafeRawBufferPointer(rebasing: $0[..<(count * type.bytes)]), to: target)
-                }
-            }
+            let numbers = data.withUnsafeBytes(type.values)
             return Escaping.csv("[" + numbers.map { "\($0)" }.joined(separator: ",") + "]")
         }
     }

@@ -71,7 +71,7 @@ extension CacheFile {
         defer { withExtendedLifetime(lock) {} }
         var summary = CachePruning.Summary()
         summary.bytesBefore = try size()
-        let before = try counts()
+        let before = try read(Self.counts)
         var after = before
         try CacheError.translating(path) {
             try database.writeWithoutTransaction { database in
@@ -98,8 +98,6 @@ extension CacheFile {
             return pages * (try Int.one(database, "PRAGMA page_size") ?? 0)
         }
     }
-
-    private func counts() throws -> [Int] { try read(Self.counts) }
 
     private static func counts(_ database: Database) throws -> [Int] {
         try ["extraction", "sequence", "run", "video"].map { try Int.one(database, "SELECT count(*) FROM \($0)") ?? 0 }

@@ -6,7 +6,7 @@ package struct FeatureSet: Sendable {
         /// 0 is the unaugmented view.
         package let view: Int
         /// Index of its first row in memory, or in its own sequence if rows are streamed.
-        package let firstRow: Int
+        package internal(set) var firstRow: Int
         package let length: Int
 
         package init(videoID: Int64, view: Int = 0, firstRow: Int, length: Int) {
@@ -28,7 +28,7 @@ package struct FeatureSet: Sendable {
         /// The source that several clips share, or nil.
         package var group: String?
         /// One span per cached view, the unaugmented one first.
-        package let views: [Span]
+        package var views: [Span]
 
         package init(videoID: Int64, path: String, label: String, split: String, group: String?, views: [Span]) {
             (self.videoID, self.path, self.label, self.split, self.group) = (videoID, path, label, split, group)

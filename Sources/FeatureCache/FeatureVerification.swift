@@ -47,7 +47,7 @@ private final class Work: Sendable {
     private let check: RowCheck
     private let next = Atomic<Int>(0)
     private let found = Mutex<[UncheckedSequence]>([])
-    private let threads = Mutex<[Later<Void>]>([])
+    private let threads = Mutex<[Future<Void>]>([])
 
     init(_ rows: [Float], _ featureSize: Int, _ sequences: [UncheckedSequence], _ check: RowCheck) {
         (self.rows, self.featureSize, self.sequences, self.check) = (rows, featureSize, sequences, check)
@@ -55,7 +55,7 @@ private final class Work: Sendable {
 
     var damaged: [UncheckedSequence] { found.withLock(\.self) }
 
-    func start() { threads.withLock { $0.append(Later { [self] in run() }) } }
+    func start() { threads.withLock { $0.append(Future { [self] in run() }) } }
 
     func stop() { next.store(sequences.count, ordering: .relaxed) }
 

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import GRDB
 
@@ -13,19 +14,9 @@ struct FileState: Codable, Equatable, Sendable {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
         (device, inode) = (UInt64(status.st_dev), UInt64(status.st_ino))
-        (bytes, modified) = (Int(status.st_size), Self.modified(status))
+        (bytes, modified) = (Int(status.st_size), status.modified)
         let hasLog = stat(path + "-wal", &status) == 0 && status.st_size > 0
-        (logBytes, logModified) = hasLog ? (Int(status.st_size), Self.modified(status)) : (0, 0)
-    }
-
-    /// In nanoseconds since 1970.
-    private static func modified(_ status: stat) -> Int {
-        #if canImport(Darwin)
-            let time = status.st_mtimespec
-        #else
-            let time = status.st_mtim
-        #endif
-        return time.tv_sec &* 1_000_000_000 &+ time.tv_nsec
+        (logBytes, logModified) = hasLog ? (Int(status.st_size), status.modified) : (0, 0)
     }
 }
 

@@ -79,8 +79,7 @@ package struct MappedFeatures: Sendable {
     /// Writes the file atomically. `isCancelled`: polled regularly; nil is returned after cancellation. Throws
     /// `CacheError`, also if there is no space.
     package static func make(
-        _ cache: CacheFile, extraction: StoredExtraction, in folder: String,
-        isCancelled: () -> Bool = { false }
+        _ cache: CacheFile, extraction: StoredExtraction, in folder: String, isCancelled: () -> Bool = { false }
     ) throws -> MappedFeatures? {
         let path = path(cache, extraction.record, in: folder)
         let part = NewFile.partialPath(of: path)
@@ -106,8 +105,7 @@ package struct MappedFeatures: Sendable {
 
     /// - Returns: the header; nil after cancellation.
     private static func write(
-        _ cache: CacheFile, _ extraction: StoredExtraction, to handle: FileHandle,
-        _ isCancelled: () -> Bool
+        _ cache: CacheFile, _ extraction: StoredExtraction, to handle: FileHandle, _ isCancelled: () -> Bool
     ) throws -> Header? {
         let (size, type) = (extraction.record.featureSize, extraction.record.elementType)
         var (clips, rows) = (0, 0)

@@ -1,5 +1,4 @@
 import CElementwise
-import Digests
 import Files
 import Foundation
 
@@ -56,10 +55,7 @@ package enum StoredType: String, Sendable, CaseIterable, Codable {
     /// The values after conversion to this type and back.
     package func rounding(_ numbers: [Float]) -> [Float] {
         guard self == .float16 else { return numbers }
-        return [Float](unsafeUninitializedCapacity: numbers.count) { buffer, count in
-            data(numbers).withUnsafeBytes { copy($0, to: buffer) }
-            count = numbers.count
-        }
+        return data(numbers).withUnsafeBytes(values)
     }
 
     func data(_ numbers: [Float]) -> Data { numbers.withUnsafeBufferPointer(data) }
@@ -71,6 +67,15 @@ package enum StoredType: String, Sendable, CaseIterable, Codable {
             var data = Data(count: numbers.count * 2)
             data.withUnsafeMutableBytes { elementwise_narrow(numbers.count, numbers.baseAddress, $0.baseAddress) }
             return data
+        }
+    }
+
+    /// Stored elements as `Float`, without an incomplete last one.
+    func values(_ stored: UnsafeRawBufferPointer) -> [Float] {
+        let size = stored.count / bytes
+        return [Float](unsafeUninitializedCapacity: size) { buffer, count in
+            copy(UnsafeRawBufferPointer(rebasing: stored[..<(size * bytes)]), to: buffer)
+            count = size
         }
     }
 

@@ -67,10 +67,7 @@ extension CacheFile {
                 """
                 INSERT INTO run (name, extraction_id, dataset, model, configuration, seed, state, started_at)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                """,
-                [
-                    name, extraction, dataset, model, configuration, seed, RunState.running.rawValue, Self.now(),
-                ])
+                """, [name, extraction, dataset, model, configuration, seed, RunState.running.rawValue, Self.now()])
             return database.lastInsertedRowID
         }
     }

@@ -105,7 +105,7 @@ enum Schema {
         """
 
     /// Created by the first search for near-duplicates.
-    static let twins = """
+    static let nearDuplicates = """
         CREATE TABLE IF NOT EXISTS twin_pair (      -- two videos that show the same, the lower id first
           dataset TEXT NOT NULL, extraction_id INTEGER NOT NULL REFERENCES extraction ON DELETE CASCADE,
           video_id INTEGER NOT NULL REFERENCES video ON DELETE CASCADE,

@@ -69,7 +69,7 @@ enum SchemaCheck {
             var parts = [Schema.tables]
             if version >= 3 { parts.append(Schema.windows) }
             if version >= 4 { parts.append(Schema.membership) }
-            parts += [Schema.files, Schema.folds, Schema.twins, Schema.phrases, Schema.views]
+            parts += [Schema.files, Schema.folds, Schema.nearDuplicates, Schema.phrases, Schema.views]
             for part in parts { try database.run(part) }
             return try entries(database)
         }

@@ -56,9 +56,6 @@ package enum RegularFile {
         return (descriptor, Int(status.st_size))
     }
 
-    /// Checks that `path` is a regular file that can be opened for reading. Throws `FileError`.
-    package static func check(_ path: String) throws(FileError) { close(try open(path).descriptor) }
-
     /// Checks that `path` is a regular file or does not exist. Does not open it: closing another descriptor of an
     /// SQLite file would release this process's locks on it. Throws `FileError`.
     package static func checkUnopened(_ path: String) throws(FileError) {
@@ -170,5 +167,17 @@ package enum NewFile {
             throw FileError(path: path, problem: .unreadable(String(cString: strerror(errno))))
         }
         return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+}
+
+extension stat {
+    /// The modification time in nanoseconds since 1970; wraps, since damaged times can overflow it.
+    package var modified: Int {
+        #if canImport(Darwin)
+            let time = st_mtimespec
+        #else
+            let time = st_mtim
+        #endif
+        return Int(time.tv_sec) &* 1_000_000_000 &+ Int(time.tv_nsec)
     }
 }

@@ -24,7 +24,7 @@ package struct FineTuner {
         /// From 1; 0 if no epoch was trained.
         package let bestEpoch: Int
         package let epochs: Int
-        package let ending: TrainingEnding
+        package let ending: TrainingOutcome
         /// By split, with the weights of the best epoch; empty if cancelled.
         package let evaluations: [Split: Evaluation]
     }

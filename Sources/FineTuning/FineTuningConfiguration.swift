@@ -29,13 +29,13 @@ package struct FineTuningConfiguration: Sendable {
     package var augmentation = Augmentation()
 
     package var warnings: [String] {
-        let pictures = training.model.kind == .frame ? 1 : framesPerVideo ?? extraction.sampling.frames
+        let images = training.model.kind == .frame ? 1 : framesPerVideo ?? extraction.sampling.frames
         let graph = extraction.backbone.graph(
             imageSize: extraction.imageSize, frames: extraction.sampling.windowed?.length)
         let normalizes = graph.nodes.contains { if case .batchNormalization = $0.operation { true } else { false } }
         guard training.batchSize == 1, normalizes else { return [] }
         return [
-            "a batch is \(pictures == 1 ? "one image" : "the \(pictures) frames of one video"), so the statistics of trained batch "
+            "a batch is \(images == 1 ? "one image" : "the \(images) frames of one video"), so the statistics of trained batch "
                 + "normalisations are unreliable. Raise `finetune.batch_size`"
         ]
     }

@@ -41,7 +41,7 @@ package struct FineTuningRun: Sendable {
         package let bestEpoch, epochs: Int
         /// Wall-clock time.
         package let seconds: Double
-        package let ending: TrainingEnding
+        package let ending: TrainingOutcome
         package var wasCancelled: Bool { ending == .cancelled }
     }
 
@@ -97,7 +97,7 @@ package struct FineTuningRun: Sendable {
 
     private func finish(
         _ result: FineTuner.Result, _ frames: FrameSet, _ rows: [Int64], _ recorder: RunRecorder
-    ) throws -> TrainingEnding {
+    ) throws -> TrainingOutcome {
         let initial = try LoadedWeights(
             configuration.extraction.weights, for: configuration.extraction.backbone)
         let first = try ExtractionRecipe(configuration.extraction, initial)

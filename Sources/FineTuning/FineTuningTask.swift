@@ -123,7 +123,7 @@ final class FineTuningTask {
 
     private func keepInMemory(_ memory: Int) throws {
         let count = frames.entries.reduce(0) { $0 + $1.frames }
-        let picture = graph.nodes[0].shape.size
+        let imageElements = graph.nodes[0].shape.size
         if network.hasFrozenPart, configuration.augmentation.isIdentity, count * network.boundarySize * 4 <= memory {
             var values: [Float] = []
             values.reserveCapacity(count * network.boundarySize)
@@ -131,7 +131,7 @@ final class FineTuningTask {
                 values += try network.boundary(frames.store.frames(key: entry.key)).values
             }
             boundaries = values
-        } else if count * picture <= memory {
+        } else if count * imageElements <= memory {
             pixels = try frames.entries.map { try frames.store.frames(key: $0.key) }
         }
     }
@@ -149,23 +149,23 @@ final class FineTuningTask {
             }
             return Tensor(shape: [values.count / size, size], values: values)
         }
-        var pictures: [[UInt8]] = []
+        var images: [[UInt8]] = []
         var draws: [Augmentation.Draw] = []
         let augmentation = configuration.augmentation
         for sample in batch {
             let own = try pixels?[sample.entry] ?? frames.store.frames(key: frames.entries[sample.entry].key)
-            pictures += own[sample.frames]
+            images += own[sample.frames]
             let shared = augmentation.draw(&generator)
             draws += sample.frames.map { _ in
                 augmentation.isSharedByClip ? shared : augmentation.draw(&generator)
             }
         }
-        return try network.boundary(augmentation.isIdentity ? pictures : augmented(pictures, draws))
+        return try network.boundary(augmentation.isIdentity ? images : augmented(images, draws))
     }
 
-    private func augmented(_ pictures: [[UInt8]], _ draws: [Augmentation.Draw]) -> [[UInt8]] {
+    private func augmented(_ images: [[UInt8]], _ draws: [Augmentation.Draw]) -> [[UInt8]] {
         let side = recipe.imageSize
-        return concurrentMap(pictures.count) { Augmentation.apply(draws[$0], toEach: pictures[$0], side: side) }
+        return concurrentMap(images.count) { Augmentation.apply(draws[$0], toEach: images[$0], side: side) }
     }
 
     /// Evaluates backbone and head on a split as `extract` and `sequence` would: with running statistics and without
@@ -181,8 +181,8 @@ final class FineTuningTask {
         var first = 0
         let examples = try indices.map { index in
             let entry = frames.entries[index]
-            let pictures = try pixels?[index] ?? frames.store.frames(key: entry.key)
-            rows += try plan.run(all: pictures, normalization: recipe.input.normalization)
+            let images = try pixels?[index] ?? frames.store.frames(key: entry.key)
+            rows += try plan.run(all: images, normalization: recipe.input.normalization)
             defer { first += entry.frames }
             return FeatureSet.Example(
                 videoID: Int64(index), path: entry.clip.path, label: entry.clip.label, split: split.rawValue,
@@ -201,7 +201,7 @@ final class FineTuningTask {
         return tensors
     }
 
-    func result(_ state: FineTuner.State, _ ending: TrainingEnding) throws -> FineTuner.Result {
+    func result(_ state: FineTuner.State, _ ending: TrainingOutcome) throws -> FineTuner.Result {
         var evaluations: [Split: Evaluation] = [:]
         // An interrupted run is not evaluated, because its weights are not final.
         for split in Split.allCases where ending != .cancelled {

@@ -67,7 +67,7 @@ package struct FrameSet: Sendable {
                 return Result {
                     let request = maker.request(allDigests[index] ?? "")
                     return try openClip(path: root + "/" + clips[index].path)
-                        .pictures(request, differences: maker.differences)
+                        .images(request, differences: maker.differences)
                 }
             }
         } consume: { (job: Int, frames: Result<[[UInt8]], any Error>) in

@@ -109,7 +109,7 @@ package final class Calibrator {
                 var histograms: [String: Histogram] = [:]
                 var counting = Duration.zero
                 let begin = ContinuousClock.now
-                let features = try plan.run(pictures: [pixels[index]], normalization: normalization) { layer, values in
+                let features = try plan.run(images: [pixels[index]], normalization: normalization) { layer, values in
                     counting += ContinuousClock().measure { histograms[layer, default: Histogram()].count(values) }
                 }
                 let seconds = (ContinuousClock.now - begin - counting) / .seconds(1)

@@ -8,7 +8,7 @@ struct PlanRequest {
     var batch: Int
     let arithmetic: Arithmetic
     /// Expected number of images for such plans, against which tuning must pay off. Nil if unknown.
-    var pictures: Int?
+    var images: Int?
 
     /// Element type of values that are not quantised.
     var element: onednn_element { arithmetic.precision == .bf16 ? ONEDNN_BF16 : ONEDNN_F32 }
@@ -52,7 +52,7 @@ struct CompiledPlan {
         guard request.arithmetic.precision != .int8 else { return try CompiledPlan(request, weights) }
         let lowering = try Lowering(request.graph, output: request.node)
         let times = try KernelTimes(
-            lowering, batch: request.batch, element: request.element, pictures: request.pictures, tuning: tuning,
+            lowering, batch: request.batch, element: request.element, images: request.images, tuning: tuning,
             context: Context())
         let fastest = KernelChoice(lowering, times, allowsWinograd: true)
         guard fastest.winogradCount > 0 else { return try CompiledPlan(request, weights, fastest) }
@@ -77,8 +77,8 @@ struct CompiledPlan {
     private static func isWorthChecking(
         _ fastest: KernelChoice, _ direct: KernelChoice, _ request: PlanRequest
     ) -> Bool {
-        guard let pictures = request.pictures else { return true }
-        let gain = (direct.seconds - fastest.seconds) * Double(pictures) / Double(request.batch)
+        guard let images = request.images else { return true }
+        let gain = (direct.seconds - fastest.seconds) * Double(images) / Double(request.batch)
         return gain > 2 * fastest.seconds
     }
 
@@ -90,8 +90,8 @@ struct CompiledPlan {
         var few = request
         few.batch = min(request.batch, checkedPictures)
         let pixels = SampleImages.pixels(count: few.batch, shape: parts.lowering.shapes[parts.lowering.input])
-        let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25])
-        let direct = Later { [few] in
+        let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], standardDeviation: [0.25, 0.25, 0.25])
+        let direct = Future { [few] in
             ArithmeticLibrary.setThreadsOfCallingThread(1)
             return try CompiledPlan(few, weights, choice, packs: false).runOnce(pixels, normalization, weights)
                 .values
@@ -132,10 +132,10 @@ struct CompiledPlan {
 enum SampleImages {
     static func pixels(count: Int, shape: ImageShape) -> [UInt8] {
         let random = RandomParameters()
-        return (0..<count * shape.frames).flatMap { picture -> [UInt8] in
-            let tiles = picture % 8 + 3
-            let coarse = random.uniform("sample \(picture) tiles", count: tiles * tiles * 3)
-            let fine = random.uniform("sample \(picture) noise", count: 4096)
+        return (0..<count * shape.frames).flatMap { image -> [UInt8] in
+            let tiles = image % 8 + 3
+            let coarse = random.uniform("sample \(image) tiles", count: tiles * tiles * 3)
+            let fine = random.uniform("sample \(image) noise", count: 4096)
             var pixels = [UInt8](repeating: 0, count: shape.height * shape.width * 3)
             for index in pixels.indices {
                 let (row, column) = (index / 3 / shape.width, index / 3 % shape.width)

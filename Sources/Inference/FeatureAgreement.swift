@@ -7,9 +7,9 @@ package enum FeatureAgreement {
         precondition(first.shape == second.shape)
         let count = first.shape[0]
         let size = first.count / max(1, count)
-        return (0..<count).map { picture in
+        return (0..<count).map { image in
             var (dot, a, b) = (0.0, 0.0, 0.0)
-            for index in picture * size..<(picture + 1) * size {
+            for index in image * size..<(image + 1) * size {
                 let (x, y) = (Double(first.values[index]), Double(second.values[index]))
                 (dot, a, b) = (dot + x * y, a + x * x, b + y * y)
             }

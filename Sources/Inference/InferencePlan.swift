@@ -25,14 +25,14 @@ package final class InferencePlan {
     /// - `arithmetic`: works on every processor, but see `Precision.isNative`.
     /// - `tuning`: measured kernel times of this machine; missing ones are measured. Nil leaves the choice to oneDNN
     ///   without measuring.
-    /// - `pictures`: expected number of images for such plans. Measuring takes at most 3 % of their estimated time.
+    /// - `images`: expected number of images for such plans. Measuring takes at most 3 % of their estimated time.
     /// - Throws: `PlanError`, `ArithmeticError`, or the weights' errors.
     package convenience init(
         graph: Graph, output: String, batch: Int, weights: PackedWeights, arithmetic: Arithmetic = .f32,
-        tuning: KernelTuning? = nil, pictures: Int? = nil
+        tuning: KernelTuning? = nil, images: Int? = nil
     ) throws {
         let request = PlanRequest(
-            graph: graph, output: output, batch: batch, arithmetic: arithmetic, pictures: pictures)
+            graph: graph, output: output, batch: batch, arithmetic: arithmetic, images: images)
         try self.init(CompiledPlan(request, weights, tuning: tuning))
     }
 
@@ -56,7 +56,7 @@ package final class InferencePlan {
         observations = operations.map { operation in
             operation.observed.map {
                 Observation(
-                    values: memory.pointer(operation.destination), layout: $0.layout, quantum: $0.quantum,
+                    values: memory.pointer(operation.destination), layout: $0.layout, qparams: $0.qparams,
                     shape: parts.lowering.shapes[$0.value])
             }
         }
@@ -69,7 +69,7 @@ package final class InferencePlan {
         let values: UnsafeMutableRawPointer
         let layout: Layout
         /// Quantisation of the elements, or nil if they are not quantised.
-        let quantum: QuantizationParameters?
+        let qparams: QuantizationParameters?
         let shape: ImageShape
     }
 
@@ -92,27 +92,36 @@ package final class InferencePlan {
     /// Runs the network on up to `batch` images or clips in 8-bit RGB. `pixels`: `[count, height, width, 3]`, or
     /// `[count, frames, height, width, 3]`; count from 1 to `batch`. Returns `[count] + outputShape`.
     package func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
-        try run(pictures: [pixels], normalization: normalization)
+        try run(images: [pixels], normalization: normalization, observe: nil)
     }
 
-    /// As `run(pictures:)`, on any number of images. Returns the elements of all outputs.
-    package func run(all pictures: [[UInt8]], normalization: PixelNormalization) throws -> [Float] {
-        try pictures.batches(of: batch).flatMap { try run(pictures: $0, normalization: normalization).values }
+    /// Runs the network on up to `batch` images in 8-bit RGB.
+    ///
+    /// - `images`: each `[height, width, 3]`, or several frames `[frames, height, width, 3]`.
+    /// - Returns: `[count] + outputShape`.
+    package func run(images: [[UInt8]], normalization: PixelNormalization) throws -> Tensor {
+        try run(images: images, normalization: normalization, observe: nil)
     }
 
-    /// Runs the network on up to `batch` images in 8-bit RGB. `pictures`: each `[height, width, 3]`, or several frames
-    /// `[frames, height, width, 3]`. `observe`: called with the network's input and each convolution's output in `f32`,
-    /// in any memory layout, possibly zero-padded. Returns `[count] + outputShape`.
-    package func run(
-        pictures: [[UInt8]], normalization: PixelNormalization,
-        observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)? = nil
+    /// As `run(images:)`, on any number of images.
+    ///
+    /// - Returns: the elements of all outputs.
+    package func run(all images: [[UInt8]], normalization: PixelNormalization) throws -> [Float] {
+        try images.batches(of: batch).flatMap { try run(images: $0, normalization: normalization).values }
+    }
+
+    /// - `observe`: called with the network's input and each convolution's output in `f32`, in any memory
+    ///   layout, possibly zero-padded.
+    func run(
+        images: [[UInt8]], normalization: PixelNormalization,
+        observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)?
     ) throws -> Tensor {
-        let picture = inputShape.size
-        let pixels = pictures.reduce(0) { $0 + $1.count }
-        precondition(inputShape.channels == 3 && pixels % picture == 0)
-        let count = pixels / picture
+        let imageElements = inputShape.size
+        let pixels = images.reduce(0) { $0 + $1.count }
+        precondition(inputShape.channels == 3 && pixels % imageElements == 0)
+        let count = pixels / imageElements
         precondition((1...batch).contains(count), "\(count) images in a batch of \(batch)")
-        let input = memory.fill(pictures, normalization)
+        let input = memory.fill(images, normalization)
         if let observe {
             observe(Calibration.input, UnsafeBufferPointer(start: input, count: pixels))
             for (step, observation) in zip(steps, observations) {
@@ -132,7 +141,7 @@ package final class InferencePlan {
     func trace(
         pixels: [UInt8], normalization: PixelNormalization, show: (_ layer: String, [Float]) -> Void
     ) throws {
-        _ = try run(pictures: [pixels], normalization: normalization)
+        _ = try run(images: [pixels], normalization: normalization)
         for (step, observation) in zip(steps, observations) {
             try step.execute(context)
             guard let observation else { continue }
@@ -141,8 +150,8 @@ package final class InferencePlan {
                 shape.dimensions(batch: batch, withFrames: false), ONEDNN_CHANNELS_LAST, ONEDNN_F32)
             let reorder = try Primitive(step.name + ".trace") {
                 onednn_requantization_create(
-                    context.handle, observation.layout.handle, plain.handle, observation.quantum?.scale ?? 1,
-                    observation.quantum?.zeroPoint ?? 0, 0, $0)
+                    context.handle, observation.layout.handle, plain.handle, observation.qparams?.scale ?? 1,
+                    observation.qparams?.zeroPoint ?? 0, 0, $0)
             }
             let target = AlignedBuffer(bytes: plain.bytes)
             try reorder.run(from: observation.values, to: target.pointer, in: context)

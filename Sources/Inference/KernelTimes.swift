@@ -13,9 +13,11 @@ struct KernelTimes {
     static let share = 0.03
 
     /// Measures missing kernels, the most expensive convolutions first, within `share` of the remaining work.
-    /// `pictures`: expected number of images for such plans; nil measures everything. Throws `ArithmeticError`.
+    ///
+    /// - `images`: expected number of images for such plans; nil measures everything.
+    /// - Throws: `ArithmeticError`.
     init(
-        _ lowering: Lowering, batch: Int, element: onednn_element, pictures: Int?, tuning: KernelTuning,
+        _ lowering: Lowering, batch: Int, element: onednn_element, images: Int?, tuning: KernelTuning,
         context: Context
     ) throws {
         let questions = lowering.questions(batch: batch, element: element)
@@ -31,7 +33,7 @@ struct KernelTimes {
             if answer == nil { unknown.append((group[0], seconds)) }
         }
         if !unknown.isEmpty {
-            let budget = pictures.map { Self.share * work * Double($0) / Double(batch) } ?? .infinity
+            let budget = images.map { Self.share * work * Double($0) / Double(batch) } ?? .infinity
             let important = unknown.sorted { ($0.seconds, $0.question.signature) > ($1.seconds, $1.question.signature) }
             try tuning.measure(important.map(\.question.small), atMost: budget)
         }

@@ -30,7 +30,7 @@ struct Lowering {
         self.graph = graph
         let needed = graph.ancestry(of: output)
         firstTokenOnly = graph.readForFirstToken(needed, output: output)
-        guard let first = needed.first, graph[first].operation == .input, graph[first].shape.isPicture else {
+        guard let first = needed.first, graph[first].operation == .input, graph[first].shape.isImage else {
             throw PlanError.unsupported(node: graph[needed[0]].name)
         }
         input = 0

@@ -31,8 +31,8 @@ extension PackedWeights {
         let last = statistics.count - 3
         let (beta, mean, variance) = (statistics[last], statistics[last + 1], statistics[last + 2])
         for channel in 0..<channels {
-            let deviation = (Double(variance[channel]) + Double(normalization.epsilon)).squareRoot()
-            let factor = Double(gamma[channel]) / deviation
+            let standardDeviation = (Double(variance[channel]) + Double(normalization.epsilon)).squareRoot()
+            let factor = Double(gamma[channel]) / standardDeviation
             bias[channel] = Float((Double(bias[channel]) - Double(mean[channel])) * factor + Double(beta[channel]))
             scale(channel, by: Float(factor))
         }

@@ -4,7 +4,7 @@ import NeuralNetwork
 extension PlanCompiler {
     mutating func compile(_ step: ConvolutionStep) throws {
         if let quantization, quantization.isInteger(step) {
-            try compileInteger(step, source: quantization.quantum[step.input]!)
+            try compileInteger(step, source: quantization.qparams[step.input]!)
         } else {
             try compileFloat(step)
         }
@@ -65,11 +65,11 @@ extension PlanCompiler {
     }
 
     /// int8 sources and weights; the output too if its readers are int8.
-    private mutating func compileInteger(_ step: ConvolutionStep, source quantum: QuantizationParameters) throws {
-        var destination = storedQuantum(step.output)
+    private mutating func compileInteger(_ step: ConvolutionStep, source qparams: QuantizationParameters) throws {
+        var destination = storedQParams(step.output)
         var accumulated: Placed?
         if let value = step.accumulated {
-            if destination != nil, let own = placed(value).quantum ?? quantization?.quantum[value] {
+            if destination != nil, let own = placed(value).qparams ?? quantization?.qparams[value] {
                 accumulated = try whole(value, own, step.name)
             } else {
                 destination = nil
@@ -83,37 +83,37 @@ extension PlanCompiler {
         var request = step.request(batch: batch, from: shapes[step.input], to: shapes[step.output])
         if after != nil { request.activation = ONEDNN_IDENTITY }
         request.weights_element = ONEDNN_S8
-        request.source_scale = quantum.scale
+        request.source_scale = qparams.scale
         request.destination_scale = destination?.scale ?? 1
-        request.source_zero_point = quantum.zeroPoint
+        request.source_zero_point = qparams.zeroPoint
         request.destination_zero_point = destination?.zeroPoint ?? 0
-        request.accumulated_scale = accumulated?.quantum?.scale ?? 1
+        request.accumulated_scale = accumulated?.qparams?.scale ?? 1
         request.accumulated_element = accumulated?.layout.element ?? ONEDNN_F32
         let overFrames = step.options.window.reachesOverFrames
         let plain = try layout(step.output, ONEDNN_CHANNELS_LAST, destination?.element ?? ONEDNN_F32)
-        let from = try layout(step.input, ONEDNN_CHANNELS_LAST, quantum.element)
+        let from = try layout(step.input, ONEDNN_CHANNELS_LAST, qparams.element)
         let to = try overFrames ? framesLayout(step.output, plain.element) : plain
-        let read = try overFrames ? framesLayout(step.input, quantum.element) : from
+        let read = try overFrames ? framesLayout(step.input, qparams.element) : from
         let primitive = try scales.withUnsafeBufferPointer { scales in
             request.weights_scales = scales.baseAddress
             return try convolution(step.name, &request, read, to)
         }
-        let source = try whole(step.input, quantum, step.name)
-        let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: quantum.scale)
+        let source = try whole(step.input, qparams, step.name)
+        let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: qparams.scale)
         append(
             primitive, source, into: accumulated?.buffer, layout: overFrames ? plain : primitive.destination,
-            layer: layer, quantum: destination, output: step.output)
+            layer: layer, qparams: destination, output: step.output)
         if let after { try appendGELU(step, after) }
     }
 
     /// Applies GELU to the last step's output and quantises it.
-    private mutating func appendGELU(_ step: ConvolutionStep, _ quantum: QuantizationParameters) throws {
+    private mutating func appendGELU(_ step: ConvolutionStep, _ qparams: QuantizationParameters) throws {
         ignoreLast()
         let numbers = placed(step.output)
-        let bytes = try layout(step.output, ONEDNN_CHANNELS_LAST, quantum.element)
-        let kernel = CustomKernel.gelu(step.name + ".activation", count: bytes.bytes, quantum)
-        append(kernel, numbers, layout: bytes, quantum: quantum, output: step.output)
-        observeLast(bytes, step.output, quantum: quantum)
+        let bytes = try layout(step.output, ONEDNN_CHANNELS_LAST, qparams.element)
+        let kernel = GELUKernel(name: step.name + ".activation", count: bytes.bytes, qparams: qparams)
+        append(kernel, numbers, layout: bytes, qparams: qparams, output: step.output)
+        observeLast(bytes, step.output, qparams: qparams)
     }
 
     func convolution(

@@ -4,11 +4,11 @@ import NeuralNetwork
 extension PlanCompiler {
     mutating func compile(_ name: String, _ step: PoolingStep, input: Int, output: Int) throws {
         let (from, to) = (shapes[input], shapes[output])
-        var window = onednn_window(step.window, batch: batch, from: from, to: to)
-        let quantum = storedQuantum(output)
+        var options = onednn_pooling_options(step.kind.code, step.window, batch: batch, from: from, to: to)
+        let qparams = storedQParams(output)
         let source: Placed
-        if let quantum {
-            source = try whole(input, quantum, name)
+        if let qparams {
+            source = try whole(input, qparams, name)
         } else if to.pixels == 1 {
             // Global average pooling keeps more precision than int8 offers.
             source = try float(input, name, ONEDNN_F32)
@@ -19,19 +19,19 @@ extension PlanCompiler {
         }
         if step.window.reachesOverFrames {
             let element = source.layout.element
-            let plain = try converted(input, to: layout(input, ONEDNN_CHANNELS_LAST, element), source.quantum, name)
+            let plain = try converted(input, to: layout(input, ONEDNN_CHANNELS_LAST, element), source.qparams, name)
             let frames = try framesLayout(input, element)
             let primitive = try Primitive(name) {
                 onednn_pooling_create(context.handle, step.kind.code, &window, frames.handle, $0)
             }
             return append(
-                primitive, plain, layout: try layout(output, ONEDNN_CHANNELS_LAST, element), quantum: quantum,
+                primitive, plain, layout: try layout(output, ONEDNN_CHANNELS_LAST, element), qparams: qparams,
                 output: output)
         }
         let primitive = try Primitive(name) {
             onednn_pooling_create(context.handle, step.kind.code, &window, source.layout.handle, $0)
         }
-        append(primitive, source, quantum: quantum, output: output)
+        append(primitive, source, qparams: qparams, output: output)
     }
 }
 

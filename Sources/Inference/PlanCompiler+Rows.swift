@@ -33,12 +33,12 @@ extension PlanCompiler {
 
     /// int8 attention; the output is int8 too if its readers are.
     private mutating func attend(_ name: String, _ heads: Int, _ source: Placed, input: Int, output: Int) throws {
-        let quantum = storedQuantum(output)
-        let attention = ByteAttention(
-            name, heads: heads, batch: batch, from: shapes[input], to: shapes[output], quantum)
-        let layout = try layout(output, ONEDNN_CHANNELS_LAST, quantum?.element ?? ONEDNN_F32)
-        append(attention.kernel, source, layout: layout, quantum: quantum, output: output)
-        observeLast(layout, output, quantum: quantum)
+        let qparams = storedQParams(output)
+        let kernel = ByteAttentionKernel(
+            name, heads: heads, batch: batch, from: shapes[input], to: shapes[output], qparams)
+        let layout = try layout(output, ONEDNN_CHANNELS_LAST, qparams?.element ?? ONEDNN_F32)
+        append(kernel, source, layout: layout, qparams: qparams, output: output)
+        observeLast(layout, output, qparams: qparams)
     }
 
     private mutating func rows(_ value: Lowering.Value, _ element: onednn_element, _ name: String) throws -> Placed {

@@ -20,14 +20,14 @@ struct PlanCompiler {
         /// Byte offsets into source and destination, for an operation on part of them.
         var offsets = (source: 0, destination: 0)
         /// Layout of the output if calibration observes it.
-        var observed: (layout: Layout, quantum: QuantizationParameters?, value: Lowering.Value)?
+        var observed: (layout: Layout, qparams: QuantizationParameters?, value: Lowering.Value)?
     }
 
     /// A value's memory, layout and quantisation.
     struct Placed {
         let buffer: Buffer
         let layout: Layout
-        var quantum: QuantizationParameters?
+        var qparams: QuantizationParameters?
     }
 
     let graph: Graph
@@ -92,8 +92,8 @@ struct PlanCompiler {
     private mutating func compile(
         _ name: String, _ operation: BinaryOperation, _ first: Int, _ second: Int, output: Int, at index: Int
     ) throws {
-        if operation == .multiply, let quantum = storedQuantum(output), shapes[second].pixels == 1 {
-            return try gate(name, first, second, quantum, output: output)
+        if operation == .multiply, let qparams = storedQParams(output), shapes[second].pixels == 1 {
+            return try gate(name, first, second, qparams, output: output)
         }
         let kind = operation == .add ? ONEDNN_ADD : ONEDNN_MULTIPLY
         var (a, b) = (try float(first, name), try float(second, name))
@@ -115,21 +115,21 @@ struct PlanCompiler {
 
     /// Channels multiplied by their gates, for int8 readers.
     private mutating func gate(
-        _ name: String, _ first: Int, _ second: Int, _ quantum: QuantizationParameters, output: Int
+        _ name: String, _ first: Int, _ second: Int, _ qparams: QuantizationParameters, output: Int
     ) throws {
         let plain = try layout(first, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
         let source = try converted(first, to: plain, nil, name)
         let gates = try converted(second, to: layout(second, ONEDNN_CHANNELS_LAST, ONEDNN_F32), nil, name)
         touch(gates.buffer)
-        let kernel = CustomKernel.gate(name, shapes[output], batch: batch, quantum)
-        let bytes = try layout(output, ONEDNN_CHANNELS_LAST, quantum.element)
-        append(kernel, source, second: gates.buffer, layout: bytes, quantum: quantum, output: output)
-        observeLast(bytes, output, quantum: quantum)
+        let kernel = GateKernel(name: name, shape: shapes[output], batch: batch, qparams: qparams)
+        let bytes = try layout(output, ONEDNN_CHANNELS_LAST, qparams.element)
+        append(kernel, source, second: gates.buffer, layout: bytes, qparams: qparams, output: output)
+        observeLast(bytes, output, qparams: qparams)
     }
 
     private mutating func compile(_ name: String, _ inputs: [Int], output: Int) throws {
-        let quantum = storedQuantum(output)
-        var sources = try inputs.map { try quantum == nil ? float($0, name) : whole($0, quantum!, name) }
+        let qparams = storedQParams(output)
+        var sources = try inputs.map { try qparams == nil ? float($0, name) : whole($0, qparams!, name) }
         func make() throws -> Primitive {
             let layouts: [OpaquePointer?] = sources.map(\.layout.handle)
             return try Primitive(name) {
@@ -137,14 +137,14 @@ struct PlanCompiler {
             }
         }
         var primitive = try make()
-        if quantum == nil, primitive.isPlainLoop {
+        if qparams == nil, primitive.isPlainLoop {
             sources = try inputs.map { try channelsLast($0, name) }
             primitive = try make()
         }
         for source in sources { touch(source.buffer) }
         let destination = newBuffer(primitive.destination.bytes)
         operations.append(Operation(kernel: primitive, sources: sources.map(\.buffer), destination: destination))
-        values[output] = Placed(buffer: destination, layout: primitive.destination, quantum: quantum)
+        values[output] = Placed(buffer: destination, layout: primitive.destination, qparams: qparams)
     }
 
     /// The value in channels last, for kernels that do not support mixed formats.
@@ -162,9 +162,9 @@ struct PlanCompiler {
     // MARK: - Values
 
     /// Quantisation of a value that is stored in int8, or nil.
-    func storedQuantum(_ value: Lowering.Value) -> QuantizationParameters? {
+    func storedQParams(_ value: Lowering.Value) -> QuantizationParameters? {
         guard let quantization, quantization.stored.contains(value) else { return nil }
-        return quantization.quantum[value]
+        return quantization.qparams[value]
     }
 
     func layout(_ value: Lowering.Value, _ format: onednn_format, _ element: onednn_element) throws -> Layout {
@@ -186,31 +186,31 @@ struct PlanCompiler {
     ) throws -> Placed {
         let element = element ?? self.element
         let own = values[value]!
-        if own.quantum == nil && own.layout.element == element { return own }
+        if own.qparams == nil && own.layout.element == element { return own }
         return try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
     }
 
     /// The value in int8.
-    mutating func whole(_ value: Lowering.Value, _ quantum: QuantizationParameters, _ name: String) throws -> Placed {
-        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, quantum.element), quantum, name)
+    mutating func whole(_ value: Lowering.Value, _ qparams: QuantizationParameters, _ name: String) throws -> Placed {
+        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, qparams.element), qparams, name)
     }
 
     /// The value in that layout and quantisation; a converted copy if it is stored differently.
     mutating func converted(
-        _ value: Lowering.Value, to layout: Layout, _ quantum: QuantizationParameters?, _ name: String
+        _ value: Lowering.Value, to layout: Layout, _ qparams: QuantizationParameters?, _ name: String
     ) throws -> Placed {
         for placed in [values[value]!] + (copies[value] ?? [])
-        where placed.layout == layout && placed.quantum == quantum { return placed }
+        where placed.layout == layout && placed.qparams == qparams { return placed }
         let buffer = newBuffer(layout.bytes)
         let (own, reorder) = (values[value]!, name + ".reorder")
-        if let quantum, quantum.isShifted, try own.layout == self.layout(value, ONEDNN_CHANNELS_LAST, ONEDNN_F32) {
+        if let qparams, qparams.isShifted, try own.layout == self.layout(value, ONEDNN_CHANNELS_LAST, ONEDNN_F32) {
             touch(own.buffer)
-            let kernel = CustomKernel.shift(reorder, count: layout.bytes, quantum)
+            let kernel = ShiftKernel(name: reorder, count: layout.bytes, qparams: qparams)
             operations.append(Operation(kernel: kernel, sources: [own.buffer], destination: buffer))
         } else {
-            try appendReorder(reorder, own, to: layout, quantum, buffer)
+            try appendReorder(reorder, own, to: layout, qparams, buffer)
         }
-        let copy = Placed(buffer: buffer, layout: layout, quantum: quantum)
+        let copy = Placed(buffer: buffer, layout: layout, qparams: qparams)
         copies[value, default: []].append(copy)
         return copy
     }
@@ -219,17 +219,17 @@ struct PlanCompiler {
 
     mutating func append(
         _ primitive: Primitive, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
-        layer: PackedWeights.Request? = nil, quantum: QuantizationParameters? = nil, output: Lowering.Value
+        layer: PackedWeights.Request? = nil, qparams: QuantizationParameters? = nil, output: Lowering.Value
     ) {
         append(
             primitive, source, second: second, into: existing, layout: primitive.destination, layer: layer,
-            quantum: quantum, output: output)
+            qparams: qparams, output: output)
     }
 
     mutating func append(
         _ kernel: any PlanKernel, _ source: Placed, second: Buffer? = nil, into existing: Buffer? = nil,
         layout: Layout, layer: PackedWeights.Request? = nil, table: PackedWeights.TableRequest? = nil,
-        quantum: QuantizationParameters? = nil, output: Lowering.Value
+        qparams: QuantizationParameters? = nil, output: Lowering.Value
     ) {
         touch(source.buffer)
         if let existing { touch(existing) }
@@ -237,20 +237,20 @@ struct PlanCompiler {
         var operation = Operation(
             kernel: kernel, sources: [source.buffer], second: second, destination: destination, layer: layer,
             table: table)
-        if layer != nil || table != nil { operation.observed = (layout, quantum, output) }
+        if layer != nil || table != nil { operation.observed = (layout, qparams, output) }
         operations.append(operation)
-        values[output] = Placed(buffer: destination, layout: layout, quantum: quantum)
+        values[output] = Placed(buffer: destination, layout: layout, qparams: qparams)
     }
 
     private mutating func appendReorder(
-        _ name: String, _ source: Placed, to layout: Layout, _ quantum: QuantizationParameters?, _ destination: Buffer
+        _ name: String, _ source: Placed, to layout: Layout, _ qparams: QuantizationParameters?, _ destination: Buffer
     ) throws {
         touch(source.buffer)
-        let factor = (source.quantum?.scale ?? 1) / (quantum?.scale ?? 1)
+        let factor = (source.qparams?.scale ?? 1) / (qparams?.scale ?? 1)
         let primitive = try Primitive(name) {
             onednn_requantization_create(
-                context.handle, source.layout.handle, layout.handle, factor, source.quantum?.zeroPoint ?? 0,
-                quantum?.zeroPoint ?? 0, $0)
+                context.handle, source.layout.handle, layout.handle, factor, source.qparams?.zeroPoint ?? 0,
+                qparams?.zeroPoint ?? 0, $0)
         }
         operations.append(Operation(kernel: primitive, sources: [source.buffer], destination: destination))
     }
@@ -269,14 +269,14 @@ struct PlanCompiler {
 
     /// Excludes the last step's output from calibration, and returns what would have been observed.
     @discardableResult
-    mutating func ignoreLast() -> (layout: Layout, quantum: QuantizationParameters?, value: Lowering.Value)? {
+    mutating func ignoreLast() -> (layout: Layout, qparams: QuantizationParameters?, value: Lowering.Value)? {
         defer { operations[operations.count - 1].observed = nil }
         return operations[operations.count - 1].observed
     }
 
     /// Makes calibration observe the last step's output.
-    mutating func observeLast(_ layout: Layout, _ value: Lowering.Value, quantum: QuantizationParameters? = nil) {
-        operations[operations.count - 1].observed = (layout, quantum, value)
+    mutating func observeLast(_ layout: Layout, _ value: Lowering.Value, qparams: QuantizationParameters? = nil) {
+        operations[operations.count - 1].observed = (layout, qparams, value)
     }
 
     /// Sets the memory of a value that several steps write together.

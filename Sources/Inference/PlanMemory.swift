@@ -40,10 +40,10 @@ struct PlanMemory {
     }
 
     /// Writes images to the input and fills the rest of the batch with zeros.
-    func fill(_ pictures: [[UInt8]], _ normalization: PixelNormalization) -> UnsafeMutablePointer<Float> {
+    func fill(_ images: [[UInt8]], _ normalization: PixelNormalization) -> UnsafeMutablePointer<Float> {
         let numbers = input.pointer.assumingMemoryBound(to: Float.self)
         var written = 0
-        for part in pictures {
+        for part in images {
             part.withUnsafeBufferPointer { normalization.apply(to: $0, into: numbers + written) }
             written += part.count
         }

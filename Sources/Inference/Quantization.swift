@@ -16,7 +16,7 @@ struct QuantizationParameters: Equatable {
 /// The values of a lowered network that are stored in int8, and their quantisation parameters.
 struct Quantization {
     /// Parameters of each value that can be quantised.
-    private(set) var quantum: [Lowering.Value: QuantizationParameters] = [:]
+    private(set) var qparams: [Lowering.Value: QuantizationParameters] = [:]
     /// Values that their producer writes in int8, if it can.
     private(set) var stored: Set<Lowering.Value> = []
     /// Whether attention uses int8 products, if there is more than one query.
@@ -52,7 +52,7 @@ struct Quantization {
             let root = groups.root(value)
             guard let range = range[root] else { continue }
             let isSigned = signed.contains(root)
-            quantum[value] = QuantizationParameters(scale: range / (isSigned ? 127 : 255), isSigned: isSigned)
+            qparams[value] = QuantizationParameters(scale: range / (isSigned ? 127 : 255), isSigned: isSigned)
         }
         chooseStored(lowering)
         if onednn_prefers_unsigned_sources() { shift(lowering) }
@@ -60,7 +60,7 @@ struct Quantization {
 
     /// Whether a convolution is computed in int8. Not for vectors, where it is no faster.
     func isInteger(_ step: ConvolutionStep) -> Bool {
-        quantum[step.input] != nil && !kept.contains(step.name) && shapes[step.input].pixels > 1
+        qparams[step.input] != nil && !kept.contains(step.name) && shapes[step.input].pixels > 1
     }
 
     /// Whether a step's output has the values of its inputs.
@@ -83,7 +83,7 @@ struct Quantization {
             case .convolution(let convolution):
                 if isInteger(convolution) { stored.insert(convolution.input) }
                 if stored.contains(convolution.output), let accumulated = convolution.accumulated,
-                    quantum[accumulated] != nil
+                    qparams[accumulated] != nil
                 {
                     stored.insert(accumulated)
                 }
@@ -92,7 +92,7 @@ struct Quantization {
             }
         }
         stored.remove(lowering.output)
-        stored = stored.filter { quantum[$0] != nil }
+        stored = stored.filter { qparams[$0] != nil }
     }
 }
 
@@ -108,15 +108,15 @@ extension Quantization {
         }
         for step in lowering.steps where shares(step) { others.formUnion(step.inputs + [step.output]) }
         let lowest = lowest(lowering)
-        for (value, own) in quantum where own.isSigned && !others.contains(value) {
-            quantum[value]?.zeroPoint = 128
+        for (value, own) in qparams where own.isSigned && !others.contains(value) {
+            qparams[value]?.zeroPoint = 128
             guard let lowest = lowest[value] else { continue }
             // All 256 levels from the lowest value to the largest.
             let range = own.scale * 127
             let below = min(range, lowest)
             let scale = (range + below) / 255
-            quantum[value]?.scale = scale
-            quantum[value]?.zeroPoint = max(1, Int32((below / scale).rounded(.up)))
+            qparams[value]?.scale = scale
+            qparams[value]?.zeroPoint = max(1, Int32((below / scale).rounded(.up)))
         }
     }
 

@@ -55,7 +55,7 @@ package struct ClassPrompts: Sendable {
         var vectors = try text.encoder.encode(sentences.flatMap { $0 })[...]
         var classes: [String: [Float]] = [:]
         for (label, own) in zip(labels, sentences) {
-            classes[label] = Question(wanted: Array(vectors.prefix(own.count))).wanted
+            classes[label] = SearchQuery(wanted: Array(vectors.prefix(own.count))).wanted
             vectors = vectors.dropFirst(own.count)
         }
         return ClassTexts(vectors: classes, scale: text.calibration.scale, bias: text.calibration.bias)

@@ -4,7 +4,7 @@ import NeuralNetwork
 import Threads
 
 /// A search query: directions in the joint embedding space, positive and negative.
-package struct Question: Sendable {
+package struct SearchQuery: Sendable {
     /// A unit vector: the mean of all phrases.
     package let wanted: [Float]
     /// Unit vectors.
@@ -80,7 +80,7 @@ package struct PhraseSearch: Sendable {
     }
 
     /// A segment of frames before its path is looked up.
-    private struct Stretch {
+    private struct Segment {
         let video: Int64
         let first, last, best: Int
         /// Index of the best frame among all frames.
@@ -88,11 +88,11 @@ package struct PhraseSearch: Sendable {
     }
 
     /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips.
-    package func clips(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
-        let scores = try scores(question, condition)
+    package func clips(_ query: SearchQuery, where condition: String? = nil, count: Int) throws -> [Match] {
+        let scores = try scores(query, condition)
         let best = scores.clips.map { clip in
             let place = clip.frames.reduce(clip.frames.lowerBound) { scores.values[$1] > scores.values[$0] ? $1 : $0 }
-            return Stretch(
+            return Segment(
                 video: clip.id, first: 0, last: clip.frames.count - 1, best: place - clip.frames.lowerBound,
                 place: place)
         }
@@ -102,12 +102,12 @@ package struct PhraseSearch: Sendable {
     /// Segments of consecutive frames, the best first. A segment contains the frames whose scores are nearer to that of
     /// its best frame than to the collection's median, and scores nearer to the median than to the best are not listed.
     /// `condition`: SQL condition on clips. Throws `CacheError`, `ScanError`.
-    package func moments(_ question: Question, where condition: String? = nil, count: Int) throws -> [Match] {
-        let scores = try scores(question, condition)
+    package func moments(_ query: SearchQuery, where condition: String? = nil, count: Int) throws -> [Match] {
+        let scores = try scores(query, condition)
         guard let largest = scores.values.max() else { return [] }
         let usual = OrderStatistic.median(scores.values)
         let least = (largest + usual) / 2
-        let found = scores.clips.flatMap { clip -> [Stretch] in
+        let found = scores.clips.flatMap { clip -> [Segment] in
             // Most clips have no frame above the threshold.
             guard clip.frames.contains(where: { scores.values[$0] >= least }) else { return [] }
             return Self.moments(of: clip, scores.values, usual: usual, least: least)
@@ -117,9 +117,9 @@ package struct PhraseSearch: Sendable {
 
     private static func moments(
         of clip: (id: Int64, frames: Range<Int>), _ scores: [Float], usual: Float, least: Float
-    ) -> [Stretch] {
+    ) -> [Segment] {
         let begin = clip.frames.lowerBound
-        var taken: Set<Int> = [], found: [Stretch] = []
+        var taken: Set<Int> = [], found: [Segment] = []
         for peak in clip.frames.sorted(by: { (scores[$1], $0) < (scores[$0], $1) }) {
             if scores[peak] < least || scores[peak] <= usual { break }
             if taken.contains(peak) { continue }
@@ -130,13 +130,13 @@ package struct PhraseSearch: Sendable {
             while last + 1 < clip.frames.upperBound, isPart(last + 1) { last += 1 }
             taken.formUnion(first...last)
             found.append(
-                Stretch(video: clip.id, first: first - begin, last: last - begin, best: peak - begin, place: peak))
+                Segment(video: clip.id, first: first - begin, last: last - begin, best: peak - begin, place: peak))
         }
         return found
     }
 
-    private func matches(_ stretches: [Stretch], _ scores: Scores, _ count: Int) throws -> [Match] {
-        let ranked = stretches.sorted { scores.values[$0.place] > scores.values[$1.place] }
+    private func matches(_ segments: [Segment], _ scores: Scores, _ count: Int) throws -> [Match] {
+        let ranked = segments.sorted { scores.values[$0.place] > scores.values[$1.place] }
         guard count > 0, !ranked.isEmpty else { return [] }
         // Ties with the last one are included, so that paths can decide between them.
         let least = scores.values[ranked[min(count, ranked.count) - 1].place]
@@ -156,9 +156,9 @@ package struct PhraseSearch: Sendable {
     }
 
     /// Scores of all clips, divided among the cores.
-    private func scores(_ question: Question, _ condition: String?) throws -> Scores {
+    private func scores(_ query: SearchQuery, _ condition: String?) throws -> Scores {
         let parts = ProcessInfo.processInfo.activeProcessorCount
-        let queries = [question.wanted] + question.unwanted
+        let queries = [query.wanted] + query.unwanted
         let chosen =
             mapped == nil ? [] : try cache.videos(dataset: dataset, extraction: extraction.id, condition: condition)
         let found = try concurrentMap(parts) { part in

@@ -1,6 +1,7 @@
 import Backbones
 import Extraction
 import FeatureCache
+import Files
 import Foundation
 import NeuralNetwork
 import Tokenizers
@@ -93,7 +94,6 @@ package final class TextEncoder {
 package enum TextError: LocalizedError, Equatable {
     case empty, otherVocabulary(tokens: Int, rows: Int), noTextTower(backbone: String)
     case otherTap(backbone: String, tap: String), untrained(backbone: String)
-    case otherWeights(file: String, recipe: String)
 
     package var errorDescription: String? {
         switch self {
@@ -107,8 +107,6 @@ package enum TextError: LocalizedError, Equatable {
         case .untrained(let backbone):
             "The features come from an untrained (random) \(backbone), so text cannot be compared with them. Extract "
                 + "with published weights, or name a file with --text."
-        case .otherWeights(let file, let recipe):
-            "\(file) does not hold the weights that \(recipe) was extracted with. Name the right file with --weights."
         case .otherTap(let backbone, let tap):
             "The features are from the tap \(tap) of \(backbone), which text embeddings cannot be compared with. "
                 + "Extract with `tap: projected`."
@@ -121,14 +119,12 @@ package struct ImageEncoder {
     private let extractor: FeatureExtractor
 
     /// `record`: the recipe of the features. `path`: of the image tower's weight file; nil uses the recipe's. Throws
-    /// `WeightsError`, `RecipeError`; `TextError.otherWeights`.
+    /// `WeightsError`, `RecipeError`.
     package init(_ record: ExtractionRecord, weights path: String?) throws {
         let recipe = try record.checkedRecipe()
         let name = path ?? record.weights
         let weights = try LoadedWeights(of: recipe, file: name)
-        guard weights.digest ?? "random" == recipe.weights else {
-            throw TextError.otherWeights(file: name, recipe: record.name)
-        }
+        try weights.requireDigest(of: recipe, file: name, user: "\(record.name) was extracted")
         extractor = try FeatureExtractor(
             [(recipe, weights.packed)], threads: ProcessInfo.processInfo.activeProcessorCount)
     }
@@ -140,6 +136,66 @@ package struct ImageEncoder {
         let rows = (0..<sequence.length).map { row in
             TextEncoder.normalized(Array(sequence.features[row * size..<(row + 1) * size]))
         }
-        return Question(wanted: rows).wanted
+        return SearchQuery(wanted: rows).wanted
+    }
+}
+
+/// The text tower for stored features, with its tokenizer.
+package struct TextModel {
+    package let encoder: TextEncoder
+    package let calibration: ScoreCalibration
+
+    /// `record`: the recipe of the features. `path`: of the file with the text tower; nil uses the recipe's weights.
+    /// `vocabulary`: nil searches beside the weights. Throws `TextError`, `TextWeightsError`, `TokenizerError`,
+    /// `WeightsError`.
+    package init(_ record: ExtractionRecord, weights path: String?, vocabulary: String?) throws {
+        let recipe = try ExtractionRecipe(json: record.recipe)
+        guard recipe.joined == nil, var tower = TextTower(of: recipe.backbone, recipe.numerics) else {
+            throw TextError.noTextTower(backbone: record.backbone)
+        }
+        _ = try record.checkedRecipe()
+        guard recipe.tap == "projected" else { throw TextError.otherTap(backbone: record.backbone, tap: recipe.tap) }
+        let name = path ?? record.weights
+        guard name != "random" else { throw TextError.untrained(backbone: record.backbone) }
+        let tokenizer = try Vocabulary.open(vocabulary, beside: name, isCausal: tower.isCausal)
+        let file = try openWeights(path: name)
+        let weights = try TextWeights(file)
+        // A separate file may be from a publisher whose activation differs from the image tower's.
+        if path != nil,
+            let own = Self.numerics(of: file, isTransformers: weights.isTransformers, backbone: recipe.backbone)
+        {
+            tower = TextTower(of: recipe.backbone, own) ?? tower
+        }
+        encoder = try TextEncoder(tower, weights: weights, vocabularySize: weights.vocabularySize, tokenizer: tokenizer)
+        calibration = ScoreCalibration(scale: weights.scale, bias: weights.bias, isSigmoid: !tower.isCausal)
+    }
+
+    /// The implementation that a text tower's file is for; nil if unknown.
+    static func numerics(of file: any Checkpoint, isTransformers: Bool, backbone: String) -> Numerics? {
+        let known = Backbone.named(backbone)?.numerics ?? []
+        // SigLIP: transformers computes the tanh approximation of GELU, open_clip the exact one.
+        if known.contains(.transformers) { return isTransformers ? .transformers : .timm }
+        let traits = WeightsTraits(of: file)
+        return traits.statesNumerics ? traits.numerics.first(where: known.contains) : nil
+    }
+}
+
+/// The vocabulary that was published with a weight file.
+package enum Vocabulary {
+    private static let bytePairs = ["merges.txt", "bpe_simple_vocab_16e6.txt", "tokenizer.json"]
+    private static let sentencePieces = ["spiece.model", "tokenizer.model", "sentencepiece.model"]
+
+    /// Opens the vocabulary file. `file`: its path; nil searches beside `weights`. `isCausal`: whether the tower is
+    /// CLIP's, otherwise SigLIP's. Throws `TokenizerError`.
+    package static func open(_ file: String?, beside weights: String, isCausal: Bool) throws -> any Tokenizer {
+        let names = isCausal ? bytePairs : sentencePieces
+        let folder = OutputPath.parent(of: weights)
+        // First the name that `weights fetch` uses, so that several models share a folder; then the publishers' names.
+        let stem = weights.fileName.droppingFileExtension
+        let candidates = (names.map { stem + "." + $0 } + names).map { folder.isEmpty ? $0 : folder + "/" + $0 }
+        guard let path = file ?? candidates.first(where: FileManager.default.fileExists) else {
+            throw TokenizerError.notFound(beside: weights, wanted: names)
+        }
+        return isCausal ? try BytePairTokenizer(file: path) : try SigLIPTokenizer(file: path)
     }
 }

@@ -7,11 +7,11 @@ extension GraphImporter {
     mutating func normalizationPattern(_ call: Call) throws -> Value? {
         guard call.type == "Div" || call.type == "Mul", call.node.input.count == 2 else { return nil }
         for (place, other) in [(0, 1), (1, 0)] where call.type == "Mul" || place == 0 {
-            let (centred, deviation) = (call.node.input[place], call.node.input[other])
+            let (centred, standardDeviation) = (call.node.input[place], call.node.input[other])
             guard let difference = producers[centred], difference.opType == "Sub", difference.input.count == 2,
                 let mean = producers[difference.input[1]], mean.opType == "ReduceMean",
                 mean.input.first == difference.input[0],
-                let epsilon = try epsilon(of: deviation, isReciprocal: call.type == "Mul", centred: centred),
+                let epsilon = try epsilon(of: standardDeviation, isReciprocal: call.type == "Mul", centred: centred),
                 isOverChannels(mean), case .value? = values[difference.input[0]]
             else { continue }
             let (node, view) = try realized(difference.input[0])

@@ -144,12 +144,12 @@ struct GraphImporter {
 
     private mutating func readInput(imageSize: Int) throws {
         let inputs = file.graph.input.filter { file.tensors[$0.name] == nil }
-        let images = inputs.compactMap { input in Self.picture(input).map { (input.name, $0) } }
-        guard let (name, picture) = images.first, images.count == 1 else {
+        let images = inputs.compactMap { input in Self.imageInput(input).map { (input.name, $0) } }
+        guard let (name, image) = images.first, images.count == 1 else {
             throw ImportError.malformed(
                 file: file.path, reason: "it does not take a single input of images with three channels")
         }
-        let size = picture.size ?? imageSize
+        let size = image.size ?? imageSize
         let input = builder.input(.image(channels: 3, height: size, width: size), name: name)
         let digits = TensorView(builder.shape(of: input)).dimensions
         let isWhole = inputs.first { $0.name == name }?.type.tensorType.elemType == 2
@@ -157,9 +157,9 @@ struct GraphImporter {
             pixels = input
             inputAffine = Affine(input: input, scale: nil, shift: nil)
         }
-        let batch = [[TensorView.Digit]](repeating: [], count: picture.rank - 3)
+        let batch = [[TensorView.Digit]](repeating: [], count: image.rank - 3)
         let view = TensorView(
-            dimensions: batch + (picture.isChannelsLast ? [digits[2], digits[3], digits[1]] : Array(digits[1...])))
+            dimensions: batch + (image.isChannelsLast ? [digits[2], digits[3], digits[1]] : Array(digits[1...])))
         values[name] = .value(input, view, .identity)
         for other in inputs where other.name != name {
             values[other.name] = .refused([
@@ -169,7 +169,7 @@ struct GraphImporter {
     }
 
     /// Rank, layout and side of an image input; the side is nil if it is variable.
-    static func picture(_ input: ValueInfoProto) -> (rank: Int, isChannelsLast: Bool, size: Int?)? {
+    static func imageInput(_ input: ValueInfoProto) -> (rank: Int, isChannelsLast: Bool, size: Int?)? {
         let lengths = input.type.tensorType.shape.dim.map { $0.dimValue > 0 ? Int(clamping: $0.dimValue) : nil }
         guard (4...5).contains(lengths.count), lengths.dropLast(3).allSatisfy({ $0 == nil || $0 == 1 }) else {
             return nil

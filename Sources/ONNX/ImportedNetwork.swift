@@ -27,7 +27,7 @@ package final class ImportedNetwork: @unchecked Sendable {
     private static let usualSize = 224
 
     /// Fixed image side in pixels; nil if it is variable.
-    package var imageSize: Int? { file.graph.input.lazy.compactMap(GraphImporter.picture).first?.size }
+    package var imageSize: Int? { file.graph.input.lazy.compactMap(GraphImporter.imageInput).first?.size }
 
     package var metadata: [String: String] { file.metadata }
 

@@ -3,7 +3,7 @@ import ONNXMessages
 
 extension ModelWriter {
     /// Which of this program's operators (`CONNXRuntime`) a model uses.
-    package enum OwnOperators: Int, Sendable, Comparable {
+    package enum CustomOperators: Int, Sendable, Comparable {
         /// Those that replace several passes over memory.
         case passes
         /// Convolutions, linear layers and pooling too.
@@ -17,7 +17,7 @@ extension ModelWriter {
         /// Any runtime: standard operators only, in `f32`.
         case anyone
         /// ONNX Runtime with an element type: its contrib operators, and some of this program's.
-        case onnxRuntime(Element, OwnOperators)
+        case onnxRuntime(Element, CustomOperators)
 
         var element: Element {
             switch self {

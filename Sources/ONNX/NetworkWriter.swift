@@ -71,7 +71,7 @@ package struct NetworkWriter {
 
     /// Adds `frames` → `features` with a fixed number of frames or windows: `[1, count, …]` → `[1, count, feature]`.
     package func write(_ encoder: Encoder, count: Int) throws {
-        let shape = [1, count] + encoder.pictureShape
+        let shape = [1, count] + encoder.imageShape
         let frames = model.input("frames", .uint8, shape.map { .fixed($0) })
         let rows = try features(encoder, of: frames, count: count)
         model.output("features", rows, .float32, [1, .fixed(count), .fixed(try encoder.output.shape.size)])
@@ -103,15 +103,15 @@ package struct NetworkWriter {
     ) throws -> ModelWriter.Value {
         let (size, node) = (encoder.imageSize, try encoder.output)
         let length = encoder.clipLength
-        let pictures = model.node(
+        let images = model.node(
             "Reshape", [frames, model.integers([-1] + (length.map { [$0] } ?? []) + [size, size, 3])], name: "pictures")
         var graph = GraphWriter(
             graph: encoder.graph, source: encoder.source, prefix: "backbone.", steps: nil, model: model)
         graph.batch = count
         graph.inputWidth = model.target.hasPasses && length == nil ? try encoder.inputWidth : nil
-        let image =
-            try graph.inputWidth.map { try passed(pictures, encoder, width: $0, count) } ?? image(pictures, encoder)
-        var rows = try graph.write(input: image, output: try encoder.outputID)
+        let input =
+            try graph.inputWidth.map { try passed(images, encoder, width: $0, count) } ?? image(images, encoder)
+        var rows = try graph.write(input: input, output: try encoder.outputID)
         if model.target.element != .float32 { rows = model.cast(rows, to: .float32, name: "features.wide") }
         if case .image = node.shape, !graph.hasChannelsLast(node.shape) {
             rows = model.node("Transpose", [rows], [.integers("perm", [0, 2, 3, 1])], name: "features.rows")
@@ -131,13 +131,13 @@ package struct NetworkWriter {
 
     /// The network's input by this program's operator, with zero-padded channels.
     private func passed(
-        _ pictures: ModelWriter.Value, _ encoder: Encoder, width: Int, _ count: Int?
+        _ images: ModelWriter.Value, _ encoder: Encoder, width: Int, _ count: Int?
     ) throws -> ModelWriter.Value {
         let normalization = encoder.normalization
         let scale = try model.constant("input.scale", shape: [3], normalization.scale)
         let offset = try model.constant("input.offset", shape: [3], normalization.offset)
         let rows = model.pass(
-            "Pixels", [pictures, scale, offset],
+            "Pixels", [images, scale, offset],
             [.integer("width", width), .integer("reversed", normalization.isBlueFirst ? 1 : 0)], name: "input.rows",
             outputs: 1)[0]
         if let count { model.annotate(rows, [count, encoder.imageSize, encoder.imageSize, width]) }
@@ -145,9 +145,9 @@ package struct NetworkWriter {
     }
 
     /// The network's input `[batch, channels, …]`.
-    private func image(_ pictures: ModelWriter.Value, _ encoder: Encoder) throws -> ModelWriter.Value {
+    private func image(_ images: ModelWriter.Value, _ encoder: Encoder) throws -> ModelWriter.Value {
         let length = encoder.clipLength
-        let numbers = model.node("Cast", [pictures], [.integer("to", 1)], name: "pictures.numbers")
+        let numbers = model.node("Cast", [images], [.integer("to", 1)], name: "pictures.numbers")
         let order = length == nil ? [0, 3, 1, 2] : [0, 4, 1, 2, 3]
         let planes = model.node("Transpose", [numbers], [.integers("perm", order)], name: "pictures.planes")
         let normalization = encoder.normalization
@@ -206,7 +206,7 @@ extension NetworkWriter.Encoder {
     }
 
     /// Shape of one input: `[height, width, 3]`, for a video encoder with frames first.
-    package var pictureShape: [Int] { (clipLength.map { [$0] } ?? []) + [imageSize, imageSize, 3] }
+    package var imageShape: [Int] { (clipLength.map { [$0] } ?? []) + [imageSize, imageSize, 3] }
 
     /// Channels that the image is padded to for aligned GPU loads, if read by one convolution only, not of patches.
     fileprivate var inputWidth: Int {

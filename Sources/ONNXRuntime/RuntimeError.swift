@@ -13,7 +13,7 @@ package enum RuntimeError: LocalizedError, Equatable {
 
     init(opening reason: String) {
         let lower = reason.lowercased()
-        if Self.speaksOfMemory(lower) {
+        if Self.isOutOfMemory(lower) {
             self = .outOfMemory(reason: Self.line(reason))
         } else if ["provider", "cuda failure", "cudnn failure", "failed to load library", "no cuda"]
             .contains(where: { lower.contains($0) })
@@ -26,11 +26,11 @@ package enum RuntimeError: LocalizedError, Equatable {
 
     init(running reason: String) {
         self =
-            Self.speaksOfMemory(reason.lowercased())
+            Self.isOutOfMemory(reason.lowercased())
             ? .outOfMemory(reason: Self.line(reason)) : .failed(reason: Self.line(reason))
     }
 
-    private static func speaksOfMemory(_ reason: String) -> Bool {
+    private static func isOutOfMemory(_ reason: String) -> Bool {
         ["out of memory", "failed to allocate memory", "available memory of", "cuda failure 2:", "alloc_failed"]
             .contains(where: { reason.contains($0) })
     }

@@ -1,6 +1,5 @@
 import Backbones
 import Extraction
-import Files
 import FineTuning
 import SequenceModels
 import Training

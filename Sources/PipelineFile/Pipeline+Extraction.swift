@@ -5,6 +5,7 @@ import Inference
 import ONNX
 import SequenceModels
 import Video
+import Yams
 
 /// The `extract` section of a pipeline file.
 extension Pipeline {
@@ -116,6 +117,113 @@ extension Pipeline {
                 "input",
                 "is missing: neither \(file) nor a preprocessor_config.json beside it states the input normalisation. "
                     + "Write `input: imagenet`, `symmetric`, or `{mean: [r, g, b], deviation: [r, g, b]}`")
+        }
+    }
+}
+
+extension PipelineReader {
+    /// The weights of each of `count` backbones: `random`, a file, or `{file: …, part: …}`; one for all, or a list.
+    func weights(count: Int) throws -> [ExtractionConfiguration.Weights] {
+        let entries = try required("weights") { key in
+            guard let node = node(key) else { return nil as [ExtractionConfiguration.Weights]? }
+            return try (node.sequence.map(Array.init) ?? [node]).map { item in
+                if let name = item.scalar?.string, item.null == nil { return name == "random" ? .random : .file(name) }
+                guard item.mapping != nil else {
+                    throw wrong(key, item, "`random`, a file, `{file: …, part: …}`, or a list of these")
+                }
+                let section = try PipelineReader(item, file: file, path: full(key), keys: ["file", "part"])
+                return .file(try section.required("file", section.string), part: try section.string("part"))
+            }
+        }
+        if entries.isEmpty { throw invalid("weights", "must not be empty") }
+        return try (0..<count).map { try entry(entries, of: "weights", at: $0, of: count) }
+    }
+}
+
+/// The key `input` of `extract`, and the equivalent option of `classify`.
+extension Pipeline {
+    /// A named convention, or mean and standard deviation of red, green and blue.
+    static func input(_ section: PipelineReader) throws -> InputConvention? {
+        guard section.has("input") else { return nil }
+        let known = InputConvention.named
+        if (try? section.string("input")) != nil {
+            return known[try section.choice("input", known.keys.sorted() + ["difference"]) ?? ""]
+        }
+        guard let reader = try section.section("input", keys: inputKeys), reader.names != ["difference"] else {
+            return nil
+        }
+        return InputConvention(
+            mean: try reader.required("mean") { try reader.numbers($0, count: 3) { _ in true } },
+            standardDeviation: try reader.required("deviation") { try reader.numbers($0, count: 3) { $0 > 0 } },
+            isBlueFirst: try reader.boolean("blue_first") ?? false)
+    }
+
+    /// Parses `extract.input`: a name, or a mapping with mean and standard deviation. `option`: name for errors, such
+    /// as `--input`. Throws `PipelineError`.
+    package static func inputConvention(_ text: String, option: String) throws -> InputConvention? {
+        guard let node = try Yams.compose(yaml: "input: " + text) else { return nil }
+        return try input(PipelineReader(node, file: option, path: "", keys: ["input"]))
+    }
+
+    private static let inputKeys = ["mean", "deviation", "blue_first", "difference"]
+
+    static func showsDifference(_ section: PipelineReader) throws -> Bool {
+        if let name = try? section.string("input") { return name == "difference" }
+        return try section.section("input", keys: inputKeys)?.boolean("difference") ?? false
+    }
+}
+
+/// The key `extract.sampling` of a pipeline file.
+extension Pipeline {
+    private static let samplingKeys = ["frames", "every", "start", "frames_per_second", "length", "stride", "windows"]
+
+    /// One for all backbones, or one for each; the default of video encoders is windows.
+    static func samplings(_ section: PipelineReader, _ backbones: [Backbone]) throws -> [Sampling] {
+        guard section.has("sampling") else {
+            return backbones.map { backbone in
+                guard let clip = backbone.clip else { return .uniform(frames: 20) }
+                return .windows(
+                    WindowSampling(length: clip.native, stride: clip.native / 2, framesPerSecond: 15, windows: 20))
+            }
+        }
+        return try section.sections("sampling", keys: ["policy"] + samplingKeys).map { try sampling($0) }
+    }
+
+    private static func sampling(_ reader: PipelineReader) throws -> Sampling {
+        let policies = ["first", "stride", "uniform", "rate", "windows"]
+        let policy = try reader.required("policy") { try reader.choice($0, policies) }
+        func only(_ own: [String]) throws {
+            try reader.forbid(samplingKeys.filter { !own.contains($0) }, "does not apply to the policy `\(policy)`")
+        }
+        func rate() throws -> Double? { try reader.number("frames_per_second", in: Sampling.Ranges.framesPerSecond) }
+        if policy == "windows" {
+            try only(["length", "stride", "frames_per_second", "windows"])
+            let length = try reader.required("length") { try reader.integer($0, in: Sampling.Ranges.length) }
+            return .windows(
+                WindowSampling(
+                    length: length,
+                    stride: try reader.integer("stride", in: Sampling.Ranges.stride) ?? max(1, length / 2),
+                    framesPerSecond: try rate(),
+                    windows: try reader.integer("windows", in: Sampling.Ranges.frames) ?? 20))
+        }
+        let frames = try reader.integer("frames", in: Sampling.Ranges.frames) ?? 20
+        switch policy {
+        case "first":
+            try only(["frames"])
+            return .first(frames: frames)
+        case "uniform":
+            try only(["frames"])
+            return .uniform(frames: frames)
+        case "rate":
+            try only(["frames", "frames_per_second"])
+            return .rate(framesPerSecond: try reader.required("frames_per_second") { _ in try rate() }, frames: frames)
+        default:
+            try only(["frames", "every", "start"])
+            let isRandom = try? reader.string("start") == "random"
+            let start = isRandom == true ? nil : try reader.integer("start", in: Sampling.Ranges.start) ?? 0
+            return .stride(
+                every: try reader.required("every") { try reader.integer($0, in: Sampling.Ranges.stride) },
+                start: start.map(Sampling.Start.at) ?? .random, frames: frames)
         }
     }
 }

@@ -24,10 +24,8 @@ package struct Pipeline: Sendable {
     /// Nil if the file has no `finetune` section.
     package var fineTuning: FineTuningConfiguration?
 
-    /// Reads a file.
-    ///
-    /// - `overrides`: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before validation.
-    /// - Throws: `PipelineError`.
+    /// Reads a file. `overrides`: `key=value` such as `sequence.optimizer.learning_rate=1e-4`, applied before
+    /// validation. Throws `PipelineError`.
     package init(file: String, overrides: [String] = []) throws {
         try self.init(Self.parse(file: file, overrides: overrides), file: file)
     }
@@ -43,11 +41,12 @@ package struct Pipeline: Sendable {
             throw PipelineError(
                 file: file,
                 error.problem == .missing
-                    ? "the pipeline file does not exist or cannot be read"
-                    : "the pipeline file cannot be read: \(error.reason)")
+                    ? "the pipeline file does not exist. Check its path, or write one: `zoetrope demo` creates a folder "
+                        + "with examples"
+                    : "the pipeline file cannot be read: \(error.reason). Name a readable YAML file")
         }
         guard let text = String(data: data, encoding: .utf8) else {
-            throw PipelineError(file: file, "the pipeline file is not UTF-8 text")
+            throw PipelineError(file: file, "the pipeline file is not UTF-8 text. Save it as UTF-8")
         }
         return try parse(text: text, file: file, overrides: overrides)
     }
@@ -58,7 +57,7 @@ package struct Pipeline: Sendable {
         }
         do {
             guard var parsed = try Yams.compose(yaml: text) else {
-                throw PipelineError(file: file, "the pipeline file is empty")
+                throw PipelineError(file: file, "the pipeline file is empty. Write at least `dataset` and `extract`")
             }
             for override in overrides { try parsed.apply(override) }
             return parsed
@@ -70,9 +69,7 @@ package struct Pipeline: Sendable {
         }
     }
 
-    /// For commands that work on one split.
-    ///
-    /// - Throws: `PipelineError` if the pipeline uses all official splits.
+    /// For commands that work on one split. Throws `PipelineError` if the pipeline uses all official splits.
     package func requireOneSplit(file: String) throws {
         guard dataset.allSplits else { return }
         throw PipelineError(
@@ -117,5 +114,44 @@ package struct Pipeline: Sendable {
             throw section.invalid("join", "must list at least two different backbones")
         }
         return names.compactMap { name in extractions.first { $0.backbone.name == name } }
+    }
+}
+
+extension Node {
+    /// Sets `a.b.c=value`; missing mappings are created.
+    mutating func apply(_ override: String) throws {
+        let parts = override.splitBytes("=", maxSplits: 1, omittingEmptySubsequences: false)
+        let keys = parts[0].splitBytes(".").map(String.init)
+        guard parts.count == 2, !keys.isEmpty else {
+            throw PipelineError(
+                file: "--set",
+                "`\(override)` is not of the form key=value, such as sequence.optimizer.learning_rate=1e-4")
+        }
+        guard let value = try? Yams.compose(yaml: String(parts[1])) else {
+            throw PipelineError(file: "--set", "`\(parts[1])` is not a YAML value")
+        }
+        self = setting(keys[...], to: value.withoutMark)
+    }
+
+    /// Sets the value at a dotted path.
+    mutating func set(_ key: String, to value: Node) {
+        self = setting(key.splitBytes(".").map(String.init)[...], to: value)
+    }
+
+    private func setting(_ keys: ArraySlice<String>, to value: Node) -> Node {
+        guard let key = keys.first else { return value }
+        var mapping = self.mapping ?? Node.Mapping([])
+        mapping[Node(key)] = (mapping[key] ?? .mapping(Mapping([]))).setting(keys.dropFirst(), to: value)
+        return .mapping(mapping)
+    }
+
+    /// The value without its position in the parsed text, which is not in the file.
+    private var withoutMark: Node {
+        switch self {
+        case .scalar(let scalar): .scalar(Scalar(scalar.string, scalar.tag, scalar.style))
+        case .sequence(let sequence): .sequence(Sequence(sequence.map(\.withoutMark)))
+        case .mapping(let mapping): .mapping(Mapping(mapping.map { ($0.key.withoutMark, $0.value.withoutMark) }))
+        default: self
+        }
     }
 }

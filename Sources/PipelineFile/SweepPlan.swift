@@ -18,9 +18,8 @@ package struct SweepPlan: Sendable {
     /// Every combination, or a random sample of them, in a deterministic order.
     package var points: [Point]
 
-    /// Reads a pipeline file with a `sweep` section.
-    ///
-    /// - Throws: `PipelineError`, also if a combination is not a valid pipeline.
+    /// Reads a pipeline file with a `sweep` section. Throws `PipelineError`, also if a combination is not a valid
+    /// pipeline.
     package init(file: String, overrides: [String] = []) throws {
         let root = try Pipeline.parse(file: file, overrides: overrides)
         let base = try Pipeline(root, file: file)

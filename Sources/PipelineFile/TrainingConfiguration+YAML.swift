@@ -1,5 +1,4 @@
 import Escaping
-import Files
 import SequenceModels
 import Training
 

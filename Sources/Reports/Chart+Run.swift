@@ -63,7 +63,7 @@ extension Chart {
         let (labels, count) = (metrics.labels.map { Chart.short($0) }, metrics.labels.count)
         let largest = Double(metrics.confusion.joined().max() ?? 1)
         var cells: [[Double?]] = []
-        var texts = (dark: [[Double?]](), light: [[Double?]]())
+        var texts = CellTexts()
         for (row, counts) in metrics.confusion.enumerated() {
             let total = Double(max(1, counts.reduce(0, +)))
             for (column, number) in counts.enumerated() {
@@ -71,28 +71,16 @@ extension Chart {
                 cells.append([Double(column), Double(row), 37, 99, 235, (255 * share.squareRoot()).rounded()])
                 guard number > 0 else { continue }
                 let text = isNormalized ? (100 * Double(number) / total).rounded() : Double(number)
-                if share > 0.35 {
-                    texts.light.append([Double(column), Double(row), text])
-                } else {
-                    texts.dark.append([Double(column), Double(row), text])
-                }
+                texts.append([Double(column), Double(row), text], isLight: share > 0.35)
             }
         }
         let cell = max(10, min(44, 760 / count))
         let letters = (labels.map(\.count).max() ?? 0) * 6 * min(12, max(8, cell)) / 11 + 40
         let font = count > 30 ? 9 : 12
-        var plots = ["$cells using 1:2:3:4:5:6 with rgbalpha"]
-        if count <= 30 {
-            for (name, rows, color) in [("dark", texts.dark, "black"), ("light", texts.light, "#ffffff")]
-            where !rows.isEmpty {
-                plots.append(
-                    "$\(name) using 1:2:(sprintf('%d', $3)) with labels textcolor rgb '\(color)' font ',\(font)'")
-            }
-        }
+        let plots =
+            ["$cells using 1:2:3:4:5:6 with rgbalpha"] + (count <= 30 ? texts.plots("%d", " font ',\(font)'") : [])
         let script =
-            data("cells", cells) + (texts.dark.isEmpty ? "" : data("dark", texts.dark))
-            + (texts.light.isEmpty ? "" : data("light", texts.light))
-            + "unset grid\nset border 15\nset xrange [-0.5:\(Double(count) - 0.5)]\n"
+            data("cells", cells) + texts.data + "unset grid\nset border 15\nset xrange [-0.5:\(Double(count) - 0.5)]\n"
             + "set yrange [\(Double(count) - 0.5):-0.5]\nset xlabel 'predicted'\nset ylabel 'true'\nset size noratio\n"
             + tics("x", labels, "rotate by 90 right") + tics("y", labels) + "plot " + plots.joined(separator: ", ")
         return Chart(
@@ -102,9 +90,9 @@ extension Chart {
     }
 
     /// Recall of each class; marked classes in red.
-    static func classAccuracy(_ classes: [ClassFigures]) -> Chart {
+    static func classRecall(_ classes: [ClassFigures]) -> Chart {
         let rows = classes.enumerated().map { index, own -> [Double?] in
-            [own.accuracy.map { 100 * $0 }, Double(index), own.isRare ? 1 : 0]
+            [own.recall.map { 100 * $0 }, Double(index), own.isRare ? 1 : 0]
         }
         func bars(_ marked: Int, _ color: String, _ title: String) -> String {
             "$bars using (0):($3 == \(marked) ? $2 : NaN):(0):1:($2 - 0.38):($2 + 0.38) with boxxyerror "
@@ -123,7 +111,7 @@ extension Chart {
     /// Recall of each class over its number of training clips.
     static func frequency(_ classes: [ClassFigures], mean: Double) -> Chart {
         let rows = classes.map { own -> [Double?] in
-            [Double(own.trained), own.accuracy.map { 100 * $0 }, own.isRare ? 1 : 0]
+            [Double(own.trained), own.recall.map { 100 * $0 }, own.isRare ? 1 : 0]
         }
         let limit = 0.9 * mean
         let most = Double(classes.map(\.trained).max() ?? 1)
@@ -193,12 +181,32 @@ extension Chart {
     static func font(_ rows: Int) -> Int { rows > 30 ? 10 : 12 }
 }
 
+/// Numbers in the cells of a matrix, light ones on dark cells.
+struct CellTexts {
+    private var dark: [[Double?]] = [], light: [[Double?]] = []
+    private var blocks: [(name: String, rows: [[Double?]], color: String)] {
+        [("dark", dark, "black"), ("light", light, "#ffffff")].filter { !$0.1.isEmpty }
+    }
+
+    mutating func append(_ text: [Double?], isLight: Bool) {
+        if isLight { light.append(text) } else { dark.append(text) }
+    }
+
+    var data: String { blocks.map { Chart.data($0.name, $0.rows) }.joined() }
+
+    func plots(_ format: String, _ options: String = "") -> [String] {
+        blocks.map {
+            "$\($0.name) using 1:2:(sprintf('\(format)', $3)) with labels textcolor rgb '\($0.color)'" + options
+        }
+    }
+}
+
 struct ClassFigures {
     let label: String
     /// Clips by split, as used by the run.
     let clips: [String: Int]
     /// Recall on the evaluated clips; nil if there are none.
-    let accuracy: Double?
+    let recall: Double?
     /// Whether it has fewer than 90 % of the mean class's training clips.
     let isRare: Bool
 
@@ -209,9 +217,8 @@ struct ClassFigures {
         let counts = metrics.labels.map { clips[$0]?["train"] ?? 0 }
         let mean = Double(counts.reduce(0, +)) / Double(max(1, counts.count))
         let classes = metrics.labels.enumerated().map { index, label in
-            let (count, correct) = metrics.perClass(index)
-            return ClassFigures(
-                label: label, clips: clips[label] ?? [:], accuracy: count > 0 ? Double(correct) / Double(count) : nil,
+            ClassFigures(
+                label: label, clips: clips[label] ?? [:], recall: metrics.recall(index),
                 isRare: Double(counts[index]) < 0.9 * mean)
         }
         return (classes, mean)

@@ -5,12 +5,12 @@ package struct ClassActivation: Sendable {
         /// In seconds.
         package let time: Double
         /// The network's input image at display size.
-        package let picture: RGBImage
+        package let image: RGBImage
         /// `[height, width]`, non-negative.
         package let map: [Float]
 
-        package init(time: Double, picture: RGBImage, map: [Float]) {
-            (self.time, self.picture, self.map) = (time, picture, map)
+        package init(time: Double, image: RGBImage, map: [Float]) {
+            (self.time, self.image, self.map) = (time, image, map)
         }
     }
 
@@ -26,10 +26,9 @@ package struct ClassActivation: Sendable {
     }
 
     package func spread(_ count: Int) -> ClassActivation {
-        guard frames.count > count else { return self }
-        return ClassActivation(
+        ClassActivation(
             video: video, label: label, probability: probability, height: height, width: width,
-            frames: (0..<count).map { frames[(2 * $0 + 1) * frames.count / (2 * count)] })
+            frames: frames.spread(count))
     }
 
     private var largest: Float {
@@ -40,15 +39,15 @@ package struct ClassActivation: Sendable {
     var overlays: [RGBImage] {
         let largest = largest
         return frames.map { frame in
-            let picture = frame.picture
-            let map = upsampled(frame.map, height: height, width: width, to: (picture.height, picture.width))
-            var result = picture
+            let image = frame.image
+            let map = upsampled(frame.map, height: height, width: width, to: (image.height, image.width))
+            var result = image
             for (index, value) in map.enumerated() {
                 // Non-finite values are drawn as 0.
                 let share = largest > 0 && (0...largest).contains(value) ? value / largest : 0
                 let (color, opacity) = (Inferno.color(share), 0.3 + 0.4 * share)
                 for channel in 0..<3 {
-                    let old = Float(picture.pixels[index * 3 + channel])
+                    let old = Float(image.pixels[index * 3 + channel])
                     result.pixels[index * 3 + channel] = UInt8(old + opacity * (Float(color[channel]) - old))
                 }
             }
@@ -57,20 +56,20 @@ package struct ClassActivation: Sendable {
     }
 
     /// A sheet with frames above, overlays below, times and a colour bar.
-    package func sheet(_ lettering: Lettering) -> RGBImage {
-        let (side, gap, top, foot, bar) = (frames[0].picture.width, 6, 58, 24, 74)
-        let sideY = frames[0].picture.height
+    package func sheet(_ textRenderer: TextRenderer) -> RGBImage {
+        let (side, gap, top, foot, bar) = (frames[0].image.width, 6, 58, 24, 74)
+        let sideY = frames[0].image.height
         let ink: RGBColor = [28, 36, 48]
         var sheet = RGBImage(
             width: gap + frames.count * (side + gap) + bar, height: top + 2 * (sideY + gap) + foot, [255, 255, 255])
-        sheet.draw(lettering.mask(title, size: 20), x: gap, y: 4, ink)
-        sheet.draw(lettering.mask(video, size: 13), x: gap, y: 34, [91, 102, 117])
+        sheet.draw(textRenderer.mask(title, size: 20), x: gap, y: 4, ink)
+        sheet.draw(textRenderer.mask(video, size: 13), x: gap, y: 34, [91, 102, 117])
         for (index, (frame, overlay)) in zip(frames, overlays).enumerated() {
             let x = gap + index * (side + gap)
-            sheet.draw(frame.picture, x: x, y: top)
+            sheet.draw(frame.image, x: x, y: top)
             sheet.draw(overlay, x: x, y: top + sideY + gap)
             sheet.draw(
-                lettering.mask(decimal(frame.time, 2) + " s", size: 13), x: x, y: top + 2 * (sideY + gap),
+                textRenderer.mask(decimal(frame.time, 2) + " s", size: 13), x: x, y: top + 2 * (sideY + gap),
                 [91, 102, 117])
         }
         let (x, y) = (gap + frames.count * (side + gap) + 6, top + sideY + gap)
@@ -78,14 +77,14 @@ package struct ClassActivation: Sendable {
             sheet.fill(x: x, y: y + row, width: 14, height: 1, Inferno.color(1 - Float(row) / Float(sideY - 1)))
         }
         for (text, place) in [("high", 0), ("none", sideY - 18)] {
-            sheet.draw(lettering.mask(text, size: 13), x: x + 19, y: y + place, ink)
+            sheet.draw(textRenderer.mask(text, size: 13), x: x + 19, y: y + place, ink)
         }
         return sheet
     }
 
     /// The overlays as an animation with the class name.
-    package func animation(_ lettering: Lettering) -> [RGBImage] {
-        overlays.map { Caption.drawn(on: $0, label: label, probability: probability, lettering) }
+    package func animation(_ textRenderer: TextRenderer) -> [RGBImage] {
+        overlays.map { Caption.drawn(on: $0, label: label, probability: probability, textRenderer) }
     }
 
     /// Frames per second of the clip's sampled frames; 1 for a single frame.
@@ -102,27 +101,27 @@ package enum Caption {
     /// The image with a dark bar at its lower edge: the class, and its probability as number and line. `figure`:
     /// replaces the probability in percent, which the line still shows.
     package static func drawn(
-        on picture: RGBImage, label: String, probability: Double, figure: String? = nil, _ lettering: Lettering
+        on image: RGBImage, label: String, probability: Double, figure: String? = nil, _ textRenderer: TextRenderer
     ) -> RGBImage {
-        let size = max(11, min(28, picture.height / 14))
+        let size = max(11, min(28, image.height / 14))
         let height = size * 7 / 4
-        var result = picture
-        let y = picture.height - height
-        result.fill(x: 0, y: y, width: picture.width, height: height, [0, 0, 0], opacity: 0.62)
-        let number = lettering.mask(figure ?? percent(probability), size: size)
-        let name = lettering.mask(label, size: size)
+        var result = image
+        let y = image.height - height
+        result.fill(x: 0, y: y, width: image.width, height: height, [0, 0, 0], opacity: 0.62)
+        let number = textRenderer.mask(figure ?? percent(probability), size: size)
+        let name = textRenderer.mask(label, size: size)
         result.draw(name, x: size / 2, y: y, [255, 255, 255])
-        let x = picture.width - number.width - size / 2
+        let x = image.width - number.width - size / 2
         // Keeps the number readable if a long name overlaps it.
         if size / 2 + name.width > x - size / 3 {
             result.fill(
-                x: x - size / 3, y: y, width: picture.width - x + size / 3, height: height, [0, 0, 0], opacity: 0.62)
+                x: x - size / 3, y: y, width: image.width - x + size / 3, height: height, [0, 0, 0], opacity: 0.62)
         }
         result.draw(number, x: x, y: y, [255, 255, 255])
         let line = max(2, size / 5)
         result.fill(
-            x: 0, y: picture.height - line,
-            width: Int(Double(picture.width) * (probability.isFinite ? max(0, min(1, probability)) : 0)), height: line,
+            x: 0, y: image.height - line,
+            width: Int(Double(image.width) * (probability.isFinite ? max(0, min(1, probability)) : 0)), height: line,
             [59, 130, 246])
         return result
     }

@@ -57,6 +57,14 @@ extension ClipView {
     }
 }
 
+extension ClipView.Frame {
+    init(_ frame: VideoFrame, weight: ClipView.Weight?) throws {
+        uri = "data:image/jpeg;base64," + (try RGBImage(frame).encoded(as: .jpeg(quality: 5)).base64EncodedString())
+        time = decimal(frame.time, 2) + " s"
+        self.weight = weight
+    }
+}
+
 /// Thumbnails of the frames that were sampled from a clip.
 struct FrameStrip: Sendable {
     let frames: [ClipView.Frame]
@@ -80,19 +88,14 @@ struct FrameStrip: Sendable {
             request.framing = .centerSquare(size: Self.side)
             let all = try openClip(path: path).sample([request])[0].frames
             let weights = weights.flatMap { $0.count == all.count ? $0 : nil }
-            let chosen =
-                all.count <= limit ? Array(all.indices) : (0..<limit).map { (2 * $0 + 1) * all.count / (2 * limit) }
             let most = weights?.max() ?? 1
-            frames = try chosen.map { index in
-                let jpeg = try RGBImage(all[index]).encoded(as: .jpeg(quality: 5))
+            frames = try all.indices.spread(limit).map { index in
                 let weight = weights.map { weights in
                     ClipView.Weight(
                         width: decimal(100 * Double(weights[index] / max(most, 1e-9)), 1) + "%",
                         share: percent(Double(weights[index])))
                 }
-                return ClipView.Frame(
-                    uri: "data:image/jpeg;base64," + jpeg.base64EncodedString(),
-                    time: decimal(all[index].time, 2) + " s", weight: weight)
+                return try ClipView.Frame(all[index], weight: weight)
             }
             problem = nil
         } catch { (frames, problem) = ([], "No frames: \(error.localizedDescription)") }

@@ -36,8 +36,7 @@ extension Comparison {
         for entry in entries where entry.averagedRepeats > 1 {
             notes.append(
                 "\(entry.run.name): the ensemble of \(entry.averagedRepeats) repeats; `evaluate` prints the mean over "
-                    + "single models."
-            )
+                    + "single models.")
         }
         let diverged = entries.filter(\.diverged).map(\.run.name)
         if !diverged.isEmpty {
@@ -54,7 +53,7 @@ extension Comparison {
         for entry in entries {
             table.append([
                 entry.run.name + (entry.diverged ? " (diverged)" : ""), entry.run.model, percent(entry.accuracy),
-                Self.text(entry.interval), "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
+                percent(entry.interval), "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
             ])
         }
         return table
@@ -62,8 +61,7 @@ extension Comparison {
 
     var familyTable: TextTable {
         var table = TextTable([
-            ("head", .left), ("runs", .right), ("mean accuracy", .right),
-            ("standard deviation", .right),
+            ("head", .left), ("runs", .right), ("mean accuracy", .right), ("standard deviation", .right),
         ])
         for family in families {
             table.append([
@@ -80,7 +78,7 @@ extension Comparison {
         ])
         for pair in pairs {
             table.append([
-                pair.first, pair.second, percent(pair.gain), Self.text(pair.interval), "\(pair.onlyFirst)",
+                pair.first, pair.second, percent(pair.gain), percent(pair.interval), "\(pair.onlyFirst)",
                 "\(pair.onlySecond)", pair.probability < 0.001 ? "< 0.001" : decimal(pair.probability, 3),
             ])
         }
@@ -101,10 +99,6 @@ extension Comparison {
         ])
         for gain in shown { table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)]) }
         return table
-    }
-
-    private static func text(_ interval: Statistics.Interval) -> String {
-        "\(percent(interval.lower)) to \(percent(interval.upper))"
     }
 
     package func json() throws -> String { try JSONText.of(self) }

@@ -1,4 +1,3 @@
-import Datasets
 import FeatureCache
 import Foundation
 import SequenceModels
@@ -31,8 +30,7 @@ package struct ComparisonReport: Report {
         if comparison.leftOut > 0 {
             page.notes.append(
                 "\(grouped(comparison.leftOut)) clips that are missing or labelled differently in some runs are left "
-                    + "out."
-            )
+                    + "out.")
         }
         page.sections = sections(drawn)
         page.footer = "Zoetrope"

@@ -30,7 +30,7 @@ extension RGBImage {
     }
 
     /// Draws text through its mask, clipped to the image.
-    package mutating func draw(_ mask: Lettering.Mask, x: Int, y: Int, _ color: RGBColor) {
+    package mutating func draw(_ mask: TextRenderer.Mask, x: Int, y: Int, _ color: RGBColor) {
         for row in max(0, -y)..<max(max(0, -y), min(mask.height, height - y)) {
             for column in max(0, -x)..<max(max(0, -x), min(mask.width, width - x)) {
                 let coverage = mask.coverage[row * mask.width + column]
@@ -45,21 +45,6 @@ extension RGBImage {
             let old = Float(pixels[place + channel])
             pixels[place + channel] = UInt8(max(0, min(255, old + opacity * (Float(color[channel]) - old) + 0.5)))
         }
-    }
-
-    /// Bilinear interpolation with half-pixel centres.
-    package func resized(width newWidth: Int, height newHeight: Int) -> RGBImage {
-        if newWidth == width && newHeight == height { return self }
-        let planes = (0..<3).map { channel in
-            upsampled(
-                stride(from: channel, to: pixels.count, by: 3).map { Float(pixels[$0]) }, height: height, width: width,
-                to: (newHeight, newWidth))
-        }
-        var result = [UInt8](repeating: 0, count: newWidth * newHeight * 3)
-        for channel in 0..<3 {
-            for (index, value) in planes[channel].enumerated() { result[index * 3 + channel] = UInt8(value + 0.5) }
-        }
-        return RGBImage(width: newWidth, height: newHeight, pixels: result)
     }
 }
 

@@ -114,9 +114,7 @@ package struct Gnuplot: Sendable {
         // Independent of the user's startup file.
         process.arguments = ["--default-settings", folder + "/script"]
         process.currentDirectoryURL = URL(fileURLWithPath: folder + "/charts")
-        process.environment = [
-            "PATH": "/usr/bin:/bin", "HOME": folder, "TMPDIR": folder, "LC_ALL": "C.UTF-8",
-        ]
+        process.environment = ["PATH": "/usr/bin:/bin", "HOME": folder, "TMPDIR": folder, "LC_ALL": "C.UTF-8"]
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         let errors = Pipe()

@@ -3,24 +3,27 @@ import SequenceModels
 
 /// A learning curve (accuracy over training set size) as text, page and chart.
 package struct LearningCurveReport: Report {
-    package struct Point: Sendable {
+    package struct Point: Sendable, Encodable {
         /// Number of training clips, mean over the models.
         package let clips: Double
+        /// As a fraction of all clips available for training.
+        let share: Double
         /// On the held-out clips; nil if a model diverged.
         package let accuracy: Double?
-        /// 95 % interval of the accuracy.
+        /// 95 % interval of the accuracy, clustered by source.
         package let interval: Statistics.Interval?
-        /// Standard deviation of the single models' accuracies.
-        package let deviation: Double?
-
+        /// Sample standard deviation of the single models' accuracies.
+        let deviation: Double?
+        /// Number of models whose loss or scores became infinite or NaN.
         package let diverged: Int
 
-        /// Accuracy and interval are nil if a model has no scores.
+        /// Accuracy, interval and deviation are nil if a model diverged.
         package init(
-            clips: Double, accuracy: Double?, interval: Statistics.Interval?, deviation: Double?, diverged: Int = 0
+            clips: Double, share: Double, accuracy: Double? = nil, interval: Statistics.Interval? = nil,
+            deviation: Double? = nil, diverged: Int
         ) {
-            (self.clips, self.accuracy, self.interval, self.deviation) = (clips, accuracy, interval, deviation)
-            self.diverged = diverged
+            (self.clips, self.share, self.accuracy, self.interval) = (clips, share, accuracy, interval)
+            (self.deviation, self.diverged) = (deviation, diverged)
         }
     }
 
@@ -44,7 +47,7 @@ package struct LearningCurveReport: Report {
             table.append([
                 grouped(Int(point.clips.rounded())),
                 point.accuracy.map { percent($0) + (point.diverged > 0 ? " (\(point.diverged) diverged)" : "") }
-                    ?? "diverged", point.interval.map { "\(percent($0.lower)) to \(percent($0.upper))" } ?? "–",
+                    ?? "diverged", point.interval.map(percent) ?? "–",
                 point.deviation.map { "± " + percent($0) } ?? "–",
             ])
         }

@@ -6,9 +6,9 @@ extension Metrics {
         struct Class: Encodable {
             let label: String
             let clips, correct: Int
+            let recall: Double?
+            let precision, f1: Double
             let averagePrecision: Double?
-
-            enum CodingKeys: String, CodingKey { case label, clips, correct, averagePrecision = "average_precision" }
         }
         let run, split: String
         let clips: Int
@@ -31,19 +31,6 @@ extension Metrics {
             /// Of the probabilities averaged over repetitions; nil if there is only one.
             let averagedAccuracy: Double?
             let diverged: Int
-
-            enum CodingKeys: String, CodingKey {
-                case folds, repeats, diverged, meanAccuracy = "mean_accuracy"
-                case standardDeviation = "standard_deviation", averagedAccuracy = "averaged_accuracy"
-            }
-        }
-
-        enum CodingKeys: String, CodingKey {
-            case run, split, clips, loss, accuracy, roc, classes, confusion, notes
-            case unknownClasses = "unknown_classes", foldModels = "fold_models"
-            case accuracyInterval = "accuracy_interval", topAccuracy = "top_accuracy"
-            case balancedAccuracy = "balanced_accuracy", macroF1 = "macro_f1"
-            case meanAveragePrecision = "mean_average_precision", calibrationError = "calibration_error"
         }
     }
 
@@ -56,12 +43,13 @@ extension Metrics {
         let models = folds.map { folds in
             Document.FoldModels(
                 folds: folds.folds, repeats: folds.repeats, meanAccuracy: folds.accuracy.mean,
-                standardDeviation: folds.accuracy.deviation, averagedAccuracy: folds.repeats > 1 ? accuracy : nil,
-                diverged: folds.diverged ?? 0)
+                standardDeviation: folds.accuracy.standardDeviation,
+                averagedAccuracy: folds.repeats > 1 ? accuracy : nil, diverged: folds.diverged ?? 0)
         }
         let classes = labels.indices.map { index in
             Document.Class(
                 label: labels[index], clips: perClass(index).count, correct: perClass(index).correct,
+                recall: recall(index), precision: precision(index), f1: f1(index),
                 averagePrecision: scores.averagePrecision[index])
         }
         let document = Document(
@@ -70,6 +58,6 @@ extension Metrics {
             balancedAccuracy: balancedAccuracy, macroF1: macroF1, meanAveragePrecision: scores.meanAveragePrecision,
             calibrationError: scores.calibrationError, roc: scores.roc, classes: classes, confusion: confusion,
             unknownClasses: unknown.labels.isEmpty ? nil : unknown.labels, foldModels: models, notes: notes)
-        return try JSONText.of(document)
+        return try JSONText.of(document, keys: .convertToSnakeCase)
     }
 }

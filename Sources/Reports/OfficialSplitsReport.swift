@@ -36,13 +36,13 @@ package struct OfficialSplitsReport: Report {
         for part in parts {
             table.append([
                 "\(part.split)", grouped(part.clips), percent(part.accuracy),
-                "\(percent(part.interval.lower)) to \(percent(part.interval.upper))", percent(part.top5),
+                percent(part.interval), percent(part.top5),
             ])
         }
-        let (mean, deviation) = Statistics.meanAndDeviation(parts.map(\.accuracy))
+        let (mean, standardDeviation) = Statistics.meanAndStandardDeviation(parts.map(\.accuracy))
         table.append([
-            "mean", "", percent(mean), deviation.map { "± " + percent($0) } ?? "",
-            percent(Statistics.meanAndDeviation(parts.map(\.top5)).mean),
+            "mean", "", percent(mean), standardDeviation.map { "± " + percent($0) } ?? "",
+            percent(Statistics.meanAndStandardDeviation(parts.map(\.top5)).mean),
         ])
         return table
     }
@@ -50,7 +50,8 @@ package struct OfficialSplitsReport: Report {
     package func html(drawn: [Data]) throws -> String {
         var page = Page(title: name, subtitle: "test accuracy on each official split, and their mean")
         page.tiles = [
-            Page.Tile(name: "mean accuracy", value: percent(Statistics.meanAndDeviation(parts.map(\.accuracy)).mean))
+            Page.Tile(
+                name: "mean accuracy", value: percent(Statistics.meanAndStandardDeviation(parts.map(\.accuracy)).mean))
         ]
         page.sections = [
             Page.Section(

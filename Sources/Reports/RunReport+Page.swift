@@ -61,9 +61,7 @@ extension RunReport {
 
     private var tiles: [Page.Tile] {
         var tiles = [
-            Page.Tile(
-                name: accuracyName, value: percent(metrics.accuracy),
-                detail: "95 %: \(percent(interval.lower)) to \(percent(interval.upper))")
+            Page.Tile(name: accuracyName, value: percent(metrics.accuracy), detail: "95 %: \(percent(interval))")
         ]
         if metrics.labels.count > 5 { tiles.append(Page.Tile(name: "top-5", value: percent(metrics.accuracy(top: 5)))) }
         tiles += [
@@ -80,11 +78,11 @@ extension RunReport {
             Page.Tile(name: "parameters", value: grouped(parameters), detail: configuration.training.model.summary),
         ]
         if let folds = configuration.crossValidation {
-            let (mean, deviation) = folds.accuracy
+            let (mean, standardDeviation) = folds.accuracy
             tiles.append(
                 Page.Tile(
                     name: "held-out accuracy of single models", value: percent(mean),
-                    detail: (deviation.map { "± \(percent($0)) " } ?? "")
+                    detail: (standardDeviation.map { "± \(percent($0)) " } ?? "")
                         + "over \(folds.folds) folds, \(counted(folds.repeats, "repeat"))"))
         }
         if let roc = scores.roc {
@@ -137,16 +135,13 @@ extension RunReport {
                 + "they are marked."
         section.figures = figures(["classes", "frequency"], drawn: drawn).sorted { $0.size < $1.size }
         var table = TextTable([
-            ("class", .left), ("training clips", .right), ("clips", .right), ("recall", .right), ("", .left),
-            ("most often predicted as", .left),
+            ("class", .left), ("training clips", .right), ("clips", .right), ("recall", .right), ("precision", .right),
+            ("F1", .right), ("", .left), ("most often predicted as", .left),
         ])
         for (index, own) in classes.enumerated() {
-            let mistakes = metrics.confusion[index].enumerated().filter { $0.offset != index && $0.element > 0 }
-            let worst = mistakes.max { ($0.element, -$0.offset) < ($1.element, -$1.offset) }
-            table.append([
-                own.label, "\(own.trained)", "\(metrics.perClass(index).count)", own.accuracy.map(percent) ?? "–",
-                own.isRare ? "rare" : "", worst.map { "\(metrics.labels[$0.offset]) (\($0.element))" } ?? "",
-            ])
+            table.append(
+                [own.label, "\(own.trained)", "\(metrics.perClass(index).count)"] + metrics.percentages(index)
+                    + [own.isRare ? "rare" : "", metrics.mostFrequentConfusion(index) ?? ""])
         }
         section.tables = [Page.Table(table, fold: drawn.isEmpty && classes.count <= 30 ? nil : "As a table")]
         return section

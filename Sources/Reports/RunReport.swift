@@ -89,7 +89,7 @@ package struct RunReport: Report {
         charts =
             Chart.curves(epochs, best: configuration.bestEpoch) + [
                 .confusion(metrics, isNormalized: false), .confusion(metrics, isNormalized: true),
-                .classAccuracy(classes), .frequency(classes, mean: mean), .distribution(classes, splits: splits),
+                .classRecall(classes), .frequency(classes, mean: mean), .distribution(classes, splits: splits),
                 .reliability(reliability), .topAccuracy(metrics),
             ] + (scores.roc.map { [Chart.roc($0)] } ?? []) + (continuous.map(Chart.continuous) ?? [])
     }

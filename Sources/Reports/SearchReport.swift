@@ -4,22 +4,22 @@ import Video
 
 package struct SearchReport: Report, Sendable {
     package let charts: [Chart] = []
-    private let question, unwanted: [String]
+    private let query, unwanted: [String]
     private let collection: String
     private let moments: [Moment]
     private let root: String?
 
     private static let frames = 6
 
-    /// `question`: phrases and files of the query. `unwanted`: negative phrases. `collection`: description of the
+    /// `query`: phrases and files of the query. `unwanted`: negative phrases. `collection`: description of the
     /// searched collection. `root`: folder of the videos; nil if unknown.
-    package init(question: [String], unwanted: [String], collection: String, moments: [Moment], root: String?) {
-        (self.question, self.unwanted, self.collection) = (question, unwanted, collection)
+    package init(query: [String], unwanted: [String], collection: String, moments: [Moment], root: String?) {
+        (self.query, self.unwanted, self.collection) = (query, unwanted, collection)
         (self.moments, self.root) = (moments, root)
     }
 
     package func html(drawn: [Data]) throws -> String {
-        var page = Page(title: question.joined(separator: " · "), subtitle: collection)
+        var page = Page(title: query.joined(separator: " · "), subtitle: collection)
         page.notes = unwanted.map { "not: \($0)" }
         page.tiles = [Page.Tile(name: "found", value: grouped(moments.count))]
         page.tiles += moments.first.map { [Page.Tile(name: "best score", value: decimal(Double($0.score), 3))] } ?? []
@@ -54,14 +54,7 @@ extension FrameStrip {
                 // For a long moment every second frame is enough.
                 if all.count > 64 * limit { all = stride(from: 0, to: all.count, by: 2).map { all[$0] } }
             }
-            let chosen = all.count <= limit ? all : (0..<limit).map { all[(2 * $0 + 1) * all.count / (2 * limit)] }
-            self.init(
-                frames: try chosen.map { frame in
-                    let jpeg = try RGBImage(frame).encoded(as: .jpeg(quality: 5))
-                    return ClipView.Frame(
-                        uri: "data:image/jpeg;base64," + jpeg.base64EncodedString(),
-                        time: decimal(frame.time, 2) + " s", weight: nil)
-                }, problem: nil)
+            self.init(frames: try all.spread(limit).map { try ClipView.Frame($0, weight: nil) }, problem: nil)
         } catch { self.init(frames: [], problem: "No frames: \(error.localizedDescription)") }
     }
 }

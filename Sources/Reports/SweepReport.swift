@@ -4,21 +4,31 @@ import SequenceModels
 
 /// A hyperparameter sweep: heat maps over the varied keys, a table of all points, and a comparison of its runs.
 package struct SweepReport: Report {
-    package struct Point: Sendable {
+    package struct Point: Sendable, Encodable {
+        /// Name of the run and its folder.
         package let name: String
-        /// In the order of the keys.
+        /// One for each key of the sweep.
         package let values: [String]
-        /// Of the selected weights; nil without validation or test clips, or if training failed.
-        package let validationAccuracy, testAccuracy: Double?
-        /// Whether training diverged: the point is ranked last and excluded from means.
+        /// Epoch of the selected weights.
+        package let bestEpoch: Int
+        package let epochs: Int
+        /// With the selected weights; nil without validation or test clips, or if training failed.
+        package let validationLoss, validationAccuracy, testAccuracy: Double?
+        package let failure: String?
+        /// Whether the loss or a score became infinite or NaN: such a point is ranked last and never selected.
         package let diverged: Bool
+        /// A reason to doubt its metrics, or nil.
+        package let warning: String?
 
-        /// Accuracies are from 0 to 1, or nil if the split has no clips.
         package init(
-            name: String, values: [String], validationAccuracy: Double?, testAccuracy: Double?, diverged: Bool = false
+            name: String, values: [String], bestEpoch: Int = 0, epochs: Int = 0, validationLoss: Double? = nil,
+            validationAccuracy: Double? = nil, testAccuracy: Double? = nil, failure: String? = nil,
+            diverged: Bool = false, warning: String? = nil
         ) {
-            (self.name, self.values, self.diverged) = (name, values, diverged)
-            (self.validationAccuracy, self.testAccuracy) = (validationAccuracy, testAccuracy)
+            (self.name, self.values, self.bestEpoch, self.epochs) = (name, values, bestEpoch, epochs)
+            (self.validationLoss, self.validationAccuracy) = (validationLoss, validationAccuracy)
+            (self.testAccuracy, self.failure) = (testAccuracy, failure)
+            (self.diverged, self.warning) = (diverged, warning)
         }
     }
 
@@ -132,7 +142,7 @@ enum HeatMap {
     ) -> Chart {
         let (columns, rows) = (values(x.index, points), y.map { values($0.index, points) } ?? [""])
         var cells: [[Double?]] = []
-        var texts = (dark: [[Double?]](), light: [[Double?]]())
+        var texts = CellTexts()
         for (row, rowValue) in rows.enumerated() {
             for (column, columnValue) in columns.enumerated() {
                 let own = points.filter { point in
@@ -142,30 +152,24 @@ enum HeatMap {
                 let mean = own.reduce(0, +) / Double(own.count)
                 let share = range.high > range.low ? (mean - range.low) / (range.high - range.low) : 1
                 cells.append([Double(column), Double(row), share])
-                let text: [Double?] = [Double(column), Double(row), Double(decimal(100 * mean, 1))]
-                if share > 0.55 { texts.light.append(text) } else { texts.dark.append(text) }
+                texts.append([Double(column), Double(row), Double(decimal(100 * mean, 1))], isLight: share > 0.55)
             }
         }
         // Boxes instead of an image, because cells may be missing.
-        var plots = cells.indices.map { index in
+        let plots = cells.indices.map { index in
             let opacity = 0.06 + 0.9 * (cells[index][2] ?? 0)
             return "$cell\(index) using 1:2:($1 - 0.49):($1 + 0.49):($2 - 0.48):($2 + 0.48) with boxxyerror "
                 + "fillstyle solid \(opacity) noborder linecolor rgb '#2563eb'"
         }
-        var data = cells.enumerated().map { Chart.data("cell\($0)", [$1]) }.joined()
-        for (name, rows, color) in [("dark", texts.dark, "black"), ("light", texts.light, "#ffffff")]
-        where !rows.isEmpty {
-            data += Chart.data(name, rows)
-            plots.append("$\(name) using 1:2:(sprintf('%.1f', $3)) with labels textcolor rgb '\(color)'")
-        }
+        let data = cells.enumerated().map { Chart.data("cell\($0)", [$1]) }.joined()
         let longest = rows.map(\.count).max() ?? 0
         return Chart(
             name: name, title: title, width: max(300, min(1100, columns.count * 84)) + 60 + min(26, longest) * 7,
             height: rows.count * 36 + 170,
-            script: data + "unset grid\nset border 0\nset xrange [-0.5:\(Double(columns.count) - 0.5)]\n"
+            script: data + texts.data + "unset grid\nset border 0\nset xrange [-0.5:\(Double(columns.count) - 0.5)]\n"
                 + "set yrange [\(Double(rows.count) - 0.5):-0.5]\nset xlabel \(Chart.quoted(short(x.name)))\n"
                 + (y.map { "set ylabel \(Chart.quoted(short($0.name)))\n" } ?? "")
                 + Chart.tics("x", columns, "rotate by 20 right") + Chart.tics("y", rows) + "plot "
-                + plots.joined(separator: ", "))
+                + (plots + texts.plots("%.1f")).joined(separator: ", "))
     }
 }

@@ -1,6 +1,7 @@
 import Escaping
 import Foundation
 import NeuralNetwork
+import SequenceModels
 
 /// A text table with aligned columns, for the terminal.
 package struct TextTable: Sendable {
@@ -60,6 +61,11 @@ package func decimal(_ value: Double, _ places: Int) -> String {
 
 /// A fraction as a percentage with one decimal.
 package func percent(_ share: Double) -> String { share.isFinite ? decimal(100 * share, 1) + " %" : "–" }
+
+/// A range of fractions, such as `81.2 % to 90.4 %`.
+package func percent(_ interval: Statistics.Interval) -> String {
+    "\(percent(interval.lower)) to \(percent(interval.upper))"
+}
 
 /// A number with its noun, such as `1 run` or `1,200 classes`. `plural`: the noun with an "s" if nil.
 package func counted(_ number: Int, _ noun: String, _ plural: String? = nil) -> String {

@@ -8,7 +8,7 @@ struct BatchSource {
     private let batch: @Sendable ([FeatureSet.Span]) throws -> PackedSequences
     private let isStreamed: Bool
     private var position = 0
-    private var fetched: Later<PackedSequences>?
+    private var fetched: Future<PackedSequences>?
 
     init(_ head: Head, _ features: FeatureSet, spans: [[FeatureSet.Span]]) {
         self.spans = spans
@@ -26,6 +26,6 @@ struct BatchSource {
 
     private mutating func fetch(_ index: Int) {
         guard isStreamed, index < spans.count else { return }
-        fetched = Later { [batch, spans] in try batch(spans[index]) }
+        fetched = Future { [batch, spans] in try batch(spans[index]) }
     }
 }

@@ -85,7 +85,7 @@ package struct Comparison: Sendable, Encodable {
         }
         let places = Self.places(videos, groups)
         let accuracies = correct.map { Double($0.count { $0 }) / Double(max(1, videos.count)) }
-        let shares = correct.map { ClusteredShare($0, places: places) }
+        let shares = correct.map { ClusteredProportion($0, places: places) }
         entries = runs.indices.map { index in
             Entry(
                 run: runs[index].summary, accuracy: accuracies[index], interval: shares[index].interval,
@@ -97,7 +97,7 @@ package struct Comparison: Sendable, Encodable {
             return Pair(
                 first: runs[first].summary.name, second: runs[second].summary.name, onlyFirst: onlyFirst,
                 onlySecond: onlySecond, gain: accuracies[second] - accuracies[first],
-                interval: ClusteredShare.gain(shares[first], shares[second]),
+                interval: ClusteredProportion.gain(shares[first], shares[second]),
                 probability: Statistics.mcNemar(onlyFirst: onlyFirst, onlySecond: onlySecond))
         }
         var seen: Set<String> = []
@@ -128,7 +128,7 @@ package struct Comparison: Sendable, Encodable {
 
     /// 95 % interval of the accuracy, clustered by source. `groups`: source of each clip that has one.
     package static func interval(_ predictions: [PredictionRecord], groups: [Int64: String]) -> Statistics.Interval {
-        ClusteredShare(
+        ClusteredProportion(
             predictions.map { $0.label == $0.predicted }, places: places(predictions.map(\.videoID), groups)
         ).interval
     }
@@ -152,10 +152,10 @@ package struct Comparison: Sendable, Encodable {
         let members = Dictionary(grouping: runs.indices.filter { !runs[$0].isDiverged }, by: { runs[$0].family })
         guard members.values.contains(where: { $0.count > 1 }) else { return [] }
         return members.values.map { indices in
-            let (mean, deviation) = Statistics.meanAndDeviation(indices.map { accuracies[$0] })
+            let (mean, standardDeviation) = Statistics.meanAndStandardDeviation(indices.map { accuracies[$0] })
             return Family(
                 model: runs[indices[0]].summary.model, runs: indices.map { runs[$0].summary.name }, mean: mean,
-                deviation: deviation)
+                deviation: standardDeviation)
         }
         .sorted { ($1.mean, $0.runs[0]) < ($0.mean, $1.runs[0]) }
     }

@@ -25,7 +25,7 @@ package struct ContinuousEvaluation: Sendable, Encodable {
     }
 
     /// One concatenated sequence, frame by frame.
-    package struct Strip: Sendable, Encodable {
+    package struct ConcatenatedSequence: Sendable, Encodable {
         package let truth, predicted: [Int]
     }
 
@@ -35,14 +35,9 @@ package struct ContinuousEvaluation: Sendable, Encodable {
     package let windows, correct: Int
     /// By the number of frames that belong to a window's first action; only numbers that occur.
     package let byFirstAction: [Share]
-    package let strips: [Strip]
+    package let strips: [ConcatenatedSequence]
 
     package var accuracy: Double { Double(correct) / Double(max(1, windows)) }
-
-    enum CodingKeys: String, CodingKey {
-        case labels, window, windows, correct, strips
-        case byFirstAction = "by_first_action"
-    }
 
     /// Number of sequences that are kept.
     fileprivate static let shown = 4
@@ -80,7 +75,7 @@ package struct ContinuousEvaluation: Sendable, Encodable {
     private struct Counts {
         var all = (windows: 0, correct: 0)
         var byFirst: [(windows: Int, correct: Int)]
-        var strips: [Strip] = []
+        var strips: [ConcatenatedSequence] = []
 
         init(window: Int) { byFirst = Array(repeating: (0, 0), count: window + 1) }
     }
@@ -123,7 +118,7 @@ package struct ContinuousEvaluation: Sendable, Encodable {
                     let timeline = Timeline(
                         labels: head.labels, times: truth.indices.map(Double.init), end: Double(truth.count),
                         windows: sliding.probabilities, length: window)
-                    sum.strips.append(Strip(truth: truth, predicted: timeline.predicted))
+                    sum.strips.append(ConcatenatedSequence(truth: truth, predicted: timeline.predicted))
                 }
             }
         }

@@ -88,7 +88,7 @@ package struct CrossValidationResult: Sendable {
 
 extension CrossValidationResult.Summary {
     /// Mean and standard deviation over all folds of all repetitions.
-    package var accuracy: (mean: Double, deviation: Double?) {
-        Statistics.meanAndDeviation(accuracies.flatMap { $0 })
+    package var accuracy: (mean: Double, standardDeviation: Double?) {
+        Statistics.meanAndStandardDeviation(accuracies.flatMap { $0 })
     }
 }

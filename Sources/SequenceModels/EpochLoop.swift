@@ -1,7 +1,7 @@
 import FeatureCache
 import Training
 
-package enum TrainingEnding: Sendable, Equatable {
+package enum TrainingOutcome: Sendable, Equatable {
     case finished, stoppedEarly, cancelled
     /// The loss or a validation score became infinite or NaN in the epoch after the last; the best weights are from
     /// before.
@@ -52,20 +52,20 @@ package struct EpochLoop<Weights: TrainableWeights> {
         from start: State, resuming earlier: ((State) throws -> State)?,
         train: (inout State, _ rate: Double) throws -> (loss: Double, accuracy: Double)?,
         validate: (State) throws -> Metrics?
-    ) throws -> (state: State, ending: TrainingEnding) {
+    ) throws -> (state: State, ending: TrainingOutcome) {
         var state = try earlier?(start) ?? start
         // A checkpoint before the first epoch allows resuming a run that dies in it.
         var unsaved = earlier == nil ? state : nil
-        func settle() throws {
+        func saveUnsaved() throws {
             try verify?()
             guard let first = unsaved else { return }
             unsaved = nil
             try hooks.checkpoint(first, head)
         }
-        if verify == nil { try settle() }
-        var ending = TrainingEnding.finished
+        if verify == nil { try saveUnsaved() }
+        var ending = TrainingOutcome.finished
         while state.epoch < min(configuration.epochs, stopsAfter ?? .max) {
-            if hasLostPatience(state) {
+            if isOutOfPatience(state) {
                 ending = .stoppedEarly
                 break
             }
@@ -97,17 +97,17 @@ package struct EpochLoop<Weights: TrainableWeights> {
                 metrics?.finiteLoss ?? loss, epoch: next.epoch, base: configuration.optimizer.learningRate,
                 &next.schedule)
             state = next
-            try settle()
+            try saveUnsaved()
             try hooks.report(record)
             if state.epoch % configuration.checkpoint == 0 { try hooks.checkpoint(state, head) }
         }
-        try settle()
+        try saveUnsaved()
         // A diverged epoch changed nothing: the previous checkpoint is kept.
         if ending != .diverged { try hooks.checkpoint(state, head) }
         return (state, ending)
     }
 
-    private func hasLostPatience(_ state: State) -> Bool {
+    private func isOutOfPatience(_ state: State) -> Bool {
         guard let patience = configuration.earlyStopping?.patience else { return false }
         return state.epoch > 0 && state.epoch - state.best.epoch >= patience
     }

@@ -96,7 +96,7 @@ package struct RunEvaluation: Sendable {
                 "\(count(relabelled, "clip")) \(relabelled == 1 ? "has" : "have") another label in the data set now; the metrics use the "
                     + "labels that the run was trained with")
         }
-        notes += try Self.doubts(cache, configuration, metrics)
+        notes += try Self.plausibilityWarnings(cache, configuration, metrics)
         let added = try Self.added(cache, configuration, clips, videos, extraction.id)
         if added > 0 {
             notes.append(
@@ -159,15 +159,15 @@ package struct RunEvaluation: Sendable {
     }
 
     /// Warnings about divergence or an implausible loss.
-    private static func doubts(
+    private static func plausibilityWarnings(
         _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ metrics: Metrics
     ) throws -> [String] {
         let state = try cache.runs().first { $0.name == configuration.name }?.state
-        var doubts = SequenceRun.warnings([.test: metrics]).map { $0.replacingBytes("test clips", with: "clips") }
+        var warnings = SequenceRun.warnings([.test: metrics]).map { $0.replacingBytes("test clips", with: "clips") }
         if state == RunState.diverged.rawValue {
-            doubts.insert("training diverged: the model is that of the best epoch before it", at: 0)
+            warnings.insert("training diverged: the model is that of the best epoch before it", at: 0)
         }
-        return doubts
+        return warnings
     }
 
     /// Number of clips of the data set with features and known classes that have no role in the run.

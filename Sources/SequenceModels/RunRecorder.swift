@@ -75,8 +75,8 @@ package struct RunRecorder {
     /// score is not finite.
     package func finish(
         _ head: Head, _ configuration: RunDirectory.Configuration, _ predictions: [PredictionRecord],
-        _ metrics: some Collection<Metrics>, _ ending: TrainingEnding
-    ) throws -> TrainingEnding {
+        _ metrics: some Collection<Metrics>, _ ending: TrainingOutcome
+    ) throws -> TrainingOutcome {
         // Non-finite scores mean that the head diverged, whatever its loss was.
         let ending = metrics.allSatisfy(\.isFinite) ? ending : .diverged
         var configuration = configuration
@@ -92,7 +92,7 @@ package struct RunRecorder {
 }
 
 extension RunState {
-    fileprivate init(_ ending: TrainingEnding) {
+    fileprivate init(_ ending: TrainingOutcome) {
         self =
             switch ending {
             case .finished, .stoppedEarly: .finished

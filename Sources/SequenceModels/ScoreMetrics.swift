@@ -26,11 +26,7 @@ package struct ScoreMetrics: Sendable, Equatable {
             package let falsePositives, truePositives: Double
         }
 
-        enum CodingKeys: String, CodingKey {
-            case positive, area, threshold
-            case truePositives = "true_positives"
-            case falsePositives = "false_positives"
-        }
+        enum CodingKeys: String, CodingKey { case positive, area, threshold, truePositives, falsePositives }
     }
 
     /// Over classes that have clips.
@@ -103,17 +99,34 @@ package struct ScoreMetrics: Sendable, Equatable {
 extension Metrics {
     /// Mean recall over the classes with clips.
     package var balancedAccuracy: Double {
-        let shares = labels.indices.map(perClass).filter { $0.count > 0 }.map { Double($0.correct) / Double($0.count) }
-        return shares.isEmpty ? .nan : shares.reduce(0, +) / Double(shares.count)
+        let recalls = labels.indices.compactMap(recall)
+        return recalls.isEmpty ? .nan : recalls.reduce(0, +) / Double(recalls.count)
     }
 
     /// Mean F1 over classes that have clips or predictions.
     package var macroF1: Double {
-        let scores = labels.indices.compactMap { label -> Double? in
-            let (count, correct) = perClass(label)
-            let predicted = confusion.reduce(0) { $0 + $1[label] }
-            return count + predicted > 0 ? 2 * Double(correct) / Double(count + predicted) : nil
-        }
+        let scores = labels.indices.filter { perClass($0).count + predicted($0) > 0 }.map { f1($0) }
         return scores.isEmpty ? .nan : scores.reduce(0, +) / Double(scores.count)
     }
+
+    /// Share of a class's examples that are classified correctly; nil without examples.
+    package func recall(_ label: Int) -> Double? {
+        let (count, correct) = perClass(label)
+        return count > 0 ? Double(correct) / Double(count) : nil
+    }
+
+    /// Share of the predictions of a class that are correct; 0 without predictions, as scikit-learn's
+    /// `zero_division=0`.
+    package func precision(_ label: Int) -> Double {
+        Double(perClass(label).correct) / Double(max(1, predicted(label)))
+    }
+
+    /// Harmonic mean of precision and recall; 0 without examples and predictions.
+    package func f1(_ label: Int) -> Double {
+        let (count, correct) = perClass(label)
+        return 2 * Double(correct) / Double(max(1, count + predicted(label)))
+    }
+
+    /// Number of examples that are classified as a class.
+    private func predicted(_ label: Int) -> Int { confusion.reduce(0) { $0 + $1[label] } }
 }

@@ -84,12 +84,12 @@ extension SequenceRun {
     }
 
     /// The number of test clips that are near-duplicates of training clips, if near-duplicates were searched for.
-    func twinNote(_ cache: CacheFile, _ features: FeatureSet, _ partition: Partition) throws -> String? {
+    func nearDuplicateNote(_ cache: CacheFile, _ features: FeatureSet, _ partition: Partition) throws -> String? {
         let test = Set(partition.test.map { features.examples[$0].videoID })
         let others = Set((partition.train + partition.validation).map { features.examples[$0].videoID })
-        let leaks = try cache.twins(dataset: dataset).flatMap { twin -> [Int64] in
-            if test.contains(twin.first), others.contains(twin.second) { return [twin.first] }
-            return test.contains(twin.second) && others.contains(twin.first) ? [twin.second] : []
+        let leaks = try cache.nearDuplicates(dataset: dataset).flatMap { pair -> [Int64] in
+            if test.contains(pair.first), others.contains(pair.second) { return [pair.first] }
+            return test.contains(pair.second) && others.contains(pair.first) ? [pair.second] : []
         }
         guard !leaks.isEmpty else { return nil }
         return

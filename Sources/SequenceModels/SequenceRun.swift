@@ -58,7 +58,7 @@ package struct SequenceRun: Sendable {
         package let crossValidation: CrossValidationResult?
         /// Reasons to doubt the metrics.
         package let warnings: [String]
-        package let ending: TrainingEnding
+        package let ending: TrainingOutcome
         package var wasCancelled: Bool { ending == .cancelled }
     }
 
@@ -91,7 +91,7 @@ package struct SequenceRun: Sendable {
         let videos = try cache.videoIDs()
         let earlier = recorder.resumes ? try earlierClips(directory, cache) { report(.note($0)) } : nil
         let (partition, clips) = try clips(features, videos, earlier: earlier)
-        if let note = try twinNote(cache, features, partition) { report(.note(note)) }
+        if let note = try nearDuplicateNote(cache, features, partition) { report(.note(note)) }
         if training.calibrates == true, crossValidation == nil, partition.validation.isEmpty {
             throw SequenceError.nothingToCalibrateOn
         }

@@ -19,7 +19,7 @@ package enum Statistics {
     }
 
     /// Mean and sample standard deviation; the latter is nil for a single value.
-    package static func meanAndDeviation(_ values: [Double]) -> (mean: Double, deviation: Double?) {
+    package static func meanAndStandardDeviation(_ values: [Double]) -> (mean: Double, standardDeviation: Double?) {
         let mean = values.reduce(0, +) / Double(values.count)
         guard values.count > 1 else { return (mean, nil) }
         let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }

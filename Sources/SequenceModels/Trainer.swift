@@ -26,7 +26,7 @@ package struct Trainer: Sendable {
         /// From 1; 0 if no epoch was trained.
         package let bestEpoch: Int
         package let epochs: Int
-        package let ending: TrainingEnding
+        package let ending: TrainingOutcome
     }
 
     /// Trains a head and keeps the weights of the best epoch: the one with the best monitored value, or the lowest

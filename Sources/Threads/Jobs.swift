@@ -10,7 +10,7 @@ package func startThread(_ body: @escaping @Sendable () -> Void) {
 }
 
 /// A value computed by another thread.
-package final class Later<Value: Sendable>: Sendable {
+package final class Future<Value: Sendable>: Sendable {
     private let result = Condition<Result<Value, any Error>?>(nil)
 
     /// Starts immediately.

@@ -191,10 +191,10 @@ final class ConvolutionLayer {
         return result
     }
 
-    private func blocked(_ pictures: Matrix, _ reorder: ParameterReorder?) throws -> Matrix {
-        guard let reorder else { return pictures }
-        let result = Matrix(pictures.rows, pictures.columns)
-        try reorder.run(from: pictures.raw, to: result.raw)
+    private func blocked(_ images: Matrix, _ reorder: ParameterReorder?) throws -> Matrix {
+        guard let reorder else { return images }
+        let result = Matrix(images.rows, images.columns)
+        try reorder.run(from: images.raw, to: result.raw)
         return result
     }
 }

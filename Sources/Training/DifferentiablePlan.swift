@@ -74,13 +74,14 @@ package final class DifferentiablePlan {
         case lengths(Matrix)
     }
 
-    /// `pictures`: `[image, row · column · channel]`. `dropout`: random numbers for dropout; nil disables it. Throws
-    /// `ArithmeticError`, `PlanError` for unsupported nodes.
+    /// - `images`: `[image, row · column · channel]`.
+    /// - `dropout`: random numbers for dropout; nil disables it.
+    /// - Throws: `ArithmeticError`, `PlanError` for unsupported nodes.
     package func forward(
-        _ pictures: Tensor, _ parameters: NetworkParameters, dropout: RandomParameters? = nil
+        _ images: Tensor, _ parameters: NetworkParameters, dropout: RandomParameters? = nil
     ) throws -> ForwardPass {
         var pass = ForwardPass(output: Tensor(shape: [0, 0]))
-        let input = Matrix(pictures)
+        let input = Matrix(images)
         try parameters.withPointers { parameter in
             for id in order {
                 pass.values[id] =

@@ -13,7 +13,7 @@ package final class PartlyFrozenNetwork {
     private let frozen: InferencePlan?
     private let plan: DifferentiablePlan
     private let normalization: PixelNormalization
-    private let picture: Int
+    private let inputSize: Int
 
     /// - `output`: a name in `graph.outputs`.
     /// - `source`: of all parameters.
@@ -38,26 +38,28 @@ package final class PartlyFrozenNetwork {
         plan = try DifferentiablePlan(graph: rest, output: output, parameters: parameters)
         boundarySize = rest.nodes[0].shape.size
         self.normalization = normalization
-        picture = graph.nodes[0].shape.size
+        inputSize = graph.nodes[0].shape.size
     }
 
-    /// The input of the trained part for images in 8-bit RGB `[row, column, 3]`. Returns `[image, element]`.
-    package func boundary(_ pictures: [[UInt8]]) throws -> Tensor {
+    /// The input of the trained part for images in 8-bit RGB `[row, column, 3]`.
+    ///
+    /// - Returns: `[image, element]`.
+    package func boundary(_ images: [[UInt8]]) throws -> Tensor {
         let values: [Float]
         if let frozen {
-            values = try frozen.run(all: pictures, normalization: normalization)
+            values = try frozen.run(all: images, normalization: normalization)
         } else {
-            values = [Float](unsafeUninitializedCapacity: pictures.count * picture) { buffer, count in
-                for (index, pixels) in pictures.enumerated() {
-                    precondition(pixels.count == picture)
+            values = [Float](unsafeUninitializedCapacity: images.count * inputSize) { buffer, count in
+                for (index, pixels) in images.enumerated() {
+                    precondition(pixels.count == inputSize)
                     pixels.withUnsafeBufferPointer {
-                        normalization.apply(to: $0, into: buffer.baseAddress! + index * picture)
+                        normalization.apply(to: $0, into: buffer.baseAddress! + index * inputSize)
                     }
                 }
-                count = pictures.count * picture
+                count = images.count * inputSize
             }
         }
-        return Tensor(shape: [pictures.count, boundarySize], values: values)
+        return Tensor(shape: [images.count, boundarySize], values: values)
     }
 
     /// - `rows`: the result of `boundary`.

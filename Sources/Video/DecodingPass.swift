@@ -3,7 +3,7 @@ import Foundation
 final class DecodingPass {
     /// How to continue after a frame.
     enum Step {
-        case goOn, stop
+        case proceed, stop
         /// Decoding continues at this packet, unless it has been passed.
         case jump(Int)
     }
@@ -18,7 +18,7 @@ final class DecodingPass {
 
     private let file: InputFile
     private let decoder: Decoder
-    private let (packet, picture) = (Packet(), Picture())
+    private let (packet, frame) = (Packet(), Frame())
     /// Index of the next packet, and of the next one to decode.
     private var (place, entry) = (0, 0)
     /// Consecutive damaged packets.
@@ -39,7 +39,7 @@ final class DecodingPass {
 
     /// Calls `body` with each frame in order of presentation until it stops. `first`: index of the first packet to
     /// decode, which must not depend on earlier ones. Throws `VideoError.beyondLimits`, or the error of `body`.
-    func run(from first: Int = 0, _ body: (Picture) throws -> Step) throws {
+    func run(from first: Int = 0, _ body: (Frame) throws -> Step) throws {
         entry = first
         var isFlushing = false
         while inARow < Self.patience {
@@ -47,12 +47,12 @@ final class DecodingPass {
                 throw VideoError.beyondLimits(
                     path: file.path, reason: "decoding takes longer than \(allowed.components.seconds) s")
             }
-            switch decoder.receive(into: picture) {
-            case .picture:
+            switch decoder.receive(into: frame) {
+            case .frame:
                 inARow = 0
-                if picture.pointer.pointee.decode_error_flags != 0 { errors += 1 }
-                switch try body(picture) {
-                case .goOn: break
+                if frame.pointer.pointee.decode_error_flags != 0 { errors += 1 }
+                switch try body(frame) {
+                case .proceed: break
                 case .stop: return
                 case .jump(let packet):
                     guard packet > place else { break }
@@ -90,14 +90,14 @@ final class DecodingPass {
     }
 
     /// The first frame of a file, or nil if none can be decoded. Throws `VideoError`.
-    static func first(_ file: InputFile) throws -> Picture? {
+    static func first(_ file: InputFile) throws -> Frame? {
         let pass = try DecodingPass(file, frames: 1)
         var isThere = false
         try pass.run { _ in
             isThere = true
             return .stop
         }
-        return isThere ? pass.picture : nil
+        return isThere ? pass.frame : nil
     }
 }
 
@@ -107,12 +107,12 @@ extension FrameTable {
         let pass = try DecodingPass(file, frames: scan.packets.count)
         pass.countsPackets = true
         var order = DecodedOrder()
-        try pass.run { picture in
-            order.append(Int(exactly: picture.timestamp))
+        try pass.run { frame in
+            order.append(Int(exactly: frame.timestamp))
             if order.count > file.limits.frames {
                 throw VideoError.beyondLimits(path: file.path, reason: "it has more than \(file.limits.frames) frames")
             }
-            return .goOn
+            return .proceed
         }
         guard order.count > 0 else {
             throw scan.keys.isEmpty ? VideoError.noKeyframe(path: file.path) : VideoError.noFrames(path: file.path)

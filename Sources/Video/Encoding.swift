@@ -9,15 +9,22 @@ final class Encoder {
     private let packet = Packet()
     private let path: String
 
-    /// The first of the named encoders that is available and can be opened. `configure`: sets size, format, time base
-    /// and quality. Throws `VideoError.writing`.
-    init(_ names: [String], path: String, _ configure: (UnsafeMutablePointer<AVCodecContext>) -> Void) throws {
+    /// The first of the named encoders that is available and can be opened. `configure`: sets time base and quality.
+    /// Throws `VideoError.writing`.
+    init(
+        _ names: [String], path: String, width: Int, height: Int, format: AVPixelFormat,
+        _ configure: (UnsafeMutablePointer<AVCodecContext>) -> Void
+    ) throws {
         LibAV.prepare()
         self.path = path
         for name in names {
             guard let codec = avcodec_find_encoder_by_name(name), let context = avcodec_alloc_context3(codec) else {
                 continue
             }
+            context.pointee.width = Int32(width)
+            context.pointee.height = Int32(height)
+            context.pointee.pix_fmt = format
+            context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
             configure(context)
             if avcodec_open2(context, codec, nil) >= 0 {
                 self.context = context
@@ -36,25 +43,27 @@ final class Encoder {
     }
 
     /// Encodes a frame, or flushes the encoder if it is nil, and passes on the packets.
-    func encode(_ picture: Picture?, _ consume: (Packet) throws -> Void) throws {
-        try check(avcodec_send_frame(context, picture?.pointer))
+    func encode(_ frame: Frame?, _ consume: (Packet) throws -> Void) throws {
+        try VideoError.check(avcodec_send_frame(context, frame?.pointer), writing: path)
         while true {
             let status = avcodec_receive_packet(context, packet.pointer)
             if status == zt_error_again() || status == zt_error_end_of_file() { return }
-            try check(status)
+            try VideoError.check(status, writing: path)
             try consume(packet)
         }
     }
+}
 
-    private func check(_ status: Int32) throws {
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+extension VideoError {
+    fileprivate static func check(_ status: Int32, writing path: String) throws {
+        if status < 0 { throw VideoError.writing(path: path, reason: reason(status)) }
     }
 }
 
 /// Converts RGB pixels of one size to an encoder's pixel format.
 final class Converter {
     private let context: OpaquePointer
-    private let picture = Picture()
+    private let frame = Frame()
     private let (width, height): (Int, Int)
     private let path: String
 
@@ -71,31 +80,29 @@ final class Converter {
         if isFull {
             let coefficients = sws_getCoefficients(SWS_CS_DEFAULT)
             sws_setColorspaceDetails(context, coefficients, 1, coefficients, 1, 0, 1 << 16, 1 << 16)
-            picture.pointer.pointee.color_range = AVCOL_RANGE_JPEG
+            frame.pointer.pointee.color_range = AVCOL_RANGE_JPEG
         }
-        picture.pointer.pointee.width = Int32(width)
-        picture.pointer.pointee.height = Int32(height)
-        picture.pointer.pointee.format = format.rawValue
-        let status = av_frame_get_buffer(picture.pointer, 0)
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+        frame.pointer.pointee.width = Int32(width)
+        frame.pointer.pointee.height = Int32(height)
+        frame.pointer.pointee.format = format.rawValue
+        try VideoError.check(av_frame_get_buffer(frame.pointer, 0), writing: path)
     }
 
     deinit { sws_freeContext(context) }
 
     /// The result is valid until the next call.
-    func picture(_ pixels: [UInt8]) throws -> Picture {
+    func frame(_ pixels: [UInt8]) throws -> Frame {
         precondition(pixels.count == width * height * 3)
-        let status = av_frame_make_writable(picture.pointer)
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
+        try VideoError.check(av_frame_make_writable(frame.pointer), writing: path)
         pixels.withUnsafeBufferPointer { buffer in
-            let frame = picture.pointer.pointee
+            let fields = frame.pointer.pointee
             let source: [UnsafePointer<UInt8>?] = [buffer.baseAddress, nil, nil, nil]
-            let destination = [frame.data.0, frame.data.1, frame.data.2, nil]
+            let destination = [fields.data.0, fields.data.1, fields.data.2, nil]
             sws_scale(
                 context, source, [Int32(width * 3), 0, 0, 0], 0, Int32(height), destination,
-                [frame.linesize.0, frame.linesize.1, frame.linesize.2, 0])
+                [fields.linesize.0, fields.linesize.1, fields.linesize.2, 0])
         }
-        return picture
+        return frame
     }
 }
 
@@ -132,8 +139,8 @@ final class OutputFile {
     }
 
     /// - `duration`: of each frame, in ticks of the encoder's time base.
-    func write(_ picture: Picture?, duration: Int64) throws {
-        try encoder.encode(picture) { packet in
+    func write(_ frame: Frame?, duration: Int64) throws {
+        try encoder.encode(frame) { packet in
             packet.pointer.pointee.duration = duration
             av_packet_rescale_ts(packet.pointer, encoder.context.pointee.time_base, stream.pointee.time_base)
             packet.pointer.pointee.stream_index = stream.pointee.index
@@ -152,7 +159,5 @@ final class OutputFile {
         isFinished = true
     }
 
-    private func check(_ status: Int32) throws {
-        if status < 0 { throw VideoError.writing(path: path, reason: VideoError.reason(status)) }
-    }
+    private func check(_ status: Int32) throws { try VideoError.check(status, writing: path) }
 }

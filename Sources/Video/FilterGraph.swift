@@ -37,18 +37,21 @@ final class FilterGraph {
         try check(avfilter_link(from, 0, to, input), "link")
     }
 
-    /// Must be called after all filters are linked.
-    func configure() throws { try check(avfilter_graph_config(graph, nil), "graph") }
+    /// Connects a chain of filters, and configures the graph; other filters must be connected before.
+    func configure(_ chain: Filter...) throws {
+        for (from, to) in zip(chain, chain.dropFirst()) { try connect(from, to) }
+        try check(avfilter_graph_config(graph, nil), "graph")
+    }
 
     /// Sends a frame to a source; nil signals the end.
-    func send(_ picture: Picture?, to source: Filter) throws {
-        try check(av_buffersrc_add_frame_flags(source, picture?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF)), "buffer")
+    func send(_ frame: Frame?, to source: Filter) throws {
+        try check(av_buffersrc_add_frame_flags(source, frame?.pointer, Int32(AV_BUFFERSRC_FLAG_KEEP_REF)), "buffer")
     }
 
     /// Receives the next frame of a sink; false if it needs more input or has ended.
-    func receive(from sink: Filter, into picture: Picture) throws -> Bool {
-        av_frame_unref(picture.pointer)
-        let status = av_buffersink_get_frame(sink, picture.pointer)
+    func receive(from sink: Filter, into frame: Frame) throws -> Bool {
+        av_frame_unref(frame.pointer)
+        let status = av_buffersink_get_frame(sink, frame.pointer)
         if status == zt_error_again() || status == zt_error_end_of_file() { return false }
         try check(status, "buffersink")
         return true

@@ -97,12 +97,9 @@ struct FrameHeaders {
 
     /// The byte at `offset` after the first start code of that kind.
     private static func byte(after code: UInt8, offset: Int, in bytes: UnsafeBufferPointer<UInt8>) -> UInt8? {
-        var place = 0
-        while let start = nextStartCode(in: bytes, from: place) {
-            if bytes[start] == code { return start + offset < bytes.count ? bytes[start + offset] : nil }
-            place = start
+        startCodes(in: bytes).first { bytes[$0] == code }.flatMap {
+            $0 + offset < bytes.count ? bytes[$0 + offset] : nil
         }
-        return nil
     }
 
     /// libavcodec treats packets of at most this size as VOPs that are not coded.
@@ -113,31 +110,20 @@ struct FrameHeaders {
         // The second VOP of a packed packet is returned with the next packet; the last one gives one frame like any
         // other.
         if isPacked { packed += 1 }
-        isPacked = Self.starts(of: 0xB6, in: bytes, most: 2) == 2
+        isPacked = Array(startCodes(in: bytes).lazy.filter { bytes[$0] == 0xB6 }.prefix(2)).count == 2
     }
 
     /// Whether the first picture of a packet is a field.
     private static func isField(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        var place = 0
-        while let start = nextStartCode(in: bytes, from: place) {
+        for start in startCodes(in: bytes) {
             // A picture coding extension: 0xB5, identifier 8, four f_codes, intra_dc_precision, picture_structure.
             if bytes[start] == 0xB5, start + 3 < bytes.count, bytes[start + 1] >> 4 == 8 {
                 return bytes[start + 3] & 3 != 3
             }
             // Slices follow the headers.
             if (1...0xAF).contains(bytes[start]) { return false }
-            place = start
         }
         return false
-    }
-
-    private static func starts(of code: UInt8, in bytes: UnsafeBufferPointer<UInt8>, most: Int) -> Int {
-        var (place, count) = (0, 0)
-        while count < most, let start = nextStartCode(in: bytes, from: place) {
-            if bytes[start] == code { count += 1 }
-            place = start
-        }
-        return count
     }
 }
 

@@ -6,19 +6,19 @@ final class FrameScaler {
     private let path: String
     private let framing: Framing
     private let aspect: Aspect
-    private let container: ShownShape
+    private let container: DisplayGeometry
     private var scaler, converter: Scaler?
 
     /// - `container`: the container's shape; frames may override it.
-    init(path: String, framing: Framing, aspect: Aspect, container: ShownShape) {
+    init(path: String, framing: Framing, aspect: Aspect, container: DisplayGeometry) {
         (self.path, self.framing, self.aspect, self.container) = (path, framing, aspect, container)
     }
 
-    func frame(_ picture: Picture, index: Int, time: Double) throws -> VideoFrame {
-        let frame = picture.pointer.pointee
-        let shape = container.of(picture)
+    func frame(_ frame: Frame, index: Int, time: Double) throws -> VideoFrame {
+        let fields = frame.pointer.pointee
+        let shape = container.of(frame)
         let orientation = shape.orientation
-        let (width, height) = (Int(frame.width), Int(frame.height))
+        let (width, height) = (Int(fields.width), Int(fields.height))
         let shown = orientation.shown((width, height))
         let pixelAspect = aspect == .display ? shape.shownPixelAspect : 1
         var crop = Crop(x: 0, y: 0, width: shown.width, height: shown.height)
@@ -38,31 +38,33 @@ final class FrameScaler {
         var pixels: [UInt8]
         if filter == .bilinear {
             // libswscale has no filter that skips pixels when downscaling.
-            pixels = try scaled(picture, crop, to: (crop.width, crop.height), filter)
+            pixels = try scaled(frame, crop, to: (crop.width, crop.height), filter)
             pixels = resizedBilinear(pixels, from: (crop.width, crop.height), to: stored)
         } else {
-            pixels = try scaled(picture, crop, to: stored, filter)
+            pixels = try scaled(frame, crop, to: stored, filter)
         }
         pixels = orientation.applied(to: pixels, width: stored.width, height: stored.height)
-        if isMirrored { pixels = mirrored(pixels, width: size.width) }
+        if isMirrored {
+            pixels = Orientation(flipsX: true).applied(to: pixels, width: size.width, height: size.height)
+        }
         return VideoFrame(index: index, time: time, width: size.width, height: size.height, pixels: pixels)
     }
 
     private func scaled(
-        _ picture: Picture, _ crop: Crop, to size: (width: Int, height: Int), _ filter: ResizeFilter
+        _ frame: Frame, _ crop: Crop, to size: (width: Int, height: Int), _ filter: ResizeFilter
     ) throws -> [UInt8] {
-        let source = Scaler.Source(picture.pointer.pointee)
-        if let planes = source.planes(picture.pointer.pointee, at: crop) {
+        let source = Scaler.Source(frame.pointer.pointee)
+        if let planes = source.planes(frame.pointer.pointee, at: crop) {
             let scaler = try self.scaler(source, crop, size, filter)
-            return try scaler.scale(planes, strides: picture.pointer.pointee.strides)
+            return try scaler.scale(planes, strides: frame.pointer.pointee.strides)
         }
         // The crop begins between two chroma samples: convert the whole frame first, then crop the RGB image.
         let whole = Crop(x: 0, y: 0, width: source.width, height: source.height)
         if converter?.source != source {
             converter = try Scaler(source, whole, (source.width, source.height), filter, path: path)
         }
-        let planes = source.planes(picture.pointer.pointee, at: whole)!
-        let converted = try converter!.scale(planes, strides: picture.pointer.pointee.strides)
+        let planes = source.planes(frame.pointer.pointee, at: whole)!
+        let converted = try converter!.scale(planes, strides: frame.pointer.pointee.strides)
         let rgb = Scaler.Source.rgb(width: source.width, height: source.height)
         let scaler = try self.scaler(rgb, crop, size, filter)
         return try converted.withUnsafeBufferPointer { buffer in

@@ -71,13 +71,7 @@ struct Crop: Equatable {
     /// square after correcting for it.
     static func square(_ placement: Framing.Placement, width: Int, height: Int, pixelAspect: Double = 1) -> Crop {
         let isCentered = placement.scale == 1 && placement.x == 0.5 && placement.y == 0.5
-        if pixelAspect == 1 {
-            if isCentered { return centerSquare(width: width, height: height) }
-            let side = max(1, Int((Double(min(width, height)) * placement.scale).rounded()))
-            return Crop(
-                x: Int(Double(width - side) * placement.x), y: Int(Double(height - side) * placement.y), width: side,
-                height: side)
-        }
+        if pixelAspect == 1, isCentered { return centerSquare(width: width, height: height) }
         let side = min(Double(width) * pixelAspect, Double(height)) * placement.scale
         let (across, down) = (
             min(width, max(1, Int((side / pixelAspect).rounded()))), min(height, max(1, Int(side.rounded())))
@@ -86,16 +80,4 @@ struct Crop: Equatable {
             x: Int(Double(width - across) * placement.x), y: Int(Double(height - down) * placement.y), width: across,
             height: down)
     }
-}
-
-/// Flips `[height, width, 3]` pixels horizontally.
-func mirrored(_ pixels: [UInt8], width: Int) -> [UInt8] {
-    var result = pixels
-    for row in stride(from: 0, to: pixels.count, by: width * 3) {
-        for column in 0..<width {
-            let (from, to) = (row + (width - 1 - column) * 3, row + column * 3)
-            for channel in 0..<3 { result[to + channel] = pixels[from + channel] }
-        }
-    }
-    return result
 }

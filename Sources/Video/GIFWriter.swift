@@ -6,7 +6,7 @@ package final class GIFWriter {
     private let converter: Converter
     private let graph = FilterGraph()
     private let source, sink: FilterGraph.Filter
-    private let painted = Picture()
+    private let painted = Frame()
     private let frameRate: Double
     private var count = 0
     /// Time of a frame in 1/100 s, the unit of GIF.
@@ -28,43 +28,34 @@ package final class GIFWriter {
             let painter = try graph.add(
                 "paletteuse", ["dither": "bayer", "bayer_scale": "4", "diff_mode": "rectangle"])
             sink = try graph.add("buffersink")
-            try graph.connect(source, painter)
             try graph.connect(colors, painter, input: 1)
-            try graph.connect(painter, sink)
-            try graph.configure()
+            try graph.configure(source, painter, sink)
             palette.pointer.pointee.pts = 0
             try graph.send(palette, to: colors)
             try graph.send(nil, to: colors)
         } catch let error as FilterError {
             throw VideoError.writing(path: path, reason: "\(error.filter): \(error.reason)")
         }
-        let encoder = try Encoder(["gif"], path: path) { context in
-            context.pointee.width = Int32(width)
-            context.pointee.height = Int32(height)
-            context.pointee.pix_fmt = AV_PIX_FMT_PAL8
-            context.pointee.time_base = AVRational(num: 1, den: 100)
-            context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
+        let encoder = try Encoder(["gif"], path: path, width: width, height: height, format: AV_PIX_FMT_PAL8) {
+            $0.pointee.time_base = AVRational(num: 1, den: 100)
         }
         file = try OutputFile(path: path, format: "gif", encoder)
     }
 
     /// A palette of 256 colours for the images.
-    private static func palette(_ sample: [[UInt8]], _ converter: Converter, width: Int, height: Int) throws -> Picture
-    {
+    private static func palette(_ sample: [[UInt8]], _ converter: Converter, width: Int, height: Int) throws -> Frame {
         let graph = FilterGraph()
         let source = try graph.source(width: width, height: height)
         let generator = try graph.add("palettegen", ["reserve_transparent": "1"])
         let sink = try graph.add("buffersink")
-        try graph.connect(source, generator)
-        try graph.connect(generator, sink)
-        try graph.configure()
+        try graph.configure(source, generator, sink)
         for (index, pixels) in sample.enumerated() {
-            let picture = try converter.picture(pixels)
-            picture.pointer.pointee.pts = Int64(index)
-            try graph.send(picture, to: source)
+            let frame = try converter.frame(pixels)
+            frame.pointer.pointee.pts = Int64(index)
+            try graph.send(frame, to: source)
         }
         try graph.send(nil, to: source)
-        let palette = Picture()
+        let palette = Frame()
         guard try graph.receive(from: sink, into: palette) else {
             throw FilterError(filter: "palettegen", reason: "it returned no palette")
         }
@@ -73,10 +64,10 @@ package final class GIFWriter {
 
     /// `pixels`: `[height, width, 3]`. Throws `VideoError.writing`.
     package func append(_ pixels: [UInt8]) throws {
-        let picture = try converter.picture(pixels)
-        picture.pointer.pointee.pts = tick(count)
+        let frame = try converter.frame(pixels)
+        frame.pointer.pointee.pts = tick(count)
         count += 1
-        try paint(picture)
+        try paint(frame)
     }
 
     /// Renames the file to its final name. Throws `VideoError.writing`.
@@ -85,9 +76,9 @@ package final class GIFWriter {
         try file.finish(duration: tick(1))
     }
 
-    private func paint(_ picture: Picture?) throws {
+    private func paint(_ frame: Frame?) throws {
         do {
-            try graph.send(picture, to: source)
+            try graph.send(frame, to: source)
             while try graph.receive(from: sink, into: painted) {
                 try file.write(painted, duration: tick(count) - tick(count - 1))
             }

@@ -84,7 +84,7 @@ final class Packet {
     }
 }
 
-final class Picture {
+final class Frame {
     let pointer: UnsafeMutablePointer<AVFrame>
     init() { pointer = av_frame_alloc() }
 
@@ -137,11 +137,11 @@ final class Decoder {
         return status >= 0 || status == zt_error_end_of_file()
     }
 
-    enum Received { case picture, needsInput, end, damaged }
+    enum Received { case frame, needsInput, end, damaged }
 
-    func receive(into picture: Picture) -> Received {
-        let status = avcodec_receive_frame(context, picture.pointer)
-        if status >= 0 { return .picture }
+    func receive(into frame: Frame) -> Received {
+        let status = avcodec_receive_frame(context, frame.pointer)
+        if status >= 0 { return .frame }
         if status == zt_error_again() { return .needsInput }
         return status == zt_error_end_of_file() ? .end : .damaged
     }

@@ -22,13 +22,11 @@ package final class MovieWriter {
         precondition(width % 2 == 0 && height % 2 == 0 && frameRate > 0)
         (self.width, self.height) = (width, height)
         let rate = av_d2q(frameRate, 60_000)
-        let encoder = try Encoder(codec.encoders, path: path) { context in
-            context.pointee.width = Int32(width)
-            context.pointee.height = Int32(height)
-            context.pointee.pix_fmt = AV_PIX_FMT_YUV420P
+        let encoder = try Encoder(codec.encoders, path: path, width: width, height: height, format: AV_PIX_FMT_YUV420P)
+        { context in
             context.pointee.time_base = AVRational(num: rate.den, den: rate.num)
             context.pointee.framerate = rate
-            context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT
+            context.pointee.flags |= AV_CODEC_FLAG_GLOBAL_HEADER
             context.pointee.thread_count = 1
             if context.pointee.codec_id == AV_CODEC_ID_MPEG4 {
                 context.pointee.flags |= AV_CODEC_FLAG_QSCALE
@@ -49,11 +47,11 @@ package final class MovieWriter {
     /// `pixels`: `[height, width, 3]`. `tick`: presentation time in frames from the start; nil is one after the last.
     /// Throws `VideoError.writing`.
     package func append(_ pixels: [UInt8], at tick: Int? = nil) throws {
-        let picture = try converter.picture(pixels)
+        let frame = try converter.frame(pixels)
         last = max(last + 1, tick.map(Int64.init) ?? 0)
-        picture.pointer.pointee.pts = last
-        picture.pointer.pointee.quality = quality
-        try file.write(picture, duration: 1)
+        frame.pointer.pointee.pts = last
+        frame.pointer.pointee.quality = quality
+        try file.write(frame, duration: 1)
     }
 
     package func finish() throws { try file.finish(duration: 1) }

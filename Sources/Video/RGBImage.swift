@@ -41,12 +41,8 @@ private struct StillEncoder {
 
     init(_ format: RGBImage.Format, width: Int, height: Int) throws {
         let (codec, pixels) = format.isPNG ? ("png", AV_PIX_FMT_RGB24) : ("mjpeg", AV_PIX_FMT_YUVJ420P)
-        encoder = try Encoder([codec], path: "an image") { context in
-            context.pointee.width = Int32(width)
-            context.pointee.height = Int32(height)
-            context.pointee.pix_fmt = pixels
+        encoder = try Encoder([codec], path: "an image", width: width, height: height, format: pixels) { context in
             context.pointee.time_base = AVRational(num: 1, den: 25)
-            context.pointee.flags |= AV_CODEC_FLAG_BITEXACT
             if case .jpeg(let quality) = format {
                 context.pointee.color_range = AVCOL_RANGE_JPEG
                 context.pointee.flags |= AV_CODEC_FLAG_QSCALE
@@ -57,11 +53,11 @@ private struct StillEncoder {
     }
 
     func encode(_ pixels: [UInt8]) throws -> Data {
-        let picture = try scaler.picture(pixels)
-        picture.pointer.pointee.pts = 0
-        picture.pointer.pointee.quality = encoder.context.pointee.global_quality
+        let frame = try scaler.frame(pixels)
+        frame.pointer.pointee.pts = 0
+        frame.pointer.pointee.quality = encoder.context.pointee.global_quality
         var data = Data()
-        for input in [picture, nil] {
+        for input in [frame, nil] {
             try encoder.encode(input) { packet in
                 data.append(packet.pointer.pointee.data, count: Int(packet.pointer.pointee.size))
             }

@@ -58,9 +58,7 @@ package enum Sampling: Sendable, Hashable {
             case .random: first = Int(seed % UInt64(last + 1))
             }
             return Array(Swift.stride(from: first, to: count, by: every).prefix(frames))
-        case .uniform(let frames):
-            guard count > frames else { return Array(0..<count) }
-            return (0..<frames).map { (2 * $0 + 1) * count / (2 * frames) }
+        case .uniform(let frames): return (0..<count).spread(frames)
         case .rate(let framesPerSecond, let frames):
             return Self.indices(times: times, framesPerSecond: framesPerSecond, frames: frames)
         case .windows: return []
@@ -126,5 +124,65 @@ extension Sampling {
             try InvalidValue.check(windows.framesPerSecond, key + ".frames_per_second", in: Ranges.framesPerSecond)
         }
         try InvalidValue.check(frames, key + (windowed == nil ? ".frames" : ".windows"), in: Ranges.frames)
+    }
+}
+
+extension RandomAccessCollection where Index == Int {
+    /// The first index whose element has a property that all later elements have too, by binary search; `endIndex` if
+    /// there is none.
+    func partitioningIndex(where belongsInSecondPart: (Element) -> Bool) -> Int {
+        var (low, high) = (startIndex, endIndex)
+        while low < high {
+            let middle = (low + high) / 2
+            if belongsInSecondPart(self[middle]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    /// The middle element of each of `parts` equal parts; all elements if there are no more.
+    package func spread(_ parts: Int) -> [Element] {
+        count <= parts ? Array(self) : (0..<parts).map { self[startIndex + (2 * $0 + 1) * count / (2 * parts)] }
+    }
+}
+
+/// The frames to sample from a clip, and how to crop and resize them.
+package struct SampleRequest: Sendable, Hashable {
+    package var sampling: Sampling
+    package var seed: UInt64
+    package var framing: Framing
+
+    package var aspect: Aspect
+
+    /// Whether every policy starts at a random offset.
+    package var jitters: Bool
+    /// Which of several nearly equal parts of the frames to return, in order; all by default.
+    package var part = Part()
+
+    package struct Part: Sendable, Hashable {
+        package var index = 0, count = 1
+
+        package init(index: Int = 0, count: Int = 1) { (self.index, self.count) = (index, count) }
+    }
+
+    package init(
+        _ sampling: Sampling, seed: UInt64 = 0, framing: Framing, jitters: Bool = false, aspect: Aspect = .stored
+    ) {
+        (self.aspect, self.sampling, self.seed, self.framing) = (aspect, sampling, seed, framing)
+        self.jitters = jitters
+    }
+
+    /// Indices of the requested frames of a clip, given the ascending times of all its frames in seconds.
+    func indices(clock: [Double]) -> [Int] {
+        if let windows = windows(clock: clock) { return Set(windows.joined()).sorted() }
+        return own(sampling.indices(times: clock, seed: seed, jitters: jitters))
+    }
+
+    /// The frames of each requested window; nil if the policy has none.
+    func windows(clock: [Double]) -> [[Int]]? {
+        sampling.windowed.map { own($0.windows(times: clock, seed: seed, jitters: jitters)) }
+    }
+
+    private func own<Item>(_ all: [Item]) -> [Item] {
+        Array(all[all.count * part.index / part.count..<all.count * (part.index + 1) / part.count])
     }
 }

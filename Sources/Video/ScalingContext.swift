@@ -51,25 +51,25 @@ final class ScalingContext {
     deinit { sws_freeContext(context) }
 
     /// Returns `[height, width, 3]` pixels, and the number of rows or a negative error code.
-    func scale(_ picture: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) -> (pixels: [UInt8], rows: Int32) {
-        planes.isEmpty ? pixels(picture, strides) : joined(picture, strides)
+    func scale(_ image: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) -> (pixels: [UInt8], rows: Int32) {
+        planes.isEmpty ? pixels(image, strides) : joined(image, strides)
     }
 
-    private func pixels(_ picture: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32]) -> ([UInt8], Int32) {
+    private func pixels(_ image: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32]) -> ([UInt8], Int32) {
         var pixels = [UInt8](repeating: 0, count: conversion.newWidth * conversion.newHeight * 3 + Self.overhang)
         let rows = pixels.withUnsafeMutableBufferPointer {
-            run(picture, strides, [$0.baseAddress, nil, nil, nil], stride: 3 * conversion.newWidth)
+            run(image, strides, [$0.baseAddress, nil, nil, nil], stride: 3 * conversion.newWidth)
         }
         pixels.removeLast(Self.overhang)
         return (pixels, rows)
     }
 
-    private func joined(_ picture: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32]) -> ([UInt8], Int32) {
+    private func joined(_ image: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32]) -> ([UInt8], Int32) {
         let (width, height, stride) = (conversion.newWidth, conversion.newHeight, stride)
         return planes.withUnsafeMutableBufferPointer { planes in
             guard let green = planes.baseAddress else { return ([], 0) }
             let (blue, red) = (green + stride * height, green + 2 * stride * height)
-            let rows = run(picture, strides, [green, blue, red, nil], stride: stride)
+            let rows = run(image, strides, [green, blue, red, nil], stride: stride)
             let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 3) { pixels, count in
                 guard let start = pixels.baseAddress else { return }
                 for row in 0..<height {
@@ -83,12 +83,12 @@ final class ScalingContext {
     }
 
     private func run(
-        _ picture: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32], _ target: [UnsafeMutablePointer<UInt8>?],
+        _ image: [UnsafeMutablePointer<UInt8>?], _ strides: [Int32], _ target: [UnsafeMutablePointer<UInt8>?],
         stride: Int
     ) -> Int32 {
         let targetStrides = target.map { $0 == nil ? 0 : Int32(stride) }
         return sws_scale(
-            context, picture.map { $0.map { UnsafePointer($0) } }, strides, 0, Int32(conversion.height), target,
+            context, image.map { $0.map { UnsafePointer($0) } }, strides, 0, Int32(conversion.height), target,
             targetStrides)
     }
 }
@@ -125,17 +125,17 @@ extension Conversion {
     private func compare(_ bits: UInt16) -> Bool {
         guard let packed = ScalingContext(self, inPlanes: false), let planar = ScalingContext(self, inPlanes: true)
         else { return false }
-        var picture = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: 4)
+        var image = [UnsafeMutablePointer<UInt8>?](repeating: nil, count: 4)
         var strides = [Int32](repeating: 0, count: 4)
-        let size = av_image_alloc(&picture, &strides, Int32(width), Int32(height), AVPixelFormat(format), 64)
-        guard size > 0, let start = picture[0] else { return false }
-        defer { av_freep(&picture) }
+        let size = av_image_alloc(&image, &strides, Int32(width), Int32(height), AVPixelFormat(format), 64)
+        guard size > 0, let start = image[0] else { return false }
+        defer { av_freep(&image) }
         var noise: UInt32 = 1
         for place in 0..<Int(size) {
             noise = noise &* 1_664_525 &+ 1_013_904_223
             start[place] = UInt8(truncatingIfNeeded: noise >> 24) & UInt8(truncatingIfNeeded: bits >> (place % 2 * 8))
         }
-        let (pixels, joined) = (packed.scale(picture, strides: strides), planar.scale(picture, strides: strides))
+        let (pixels, joined) = (packed.scale(image, strides: strides), planar.scale(image, strides: strides))
         return pixels.rows == newHeight && joined == pixels
     }
 }
@@ -174,8 +174,8 @@ final class Scaler {
         self.context = context
     }
 
-    func scale(_ picture: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) throws -> [UInt8] {
-        let (pixels, rows) = context.scale(picture, strides: strides)
+    func scale(_ image: [UnsafeMutablePointer<UInt8>?], strides: [Int32]) throws -> [UInt8] {
+        let (pixels, rows) = context.scale(image, strides: strides)
         guard rows == context.conversion.newHeight else {
             throw VideoError.scaling(path: path, reason: VideoError.reason(rows))
         }

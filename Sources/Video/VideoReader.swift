@@ -97,7 +97,7 @@ package final class VideoReader: ClipReader {
     package private(set) var information: VideoInformation
     package let limits: DecodingLimits
     private var table: FrameTable
-    private let shape: ShownShape
+    private let shape: DisplayGeometry
     private let scan: PacketScan
 
     /// Opens the file and reads its packets. Decodes all frames once if the packets do not determine them, and the
@@ -132,7 +132,7 @@ package final class VideoReader: ClipReader {
         } else {
             table = try FrameTable(decoding: InputFile(path: path, limits: limits), scan)
         }
-        var shape = ShownShape(file.stream)
+        var shape = DisplayGeometry(file.stream)
         if scan.mayStateOrientation, !isFrame {
             shape = try DecodingPass.first(InputFile(path: path, limits: limits)).map(shape.of) ?? shape
         }
@@ -140,7 +140,9 @@ package final class VideoReader: ClipReader {
         information = Self.information(file, table, shape)
     }
 
-    private static func information(_ file: InputFile, _ table: FrameTable, _ shape: ShownShape) -> VideoInformation {
+    private static func information(_ file: InputFile, _ table: FrameTable, _ shape: DisplayGeometry)
+        -> VideoInformation
+    {
         let shown = shape.orientation.shown(file.size)
         let span = (table.clock.last ?? 0) - (table.clock.first ?? 0)
         let measured = span > 0 ? Double(table.count - 1) / span : 0
@@ -177,21 +179,31 @@ package final class VideoReader: ClipReader {
         let errors, jumps: Int
     }
 
-    /// Decodes up to the last requested frame, converts requested ones. `jumps`: skips packets that none depends on.
     private func decode(_ requests: [SampleRequest], jumps: Bool) throws -> Sampled {
         let wanted = try requests.map(indices)
+        var frames = requests.map { _ in [VideoFrame]() }
+        let pass = try decode(requests, wanted, jumps: jumps) { frames[$0].append($1) }
+        return Sampled(
+            sampled: frames.map { SampledFrames(frames: $0, decodeErrors: pass.errors) },
+            isWhole: zip(frames, wanted).allSatisfy { $0.count == $1.count }, errors: pass.errors, jumps: pass.jumps)
+    }
+
+    /// Decodes up to the last frame in `wanted`, of each request, and passes requested frames to `body` in order of
+    /// presentation. Unneeded frames to which no other refers are not decoded. `jumps`: whether packets that no wanted
+    /// frame depends on are skipped.
+    private func decode(
+        _ requests: [SampleRequest], _ wanted: [[Int]], jumps: Bool, _ body: (Int, VideoFrame) throws -> Void
+    ) throws -> (errors: Int, jumps: Int) {
         var wanting: [Int: [Int]] = [:]
         for (request, indices) in wanted.enumerated() {
             for index in indices { wanting[index, default: []].append(request) }
         }
         let order = wanting.keys.sorted()
-        if order.isEmpty {
-            let nothing = requests.map { _ in SampledFrames(frames: [], decodeErrors: 0) }
-            return Sampled(sampled: nothing, isWhole: true, errors: 0, jumps: 0)
-        }
+        if order.isEmpty { return (0, 0) }
         let pass = try DecodingPass(InputFile(path: path, limits: limits), frames: table.count)
-        let scalers = requests.map(scaler)
-        var frames = requests.map { _ in [VideoFrame]() }
+        let scalers = requests.map {
+            FrameScaler(path: path, framing: $0.framing, aspect: $0.aspect, container: shape)
+        }
         var (presented, next) = (0, 0)
         if table.timestamps != nil {
             pass.isSkippable = { [table] timestamp in
@@ -199,48 +211,20 @@ package final class VideoReader: ClipReader {
             }
         }
         func entry(_ place: Int) -> Int { jumps && place < order.count ? table.firstPacket(for: order[place]) : 0 }
-        try pass.run(from: entry(0)) { picture in
-            let index = table.index(of: picture.timestamp, counted: presented)
+        try pass.run(from: entry(0)) { frame in
+            let index = table.index(of: frame.timestamp, counted: presented)
             presented += 1
-            guard let index, next < order.count, index >= order[next] else { return .goOn }
+            guard let index, next < order.count, index >= order[next] else { return .proceed }
             for request in wanting[index] ?? [] {
-                frames[request].append(try scalers[request].frame(picture, index: index, time: table.times[index]))
+                try body(request, scalers[request].frame(frame, index: index, time: table.times[index]))
             }
             while next < order.count, order[next] <= index { next += 1 }
             return next == order.count ? .stop : .jump(entry(next))
         }
-        let isWhole = zip(frames, wanted).allSatisfy { $0.count == $1.count }
-        return Sampled(
-            sampled: frames.map { SampledFrames(frames: $0, decodeErrors: pass.errors) }, isWhole: isWhole,
-            errors: pass.errors, jumps: pass.jumps)
+        return (pass.errors, pass.jumps)
     }
 
-    private func scaler(_ request: SampleRequest) -> FrameScaler {
-        FrameScaler(path: path, framing: request.framing, aspect: request.aspect, container: shape)
-    }
-
-    /// Frames come in order of presentation; unneeded frames to which no other refers are not decoded.
     package func forEachFrame(_ requests: [SampleRequest], _ body: (Int, VideoFrame) throws -> Void) throws -> Int {
-        let indices = try requests.map { Set(try self.indices($0)) }
-        let wanted = indices.reduce(into: Set()) { $0.formUnion($1) }.sorted()
-        guard !wanted.isEmpty else { return 0 }
-        let pass = try DecodingPass(InputFile(path: path, limits: limits), frames: table.count)
-        let scalers = requests.map(scaler)
-        var (presented, next) = (0, 0)
-        let isWanted = Set(wanted).contains
-        if table.timestamps != nil {
-            pass.isSkippable = { [table] in table.index(of: $0, counted: 0).map { !isWanted($0) } ?? false }
-        }
-        try pass.run { picture in
-            let index = table.index(of: picture.timestamp, counted: presented)
-            presented += 1
-            guard let index, index >= wanted[next] else { return .goOn }
-            for place in requests.indices where index == wanted[next] && indices[place].contains(index) {
-                try body(place, scalers[place].frame(picture, index: index, time: table.times[index]))
-            }
-            while next < wanted.count, wanted[next] <= index { next += 1 }
-            return next == wanted.count ? .stop : .goOn
-        }
-        return pass.errors
+        try decode(requests, requests.map(indices), jumps: false, body).errors
     }
 }

@@ -75,12 +75,7 @@ struct TickClock {
     func frame(at tick: Int) -> Int {
         guard let framesPerSecond, let start = times.first else { return tick }
         let wanted = Self.time(of: tick, from: start, framesPerSecond)
-        var (low, high) = (0, times.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if times[middle] <= wanted { low = middle + 1 } else { high = middle }
-        }
-        return max(0, low - 1)
+        return max(0, times.partitioningIndex { $0 > wanted } - 1)
     }
 
     /// The frames displayed at the first `limit` ticks, each once.

@@ -28,10 +28,8 @@ package struct CachedFeatures {
     }
 
     /// Finds the features, concatenates those of several backbones if necessary, and encodes the class names for heads
-    /// that start from text.
-    ///
-    /// - Throws: `PipelineError`, `SequenceError.notExtracted`, `CacheError`, `FeatureExtractor.Cancelled`, and the
-    ///   errors of the text tower.
+    /// that start from text. Throws `PipelineError`, `SequenceError.notExtracted`, `CacheError`,
+    /// `FeatureExtractor.Cancelled`, and the errors of the text tower.
     package func extraction(for pipelines: inout [Pipeline]) throws -> StoredExtraction {
         guard let first = pipelines.first, first.training != nil else {
             throw PipelineError(file: file, "`sequence` is missing: there is nothing to train")
@@ -41,10 +39,8 @@ package struct CachedFeatures {
         return extraction
     }
 
-    /// Reports the number of the pipeline's clips without features.
-    ///
-    /// - Returns: nil if all have features.
-    /// - Throws: `SequenceError.partial` if more than a tenth have none.
+    /// Reports the number of the pipeline's clips without features. Returns nil if all have features. Throws
+    /// `SequenceError.partial` if more than a tenth have none.
     package func missing(
         _ pipeline: Pipeline, _ extraction: StoredExtraction, allowsPartial: Bool
     ) throws -> [MissingClips]? {

@@ -15,7 +15,7 @@ import Video
 /// al. 2016 (arXiv:1512.04150).
 package final class ClassActivationMapper {
     private let run: LoadedRun
-    private let network: WatchedNetwork
+    private let network: GradCAMNetwork
     /// Size of a map; a window of frames has several, concatenated.
     private let shape: (frames: Int, height: Int, width: Int)
 
@@ -23,7 +23,7 @@ package final class ClassActivationMapper {
     private static let side = 224
 
     /// - `weights`: the backbone's weight file, if it is not at the run's path.
-    /// - Throws: `SequenceError`, `WeightsError`, `PredictorError`.
+    /// - Throws: `SequenceError`, `WeightsError`, `PlanError`.
     package init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         let recipe = run.recipe
@@ -37,7 +37,7 @@ package final class ClassActivationMapper {
             size = (map.frames, map.height, map.width)
         }
         ArithmeticLibrary.setThreadsOfCallingThread(ProcessInfo.processInfo.activeProcessorCount)
-        network = try WatchedNetwork(
+        network = try GradCAMNetwork(
             graph: graph, output: recipe.tap, watching: graph.outputs["activations"] == nil ? "spatial" : "activations",
             batch: recipe.batch, weights: run.weights.packed, normalization: recipe.input.normalization,
             arithmetic: recipe.arithmetic)
@@ -52,10 +52,8 @@ package final class ClassActivationMapper {
     /// Problems with the backbone's weights, and deviations of this machine from the run's recipe.
     package var warnings: [String] { run.warnings }
 
-    /// The maps of all sampled frames.
-    ///
-    /// - `label`: the class to explain; nil for the predicted one.
-    /// - Throws: `VideoError`; `PredictorError.unknownLabel`.
+    /// The maps of all sampled frames. `label`: the class to explain; nil for the predicted one. Throws `VideoError`;
+    /// `PredictorError.unknownLabel`.
     package func map(_ video: String, label: String? = nil) throws -> ClassActivation {
         let request = run.recipe.request(digest: try FileDigest.clip(path: video))
         var shown = request
@@ -65,7 +63,7 @@ package final class ClassActivationMapper {
         guard !sampled[0].frames.isEmpty else { throw VideoError.noFrames(path: video) }
         let windows = try clip.windows(request)
         let pass = try network.forward(
-            clip.pictures(sampled[0].frames, request, differences: run.recipe.input.isDifference == true))
+            clip.images(sampled[0].frames, request, differences: run.recipe.input.isDifference == true))
         let labels = run.head.labels
         if let label, !labels.contains(label) { throw PredictorError.unknownLabel(label, available: labels) }
         let rows = run.recipe.storedType.rounding(pass.output.values)
@@ -78,7 +76,7 @@ package final class ClassActivationMapper {
             video: video, label: labels[place], probability: Double(probabilities[place]), height: shape.height,
             width: shape.width,
             frames: zip(sampled[1].frames, maps).map { frame, map in
-                ClassActivation.Frame(time: frame.time, picture: RGBImage(frame), map: map)
+                ClassActivation.Frame(time: frame.time, image: RGBImage(frame), map: map)
             })
     }
 

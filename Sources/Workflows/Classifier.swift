@@ -10,7 +10,7 @@ package final class Classifier {
     package typealias Entry = Prediction.Entry
 
     /// One frame, or the middle frame of one window.
-    package struct Moment: Sendable, Encodable {
+    package struct FramePrediction: Sendable, Encodable {
         /// In seconds.
         package let time: Double
         /// Most probable first; the requested number.
@@ -21,7 +21,7 @@ package final class Classifier {
         package let video: String
         /// Mean over frames or windows, most probable first; the requested number.
         package let classes: [Entry]
-        package let moments: [Moment]
+        package let moments: [FramePrediction]
     }
 
     private let extractor: FeatureExtractor
@@ -82,8 +82,7 @@ package final class Classifier {
     /// Quoted for a shell.
     private static func quoted(_ value: String) -> String { value.contains(" ") ? "'\(value)'" : value }
 
-    /// - `top`: number of listed classes.
-    /// - Throws: `VideoError`; `ClassifierError` if a score is NaN or infinite.
+    /// `top`: number of listed classes. Throws `VideoError`; `ClassifierError` if a score is NaN or infinite.
     package func classify(_ video: String, top: Int) throws -> Result {
         let digest = try extractor.digest(of: video)
         let result = try extractor.extract(path: video, digest: digest, views: [.init(recipe: 0, view: 0)])
@@ -98,7 +97,8 @@ package final class Classifier {
         }
         guard means.allSatisfy(\.isFinite) else { throw ClassifierError.notFinite(video) }
         let moments = sequence.frameTimes.enumerated().map { row, time in
-            Moment(time: time, classes: entries(probabilities[row * count..<(row + 1) * count].map(Double.init), top))
+            FramePrediction(
+                time: time, classes: entries(probabilities[row * count..<(row + 1) * count].map(Double.init), top))
         }
         return Result(video: video, classes: entries(means, top), moments: moments)
     }

@@ -17,13 +17,12 @@ package struct ClipCoverage: Sendable, Equatable {
     /// Maximum number of files that are hashed to detect copies of extracted ones.
     private static let hashed = 64
 
-    /// - `extraction`: row ID of the recipe.
-    /// - Throws: `CacheError`, `DatasetError`.
+    /// `extraction`: row ID of the recipe. Throws `CacheError`, `DatasetError`.
     package init(_ dataset: DatasetConfiguration, in cache: CacheFile, extraction: Int64) throws {
         let root = URL(fileURLWithPath: dataset.root).standardizedFileURL.path
         let listed = try? dataset.ownClips()
         let clips = try listed ?? Array(SequenceRun.places(of: dataset, in: cache).values)
-        let known = try KnownClips(cache, dataset: dataset.name, extraction: extraction)
+        let known = try AttemptedClips(cache, dataset: dataset.name, extraction: extraction)
         var parts = Dictionary(uniqueKeysWithValues: Split.allCases.map { ($0, MissingClips(split: $0)) })
         var unread = Self.hashed
         for clip in clips {
@@ -60,7 +59,7 @@ package struct ClipCoverage: Sendable, Equatable {
 }
 
 /// Clips of a data set for which extraction was attempted.
-private struct KnownClips {
+private struct AttemptedClips {
     enum State { case extracted, failed, unknown }
 
     private let digests: Set<String>
@@ -84,9 +83,7 @@ private struct KnownClips {
         digests.contains(digest) ? .extracted : failedDigests.contains(digest) ? .failed : .unknown
     }
 
-    /// - Parameters:
-    ///   - path: relative to the data set's root.
-    ///   - file: absolute.
+    /// `path`: relative to the data set's root. `file`: absolute.
     func state(of path: String, at file: String) -> State {
         let isExtracted = files[file].map { digests.contains($0.digest) } ?? paths.contains(path)
         return isExtracted ? .extracted : failures.contains(path) ? .failed : .unknown

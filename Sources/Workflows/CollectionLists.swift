@@ -14,7 +14,7 @@ enum CollectionLists {
             [label] + splits.map { split in "\(own.count { $0.split == split })" } + ["\(own.count)"]
         }
         return list(
-            "classes", "Classes",
+            "classes", "Class sizes",
             "The largest class has \(decimal(ratio, 1)) times the clips of the smallest"
                 + (ratio > 3 ? ": consider `class_weights: balanced`." : "."), ["class"] + splits + ["clips"], rows)
     }

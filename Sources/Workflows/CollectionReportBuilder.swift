@@ -20,8 +20,7 @@ package struct CollectionReportBuilder: Sendable {
     /// Whether the map shows frames instead of clips; then only the map is created.
     package var showsFrames = false
 
-    /// - `root`: nil uses the folder from extraction.
-    /// - Throws: `CacheError`.
+    /// `root`: nil uses the folder from extraction. Throws `CacheError`.
     package init(_ cache: CacheFile, _ selection: CacheSelection, root: String?) throws {
         (self.cache, self.selection) = (cache, selection)
         self.root = try root ?? selection.root(cache)
@@ -30,17 +29,16 @@ package struct CollectionReportBuilder: Sendable {
     package struct Findings: Sendable {
         package let report: ExplorationReport
         /// Suspected label errors, most suspicious first: path, label, suggested label, score.
-        package let doubtful: [(path: String, label: String, suggested: String, score: Double)]
+        package let labelErrors: [(path: String, label: String, suggested: String, score: Double)]
         /// Number of near-duplicate pairs; nil if no video could be decoded.
-        package let twins: Int?
-        package let odd: Int
+        package let nearDuplicates: Int?
+        package let outliers: Int
         /// What was omitted, and why.
         package let notes: [String]
     }
 
-    /// - `run`: provides out-of-fold predictions; nil cross-validates a linear head on the mean features.
-    /// - `report`: called in the calling thread with the progress.
-    /// - Throws: `SequenceError`, `CacheError`.
+    /// `run`: provides out-of-fold predictions; nil cross-validates a linear head on the mean features. `report`:
+    /// called in the calling thread with the progress. Throws `SequenceError`, `CacheError`.
     package func findings(
         run: RunDirectory?, memory: Int, report: (_ what: String, _ done: Int, _ total: Int) -> Void
     ) throws -> Findings {
@@ -50,7 +48,7 @@ package struct CollectionReportBuilder: Sendable {
         if showsFrames { return try frameFindings(features, report: report) }
         let vectors = try ClipVectors(features)
         report("comparing", 0, 1)
-        let nearest = NearestNeighbors.all(vectors, count: max(ClipMap.neighbors, DoubtfulLabels.neighbors))
+        let nearest = NearestNeighbors.all(vectors, count: max(ClipMap.neighbors, SuspectedLabelErrors.neighbors))
         let map = ClipMap(vectors, nearest: nearest)
         var notes: [String] = []
         let (predictions, labels) = try predictions(run, features, &notes) { report("predicting", $0, $1) }
@@ -61,10 +59,10 @@ package struct CollectionReportBuilder: Sendable {
                 "The held-out accuracy of the linear head is only \(share), so suspected label errors are unreliable. "
                     + "Use a better head with --run.")
         }
-        let doubtful = DoubtfulLabels.find(vectors, nearest: nearest, predictions: predictions, labels: labels)
+        let labelErrors = SuspectedLabelErrors.find(vectors, nearest: nearest, predictions: predictions, labels: labels)
         let shown = try decode(features) { report("decoding", $0, $1) }
-        let twins = try root.flatMap { root in
-            shown.isEmpty ? nil : try self.twins(vectors, nearest, root) { report("looking", $0, $1) }
+        let nearDuplicates = try root.flatMap { root in
+            shown.isEmpty ? nil : try self.nearDuplicates(vectors, nearest, root) { report("looking", $0, $1) }
         }
         if shown.isEmpty {
             notes.append(
@@ -72,7 +70,7 @@ package struct CollectionReportBuilder: Sendable {
                     + "--root.")
         }
         let recipe = try? ExtractionRecipe(json: selection.extraction.record.recipe)
-        let odd = try OddClips.find(
+        let outliers = try Outliers.find(
             vectors, features, nearest: nearest, brightness: shown.mapValues(\.brightness),
             rowsAreFrames: recipe?.sampling.windowed == nil)
         let facts = try cache.videoFacts(dataset: selection.dataset, extraction: selection.extraction.id)
@@ -86,8 +84,8 @@ package struct CollectionReportBuilder: Sendable {
                 near: nearest[index].prefix(5).map { ($0.index, $0.cosine) }, strip: shown[index]?.jpeg)
         }
         let lists =
-            (twins.map { [Self.list($0, features.examples)] } ?? [])
-            + [Self.list(doubtful, features.examples), Self.list(odd, features.examples)]
+            (nearDuplicates.map { [Self.list($0, features.examples)] } ?? [])
+            + [Self.list(labelErrors, features.examples), Self.list(outliers, features.examples)]
             + (failures.isEmpty ? [] : [Self.list(failures)])
             + [CollectionLists.damaged(facts), CollectionLists.classes(facts), CollectionLists.shapes(facts)]
             .compactMap(\.self)
@@ -97,10 +95,10 @@ package struct CollectionReportBuilder: Sendable {
             clips: clips, lists: lists)
         return Findings(
             report: page,
-            doubtful: doubtful.map {
+            labelErrors: labelErrors.map {
                 let example = features.examples[$0.index]
                 return (example.path, example.label, $0.suggested, $0.score)
-            }, twins: twins?.twins.count, odd: odd.count, notes: notes)
+            }, nearDuplicates: nearDuplicates?.pairs.count, outliers: outliers.count, notes: notes)
     }
 
     /// Maximum number of frames in a map.
@@ -112,9 +110,9 @@ package struct CollectionReportBuilder: Sendable {
     ) throws -> Findings {
         let all = clips.examples.flatMap { example in
             example.views[0].frames.map { frame in
-                FeatureSet.Example(
-                    videoID: example.videoID, path: example.path, label: example.label, split: example.split,
-                    group: example.group, views: [frame])
+                var example = example
+                example.views = [frame]
+                return example
             }
         }
         let count = min(all.count, Self.frames)
@@ -141,7 +139,7 @@ package struct CollectionReportBuilder: Sendable {
         let page = ExplorationReport(
             title: selection.dataset, subtitle: "frames, by \(record.backbone) features (\(record.name))", notes: notes,
             clips: points, lists: [])
-        return Findings(report: page, doubtful: [], twins: nil, odd: 0, notes: notes)
+        return Findings(report: page, labelErrors: [], nearDuplicates: nil, outliers: 0, notes: notes)
     }
 
     /// The clips with their roles in a run; others are "unused".
@@ -221,41 +219,44 @@ package struct CollectionReportBuilder: Sendable {
         return shown
     }
 
-    private func twins(
+    private func nearDuplicates(
         _ vectors: ClipVectors, _ nearest: [[Neighbor]], _ root: String, _ report: (Int, Int) -> Void
-    ) throws -> TwinSearch {
-        let search = try TwinSearch(vectors, nearest: nearest, root: root, workers: workers, report: report)
+    ) throws -> NearDuplicateSearch {
+        let search = try NearDuplicateSearch(vectors, nearest: nearest, root: root, workers: workers, report: report)
         try cache.store(
-            search.twins.map { $0.record(vectors.examples) }, dataset: selection.dataset,
+            search.pairs.map { $0.record(vectors.examples) }, dataset: selection.dataset,
             extraction: selection.extraction.id)
         return search
     }
 
     // MARK: - Lists
 
-    private static func list(_ search: TwinSearch, _ examples: [FeatureSet.Example]) -> ExplorationReport.List {
+    private static func list(_ search: NearDuplicateSearch, _ examples: [FeatureSet.Example]) -> ExplorationReport.List
+    {
         .init(
             id: "near-duplicates", heading: "Near-duplicates",
             text:
                 "Clips with the same content in different files. If one is a training clip and the other a test clip, "
-                + "the test accuracy is too high. " + TwinSearch.limits,
+                + "the test accuracy is too high. " + NearDuplicateSearch.limits,
             columns: ["clip", "near-duplicate", "splits", "likeness", "differs by"],
-            rows: search.twins.map { twin in
-                let (one, two) = (examples[twin.first], examples[twin.second])
+            rows: search.pairs.map { pair in
+                let (one, two) = (examples[pair.first], examples[pair.second])
                 return [
-                    (one.path, twin.first), (two.path, twin.second),
+                    (one.path, pair.first), (two.path, pair.second),
                     (one.split == two.split ? one.split : "\(one.split), \(two.split)", nil),
-                    (String(format: "%.3f", twin.likeness), nil), (twin.change, nil),
+                    (String(format: "%.3f", pair.similarity), nil), (pair.change, nil),
                 ]
             })
     }
 
-    private static func list(_ doubtful: [DoubtfulLabel], _ examples: [FeatureSet.Example]) -> ExplorationReport.List {
+    private static func list(_ labelErrors: [SuspectedLabelError], _ examples: [FeatureSet.Example])
+        -> ExplorationReport.List
+    {
         .init(
             id: "label-errors", heading: "Suspected label errors",
             text: "Held-out models give the label a low probability, and most neighbours have another label.",
             columns: ["clip", "label", "suggested label", "probability of the label", "neighbours with the label"],
-            rows: doubtful.map { entry in
+            rows: labelErrors.map { entry in
                 let example = examples[entry.index]
                 return [
                     (example.path, entry.index), (example.label, nil), (entry.suggested, nil),
@@ -265,12 +266,14 @@ package struct CollectionReportBuilder: Sendable {
             })
     }
 
-    private static func list(_ odd: [OddClip], _ examples: [FeatureSet.Example]) -> ExplorationReport.List {
+    private static func list(_ outliers: [Outlier], _ examples: [FeatureSet.Example]) -> ExplorationReport.List {
         .init(
             id: "outliers", heading: "Outliers",
             text: "Clips far from all others, black, with a single frame, or without motion.",
             columns: ["clip", "label", "reason"],
-            rows: odd.map { [(examples[$0.index].path, $0.index), (examples[$0.index].label, nil), ($0.reason, nil)] })
+            rows: outliers.map {
+                [(examples[$0.index].path, $0.index), (examples[$0.index].label, nil), ($0.reason, nil)]
+            })
     }
 
     private static func list(_ failures: [String: (error: String, at: Date)]) -> ExplorationReport.List {

@@ -1,8 +1,6 @@
-import Datasets
 import Extraction
 import FeatureCache
 import Foundation
-import NeuralNetwork
 import SequenceModels
 import Threads
 
@@ -20,11 +18,8 @@ package struct CrossValidationRun: Sendable {
         case final(SequenceRun.Event)
     }
 
-    /// Trains all models.
-    ///
-    /// - Returns: nil if cancelled before the folds were complete; nothing is stored then.
-    /// - Throws: `SequenceError`, `.divergedFolds` if a model has no finite scores, `CacheError`, `FoldError`,
-    ///   `DatasetError`.
+    /// Trains all models. Returns nil if cancelled before the folds were complete; nothing is stored then. Throws
+    /// `SequenceError`, `.divergedFolds` if a model has no finite scores, `CacheError`, `FoldError`, `DatasetError`.
     package func train(
         cache: CacheFile, extraction: StoredExtraction,
         isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
@@ -66,10 +61,8 @@ extension CrossValidation {
     }
 
     /// Trains every model, several in parallel; `consume` is called in the calling thread in order of completion.
-    ///
-    /// - `share`: fraction of the training folds to use.
-    /// - `training`: overrides `training`.
-    /// - Throws: `SequenceError`, `CacheError`, or the error of `consume`.
+    /// `share`: fraction of the training folds to use. `training`: overrides `training`. Throws `SequenceError`,
+    /// `CacheError`, or the error of `consume`.
     func fitAll(
         workers: Int, share: Double = 1, training: TrainingConfiguration? = nil,
         isCancelled: @escaping @Sendable () -> Bool, consume: (Outcome) throws -> Void

@@ -4,9 +4,8 @@ import SequenceModels
 
 /// What training commands say about the test set.
 extension DatasetConfiguration {
-    /// A note about classes without test clips because `dataset.test` is too small.
-    ///
-    /// - Throws: `DatasetError.emptyTest` if no test clip is selected and nothing else is held out.
+    /// A note about classes without test clips because `dataset.test` is too small. Throws `DatasetError.emptyTest` if
+    /// no test clip is selected and nothing else is held out.
     package func testNote(_ cache: CacheFile, isCrossValidated: Bool) throws -> String? {
         guard test > 0 else { return nil }
         let clips = Array(try SequenceRun.places(of: self, in: cache).values)

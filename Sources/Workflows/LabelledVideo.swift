@@ -12,7 +12,7 @@ package final class LabelledVideo {
     private let clip: any ClipReader
     private let caption: Caption
     private let isCancelled: () -> Bool
-    private let lettering = Lettering()
+    private let textRenderer = TextRenderer()
 
     /// Maximum width of a GIF, in pixels.
     private static let widest = 320
@@ -29,12 +29,11 @@ package final class LabelledVideo {
     private func drawn(_ frame: VideoFrame) throws -> [UInt8] {
         if isCancelled() { throw FeatureExtractor.Cancelled() }
         let (label, probability) = caption(clip.information.clock[frame.index])
-        return Reports.Caption.drawn(on: RGBImage(frame), label: label, probability: probability, lettering).pixels
+        return Reports.Caption.drawn(on: RGBImage(frame), label: label, probability: probability, textRenderer).pixels
     }
 
-    /// Writes the sampled frames as an animated GIF at their original speed.
-    ///
-    /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
+    /// Writes the sampled frames as an animated GIF at their original speed. Throws `VideoError`,
+    /// `FeatureExtractor.Cancelled`.
     package func write(gif path: String, _ request: SampleRequest) throws {
         let size = clip.information.shownSize
         let scale = min(1, Double(Self.widest) / Double(size.width))
@@ -54,10 +53,8 @@ package final class LabelledVideo {
         try writer.finish()
     }
 
-    /// Writes all frames as an MP4 video at the original frame rate.
-    ///
-    /// - Throws: `VideoError`, `FeatureExtractor.Cancelled`.
-    package func write(film path: String) throws {
+    /// Writes all frames as an MP4 video at the original frame rate. Throws `VideoError`, `FeatureExtractor.Cancelled`.
+    package func write(video path: String) throws {
         let information = clip.information
         let size = information.shownSize
         let (width, height) = (max(2, size.width / 2 * 2), max(2, size.height / 2 * 2))

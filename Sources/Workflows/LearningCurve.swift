@@ -1,24 +1,11 @@
-import Datasets
 import FeatureCache
 import PipelineFile
+import Reports
 import SequenceModels
 
 /// Accuracy over the number of training clips, which shows whether more data would help.
 package struct LearningCurve: Sendable {
-    package struct Point: Sendable, Encodable {
-        /// Mean over the models.
-        package let clips: Double
-        /// As a fraction of all clips available for training.
-        package let share: Double
-        /// On the held-out clips; nil if a model diverged.
-        package let accuracy: Double?
-        /// 95 % interval of the accuracy, clustered by source.
-        package let interval: Statistics.Interval?
-        /// Sample standard deviation of the single models' accuracies.
-        package let deviation: Double?
-        /// Number of models whose loss or scores became infinite or NaN.
-        package let diverged: Int
-    }
+    package typealias Point = LearningCurveReport.Point
 
     /// Smallest fraction first.
     package let points: [Point]
@@ -30,15 +17,10 @@ package struct LearningCurve: Sendable {
         case model(done: Int, total: Int)
     }
 
-    /// Cross-validates a pipeline's head on the features of `cache`.
-    ///
-    /// - `file`: the pipeline's, for errors.
-    /// - `sizes`: number of training set sizes, at least 2; each is twice the previous one.
-    /// - `workers`: models in parallel.
-    /// - `memory`: bytes that the features may take.
-    /// - `allowsPartial`: whether more than a tenth of the clips may have no features.
-    /// - Returns: nil if cancelled.
-    /// - Throws: `PipelineError`, `SequenceError`, `CacheError`, `FoldError`.
+    /// Cross-validates a pipeline's head on the features of `cache`. `file`: the pipeline's, for errors. `sizes`:
+    /// number of training set sizes, at least 2; each is twice the previous one. `workers`: models in parallel.
+    /// `memory`: bytes that the features may take. `allowsPartial`: whether more than a tenth of the clips may have no
+    /// features. Returns nil if cancelled. Throws `PipelineError`, `SequenceError`, `CacheError`, `FoldError`.
     package init?(
         _ pipeline: Pipeline, file: String, cache: CacheFile, version: String, folds: Int, repeats: Int, sizes: Int,
         workers: Int, memory: Int, allowsPartial: Bool, isCancelled: @escaping @Sendable () -> Bool,
@@ -61,13 +43,9 @@ package struct LearningCurve: Sendable {
         }
     }
 
-    /// Cross-validates with growing fractions of the training folds; each size is twice the previous one.
-    ///
-    /// - `count`: number of sizes, at least 2.
-    /// - `workers`: models in parallel.
-    /// - `report`: called in the calling thread.
-    /// - Returns: nil if cancelled.
-    /// - Throws: `SequenceError`, `CacheError`.
+    /// Cross-validates with growing fractions of the training folds; each size is twice the previous one. `count`:
+    /// number of sizes, at least 2. `workers`: models in parallel. `report`: called in the calling thread. Returns nil
+    /// if cancelled. Throws `SequenceError`, `CacheError`.
     init?(
         _ validation: CrossValidation, sizes count: Int, workers: Int, isCancelled: @escaping @Sendable () -> Bool,
         report: (_ done: Int, _ total: Int) -> Void
@@ -98,13 +76,11 @@ package struct LearningCurve: Sendable {
         guard failed == 0 else {
             let training = Double(validation.pool.count) * Double(validation.folds - 1) / Double(validation.folds)
             let known = fits.isEmpty ? share * training : clips
-            return Point(
-                clips: known, share: share, accuracy: nil, interval: nil, deviation: nil,
-                diverged: failed + fits.count(where: \.isDiverged))
+            return Point(clips: known, share: share, diverged: failed + fits.count(where: \.isDiverged))
         }
         let result = CrossValidationResult(fits.sorted { $0.index < $1.index }, of: validation)
         return Point(
             clips: clips, share: share, accuracy: result.metrics.accuracy, interval: result.interval,
-            deviation: result.summary.accuracy.deviation, diverged: fits.count(where: \.isDiverged))
+            deviation: result.summary.accuracy.standardDeviation, diverged: fits.count(where: \.isDiverged))
     }
 }

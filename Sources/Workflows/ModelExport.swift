@@ -12,7 +12,7 @@ package struct ModelExport {
     private let directory: RunDirectory
 
     /// - `weights`: the backbone's weight file, if it is not at the run's path.
-    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
+    /// - Throws: `SequenceError`, `WeightsError`; `RecipeError` if the weights differ from the run's.
     package init(_ directory: RunDirectory, weights path: String? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         self.directory = directory
@@ -46,10 +46,7 @@ package struct ModelExport {
         package init(version: String) { self.version = version }
     }
 
-    /// Writes the model atomically.
-    ///
-    /// - Returns: the files with their sizes in bytes.
-    /// - Throws: `ExportError`, `WeightsError`.
+    /// Writes the model atomically. Returns the files with their sizes in bytes. Throws `ExportError`, `WeightsError`.
     package func write(to path: String, _ options: Options) throws -> [(path: String, bytes: Int)] {
         if run.recipe.input.isDifference == true, options.part != .head {
             throw ModelExportError.differences(run: directory.path)

@@ -21,12 +21,9 @@ package struct NestedSweep: Sendable {
     /// Out-of-fold results of the selected models.
     package let result: CrossValidationResult
 
-    /// Trains every point in every fold.
-    ///
-    /// - `validation`: defines the folds; its own training configuration is not used.
-    /// - `report`: called in the calling thread.
-    /// - Returns: nil if cancelled.
-    /// - Throws: `SequenceError`, `CacheError`; `SequenceError.noValidation` if there is no inner validation set.
+    /// Trains every point in every fold. `validation`: defines the folds; its own training configuration is not used.
+    /// `report`: called in the calling thread. Returns nil if cancelled. Throws `SequenceError`, `CacheError`;
+    /// `SequenceError.noValidation` if there is no inner validation set.
     init?(
         _ plan: SweepPlan, _ validation: CrossValidation, workers: Int, isCancelled: @escaping @Sendable () -> Bool,
         report: (_ done: Int, _ total: Int) -> Void

@@ -21,9 +21,8 @@ package struct PrecisionChoice: Sendable {
         (self.workers, self.version) = (workers, version)
     }
 
-    /// The configuration with its precision, unchanged unless it is `fastest`.
-    ///
-    /// - Throws: as `Extractor.run`; `PrecisionCheckError` if there is nothing to compare.
+    /// The configuration with its precision, unchanged unless it is `fastest`. Throws as `Extractor.run`;
+    /// `PrecisionCheckError` if there is nothing to compare.
     package func decided(
         in cache: CacheFile, isCancelled: @escaping @Sendable () -> Bool, report: (Extractor.Event) -> Void
     ) throws -> ExtractionConfiguration {

@@ -46,20 +46,19 @@ package final class Predictor {
 
     /// - `weights`: the backbone's weight file, if it is not at the run's path.
     /// - `isEnsemble`: whether the models of all folds are averaged instead of using the final one.
-    /// - Throws: `SequenceError`, `WeightsError`; `PredictorError` if the weights differ from the run's.
+    /// - Throws: `SequenceError`, `WeightsError`; `RecipeError` if the weights differ from the run's.
     package init(_ directory: RunDirectory, weights path: String? = nil, isEnsemble: Bool = false) throws {
-        let networks = try LoadedRun.networks(of: directory, weights: path)
-        (head, recipe) = (networks.head, networks.recipe)
+        let run = try LoadedRun(directory, weights: path, allowsSeveral: true)
+        (head, recipe) = (run.head, run.recipe)
         heads = isEnsemble ? try directory.foldHeads(like: head).map(\.head) : [head]
-        let training = networks.configuration.training
+        let training = run.configuration.training
         views = (0..<(training.averagesViews ? training.views : 1)).flatMap { view in
-            networks.parts.indices.map { FeatureExtractor.View(recipe: $0, view: view) }
+            run.networks.indices.map { FeatureExtractor.View(recipe: $0, view: view) }
         }
-        sizes = try networks.parts.map { try $0.graph().featureShape(of: $0.recipe.tap).reduce(1, *) }
+        sizes = try run.networks.map { try $0.graph().featureShape(of: $0.recipe.tap).reduce(1, *) }
         extractor = try FeatureExtractor(
-            networks.parts.map { ($0.recipe, $0.weights.packed) },
-            threads: ProcessInfo.processInfo.activeProcessorCount)
-        warnings = RunDirectory.warnings(networks.configuration) + networks.parts.flatMap(\.warnings)
+            run.networks.map { ($0.recipe, $0.weights.packed) }, threads: ProcessInfo.processInfo.activeProcessorCount)
+        warnings = run.warnings
     }
 
     /// - Throws: `VideoError`, `SequenceError.noProbabilities`.
@@ -96,16 +95,13 @@ package final class Predictor {
         }
     }
 
-    /// The sampling request of a video's unaugmented view.
-    ///
-    /// - Throws: `VideoError`.
+    /// The sampling request of a video's unaugmented view. Throws `VideoError`.
     package func request(for video: String) throws -> SampleRequest {
         recipe.request(digest: try extractor.digest(of: video))
     }
 }
 
 package enum PredictorError: LocalizedError, Equatable {
-    case otherWeights(file: String, run: String)
     case unknownRate(run: String)
     case ownClock(run: String)
     case unknownLabel(String, available: [String])
@@ -113,8 +109,6 @@ package enum PredictorError: LocalizedError, Equatable {
 
     package var errorDescription: String? {
         switch self {
-        case .otherWeights(let file, let run):
-            "\(file) does not hold the weights that \(run) was trained with. Name the right file with --weights."
         case .otherShape(let run, let network, let head):
             "The head of \(run) reads features of shape \(head), but the backbone of its recipe computes \(network): "
                 + "the run's config.json was changed. Train it again with `zoetrope sequence`."

@@ -81,12 +81,9 @@ package struct SequenceWorkflow {
         }
     }
 
-    /// Trains `<name>-split1` and so on: the protocol of UCF101 and HMDB51, one run on each official split with the same
-    /// features.
-    ///
-    /// - `finished`: called after each split.
-    /// - Returns: nil if cancelled.
-    /// - Throws: `SequenceError.noSplit` if no split has test clips, and the errors of `train`.
+    /// Trains `<name>-split1` and so on: the protocol of UCF101 and HMDB51, one run on each official split with the
+    /// same features. `finished`: called after each split. Returns nil if cancelled. Throws `SequenceError.noSplit` if
+    /// no split has test clips, and the errors of `train`.
     package func trainOfficialSplits(
         name: String, isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void,
         finished: (Result) throws -> Void

@@ -1,9 +1,9 @@
-import Datasets
 import Extraction
 import FeatureCache
 import Foundation
 import NeuralNetwork
 import PipelineFile
+import Reports
 import SequenceModels
 import Threads
 
@@ -37,22 +37,7 @@ package struct SweepRun {
         case model(done: Int, total: Int)
     }
 
-    package struct Outcome: Sendable, Encodable {
-        /// Name of the run and its folder.
-        package let name: String
-        /// One for each key of the sweep.
-        package let values: [String]
-        /// Epoch of the selected weights.
-        package let bestEpoch: Int
-        package let epochs: Int
-        /// With the selected weights.
-        package let validationLoss, validationAccuracy, testAccuracy: Double?
-        package let failure: String?
-        /// Whether the loss or a score became infinite or NaN: such a point is ranked last and never selected.
-        package let diverged: Bool
-        /// A reason to doubt its metrics, or nil.
-        package let warning: String?
-    }
+    package typealias Outcome = SweepReport.Point
 
     package struct Result: Sendable {
         /// In the order of the plan; points that were not reached are omitted.
@@ -63,10 +48,8 @@ package struct SweepRun {
         package let best: Outcome?
     }
 
-    /// Trains missing points; interrupted runs are resumed.
-    ///
-    /// - `report`: called in the calling thread.
-    /// - Throws: `SequenceError`, `CacheError`; a point that cannot be trained is recorded in its outcome.
+    /// Trains missing points; interrupted runs are resumed. `report`: called in the calling thread. Throws
+    /// `SequenceError`, `CacheError`; a point that cannot be trained is recorded in its outcome.
     package func run(isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void) throws -> Result {
         let prepared = try prepared(isCrossValidated: false, isCancelled, report)
         report(.prepared(models: plan.points.count))
@@ -82,10 +65,8 @@ package struct SweepRun {
         return Result(outcomes: ordered, wasCancelled: isCancelled(), best: best(ordered))
     }
 
-    /// Selects a point inside the training folds of each outer fold; stores no run.
-    ///
-    /// - Returns: nil if cancelled.
-    /// - Throws: `SequenceError`, `CacheError`, `FoldError`.
+    /// Selects a point inside the training folds of each outer fold; stores no run. Returns nil if cancelled. Throws
+    /// `SequenceError`, `CacheError`, `FoldError`.
     package func nested(
         folds: Int, isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
     ) throws -> NestedSweep? {
@@ -161,13 +142,12 @@ private struct Prepared: Sendable {
                 name: point.name, values: point.values, bestEpoch: summary.bestEpoch, epochs: summary.epochs,
                 validationLoss: summary.metrics[.validation]?.finiteLoss,
                 validationAccuracy: summary.metrics[.validation]?.accuracy,
-                testAccuracy: summary.metrics[.test]?.accuracy, failure: nil, diverged: summary.ending == .diverged,
+                testAccuracy: summary.metrics[.test]?.accuracy, diverged: summary.ending == .diverged,
                 warning: summary.warnings.first)
         } catch let error where Self.concernsOnePoint(error) {
             return SweepRun.Outcome(
-                name: point.name, values: point.values, bestEpoch: 0, epochs: 0, validationLoss: nil,
-                validationAccuracy: nil, testAccuracy: nil, failure: error.localizedDescription,
-                diverged: SequenceError.isDivergence(error), warning: nil)
+                name: point.name, values: point.values, failure: error.localizedDescription,
+                diverged: SequenceError.isDivergence(error))
         }
     }
 
@@ -175,5 +155,44 @@ private struct Prepared: Sendable {
     private static func concernsOnePoint(_ error: any Error) -> Bool {
         if case CacheError.runExists = error { return true }
         return error is SequenceError || error is WeightsError
+    }
+}
+
+extension SweepRun {
+    /// Writes the results as CSV beside the runs, one line per run. Returns the path of the table.
+    package func writeTable(_ result: Result) throws -> String {
+        try FileManager.default.createDirectory(atPath: runs, withIntermediateDirectories: true)
+        let path = "\(runs)/\(plan.points[0].pipeline.name)-sweep.csv"
+        try csv(result).write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    /// A warning if points were trained or tested on different clips, as after a change of the data set between two
+    /// invocations.
+    package func differentClips(_ result: Result) throws -> String? {
+        let used = try result.outcomes.filter { $0.failure == nil }.map { outcome -> Set<String> in
+            let directory = RunDirectory(path: runs + "/" + outcome.name)
+            let clips = try RunClips(directory, directory.load().configuration, in: cache)
+            return Set(clips.pool.map { "pool " + $0 } + clips.digests(.test).map { "test " + $0 })
+        }
+        guard Set(used).count > 1 else { return nil }
+        return "the data set changed between the runs, so they were trained or tested on different clips and cannot be "
+            + "ranked. Train all of them again under another name: --set name=NAME."
+    }
+
+    private func csv(_ result: Result) -> String {
+        func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+        let header =
+            ["run"] + plan.keys + [
+                "best_epoch", "epochs", "validation_loss", "validation_accuracy", "test_accuracy", "state",
+            ]
+        let lines = result.outcomes.map { outcome in
+            [outcome.name] + outcome.values + [
+                "\(outcome.bestEpoch)", "\(outcome.epochs)", number(outcome.validationLoss),
+                number(outcome.validationAccuracy), number(outcome.testAccuracy),
+                outcome.diverged ? "diverged" : outcome.failure == nil ? "finished" : "failed",
+            ]
+        }
+        return CSV.text(header, lines)
     }
 }

@@ -25,9 +25,8 @@ package struct WindowPredictor: Sendable {
     /// Size of the moving average over windows; 1 disables it.
     package var rolling = 1
 
-    /// - `weights`: the backbone's weight file, if it is not at the run's path.
-    /// - `frameRate`: sampled frames per second; nil uses that of the training clips.
-    /// - Throws: `SequenceError`, `WeightsError`, `PredictorError`.
+    /// `weights`: the backbone's weight file, if it is not at the run's path. `frameRate`: sampled frames per second;
+    /// nil uses that of the training clips. Throws `SequenceError`, `WeightsError`, `RecipeError`.
     package init(_ directory: RunDirectory, weights path: String? = nil, frameRate: Double? = nil) throws {
         run = try LoadedRun(directory, weights: path)
         if let windowed = run.recipe.sampling.windowed {

@@ -39,15 +39,15 @@ struct ActivationMaps: ParsableCommand {
             let mapper = try ClassActivationMapper(trained.directory, weights: backbone.path)
             for warning in mapper.warnings { Console.message("note: " + warning) }
             try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-            let lettering = Lettering()
+            let textRenderer = TextRenderer()
             var names: Set<String> = []
             let done = try videos.compactMap { video in
                 try Console.attempt {
                     let activation = try mapper.map(video, label: label)
                     let name = freeName(video, &names)
-                    try activation.spread(frames).sheet(lettering).write(to: name + ".png")
+                    try activation.spread(frames).sheet(textRenderer).write(to: name + ".png")
                     try GIFWriter.write(
-                        activation.animation(lettering), frameRate: activation.frameRate, to: name + ".gif")
+                        activation.animation(textRenderer), frameRate: activation.frameRate, to: name + ".gif")
                     Console.print(
                         "\(video): \(activation.label) \(percent(activation.probability))\n  \(name).png\n  \(name).gif"
                     )

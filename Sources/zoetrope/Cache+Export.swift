@@ -28,8 +28,7 @@ extension Cache {
 
         @Option(
             name: .customLong("run"),
-            help: "Name of a run: use the splits as the run used them, and leave out other clips.")
-        var runName: String?
+            help: "Name of a run: use the splits as the run used them, and leave out other clips.") var runName: String?
 
         @Option(help: "Table or view for .csv, such as coverage, frame_feature, prediction, class_accuracy.")
         var table: String?

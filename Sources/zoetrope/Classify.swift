@@ -31,14 +31,12 @@ struct Classify: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Whose padding, pooling and activations the backbone follows, such as timm or keras (default: from the "
-                + "weights).", valueName: "publisher"))
-    var numerics: String?
+                + "weights).", valueName: "publisher")) var numerics: String?
 
     @Option(
         help: ArgumentHelp(
             "Input normalisation: imagenet, symmetric, clip, caffe, kinetics, or '{mean: [r, g, b], deviation: [r, g, "
-                + "b]}' (default: from the weights).", valueName: "convention"))
-    var input: String?
+                + "b]}' (default: from the weights).", valueName: "convention")) var input: String?
 
     @Option(
         help: ArgumentHelp(

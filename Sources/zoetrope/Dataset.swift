@@ -19,18 +19,14 @@ struct Dataset: ParsableCommand {
         help: """
             Also write the clips' digests to this file, for `extract --shard`; unchanged clips listed in it are not \
             hashed again.
-            """
-    )
-    var digests: String?
+            """) var digests: String?
 
     @Flag(
         name: [.customLong("near-duplicates"), .customLong("twins")],
         help: """
             Also search for near-duplicates: clips with the same content in different files, by cached features and \
             images.
-            """
-    )
-    var twins = false
+            """) var nearDuplicates = false
 
     @OptionGroup var cache: CacheOption
 
@@ -47,13 +43,13 @@ struct Dataset: ParsableCommand {
             line.clear()
             let parts = try DatasetParts(pipeline, check)
             Console.print(Self.text(check, parts, name: dataset.name))
-            if twins { Console.print("\n" + (try findTwins(pipeline))) }
+            if nearDuplicates { Console.print("\n" + (try findNearDuplicates(pipeline))) }
             if let digests { try check.digests.write(to: digests) }
             if !check.unreadable.isEmpty { throw Console.someFailed }
         }
     }
 
-    private func findTwins(_ pipeline: Pipeline) throws -> TerminalText {
+    private func findNearDuplicates(_ pipeline: Pipeline) throws -> TerminalText {
         let cache = try CacheFile(path: cache.path, create: false)
         let stored = try cache.extractions()
         guard let extraction = try pipeline.extractions.compactMap({ try $0.stored(in: cache) }).first else {
@@ -65,43 +61,43 @@ struct Dataset: ParsableCommand {
             cache, pipeline.dataset, extraction: extraction, views: 1, memory: MemoryOption.defaultBytes)
         let vectors = try ClipVectors(features)
         let line = ProgressLine()
-        let search = try TwinSearch(
-            vectors, nearest: NearestNeighbors.all(vectors, count: TwinSearch.neighbors), root: pipeline.dataset.root,
-            workers: workers.count
+        let search = try NearDuplicateSearch(
+            vectors, nearest: NearestNeighbors.all(vectors, count: NearDuplicateSearch.neighbors),
+            root: pipeline.dataset.root, workers: workers.count
         ) { done, total in line.step("looking", done, of: total) }
         line.clear()
         try cache.store(
-            search.twins.map { $0.record(features.examples) }, dataset: pipeline.dataset.name, extraction: extraction.id
+            search.pairs.map { $0.record(features.examples) }, dataset: pipeline.dataset.name, extraction: extraction.id
         )
         return Self.text(search, features.examples)
     }
 
-    private static func text(_ search: TwinSearch, _ examples: [FeatureSet.Example]) -> TerminalText {
+    private static func text(_ search: NearDuplicateSearch, _ examples: [FeatureSet.Example]) -> TerminalText {
         for (path, reason) in search.unreadable { Console.message("failed: \(path): \(reason)") }
-        guard !search.twins.isEmpty else {
+        guard !search.pairs.isEmpty else {
             return """
                 No near-duplicates among \(grouped(examples.count)) clips (\(grouped(search.candidates)) pairs compared).
-                \(TwinSearch.limits)
+                \(NearDuplicateSearch.limits)
                 """
         }
         var table = TextTable([
             ("clip", .left), ("near-duplicate", .left), ("splits", .left), ("likeness", .right), ("cosine", .right),
             ("differs by", .left),
         ])
-        for twin in search.twins.prefix(50) {
-            let (one, two) = (examples[twin.first], examples[twin.second])
+        for pair in search.pairs.prefix(50) {
+            let (one, two) = (examples[pair.first], examples[pair.second])
             table.append([
                 one.path, two.path, one.split == two.split ? one.split : "\(one.split), \(two.split)",
-                decimal(twin.likeness, 3), decimal(twin.cosine, 3), twin.change,
+                decimal(pair.similarity, 3), decimal(pair.cosine, 3), pair.change,
             ])
         }
-        let across = search.twins.count { examples[$0.first].split != examples[$0.second].split }
+        let across = search.pairs.count { examples[$0.first].split != examples[$0.second].split }
         return """
-            \(counted(search.twins.count, "near-duplicate pair")), \(grouped(across)) across splits:
+            \(counted(search.pairs.count, "near-duplicate pair")), \(grouped(across)) across splits:
             \(lines: table.text)
-            \(search.twins.count > 50 ? "  … and \(grouped(search.twins.count - 50)) more. " : "")\
+            \(search.pairs.count > 50 ? "  … and \(grouped(search.pairs.count - 50)) more. " : "")\
             All are in the cache: SELECT * FROM twin
-            \(TwinSearch.limits)
+            \(NearDuplicateSearch.limits)
             """
     }
 
@@ -146,5 +142,89 @@ struct Dataset: ParsableCommand {
         parts += lines.prefix(20).map { "  \($0)" }
         if lines.count > 20 { parts.append("  … and \(grouped(lines.count - 20)) more") }
         return [TerminalText(joining: parts, separator: "\n")]
+    }
+}
+
+/// The splits that `sequence` or `finetune` would make of a data set, and their options.
+struct DatasetParts {
+    /// The splits as a table; nil if the pipeline trains nothing.
+    private(set) var text: TerminalText?
+    /// Problems with the splits, with remedies.
+    private(set) var problems: [String] = []
+
+    private let dataset: DatasetConfiguration
+    private let training: TrainingConfiguration
+
+    /// `check`: the inventory of the pipeline's data set. Throws `DatasetError`.
+    init(_ pipeline: Pipeline, _ check: DatasetCheck) throws {
+        dataset = pipeline.dataset
+        guard let training = pipeline.training ?? pipeline.fineTuning?.training else {
+            self.training = TrainingConfiguration(model: HeadConfiguration(kind: .average))
+            return
+        }
+        self.training = training
+        let command = pipeline.training == nil ? "finetune" : "sequence"
+        let usable = Set(check.usable.map { Array($0.path.utf8) })
+        var texts: [TerminalText] = []
+        for part in dataset.parts {
+            let clips =
+                dataset.allSplits ? try part.ownClips().filter { usable.contains(Array($0.path.utf8)) } : check.usable
+            let place = dataset.allSplits ? " of official split \(part.split)" : ""
+            texts.append("Splits that `\(command)` uses\(place):\n\(lines: table(clips).text)")
+            addProblems(clips)
+        }
+        text = TerminalText(joining: texts, separator: "\n\n")
+    }
+
+    private func table(_ clips: [Clip]) -> TextTable {
+        let isGrouped = clips.contains { $0.group != nil }
+        var table = TextTable(
+            [("part", .left), ("clips", .right)] + (isGrouped ? [("sources", .right)] : []) + [("set by", .left)])
+        func add(_ part: String, _ indices: [Int], _ decision: String) {
+            let sources = Set(indices.map { clips[$0].group ?? "clip " + clips[$0].path }).count
+            table.append([part, grouped(indices.count)] + (isGrouped ? [grouped(sources)] : []) + [decision])
+        }
+        let partition = Partition(clips, validation: training.validation, seed: training.seed)
+        let own = dataset.layout.hasLists ? "the lists" : "the folders"
+        if let folds = training.folds {
+            let repeats = training.repeats ?? 1
+            add(
+                "cross-validation", partition.train + partition.validation,
+                "`folds: \(folds)`" + (repeats > 1 ? ", `repeats: \(repeats)`" : "")
+                    + (isGrouped ? ", grouped by source" : ""))
+        } else {
+            add("train", partition.train, own)
+            let isGiven = clips.contains { $0.split == .validation }
+            add("validation", partition.validation, isGiven ? own : validationDecision(partition, isGrouped))
+        }
+        let noTest = training.folds == nil ? "no test part: set `dataset.test` or `sequence.folds`" : "no test part"
+        let isSetAside = clips.contains(where: \.isSetAside)
+        add(
+            "test", partition.test,
+            isSetAside || dataset.test > 0
+                ? "`dataset.test: \(dataset.test)`, `test_seed: \(dataset.testSeed)`"
+                    + (isGrouped ? ", grouped by source" : "")
+                : partition.test.isEmpty ? noTest : own)
+        return table
+    }
+
+    private func validationDecision(_ partition: Partition, _ isGrouped: Bool) -> String {
+        let share = "`dataset.validation: \(training.validation)`"
+        if training.validation == 0 { return share }
+        if partition.validation.isEmpty {
+            return share + " of train, which is less than half a \(isGrouped ? "source" : "clip") of every class"
+        }
+        return share + " of train, `seed: \(training.seed)`" + (isGrouped ? ", grouped by source" : "")
+    }
+
+    private mutating func addProblems(_ clips: [Clip]) {
+        if let problem = dataset.testShareProblem(clips) { problems.append(problem.text) }
+        guard let folds = training.folds else { return }
+        let pool = clips.filter { $0.split != .test }
+        do {
+            _ = try Folds.assign(folds, examples: pool.map { ($0.label, $0.group, $0.path) }, seed: 0)
+        } catch {
+            problems.append(error.localizedDescription)
+        }
     }
 }

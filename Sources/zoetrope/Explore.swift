@@ -1,5 +1,4 @@
 import ArgumentParser
-import Exploration
 import FeatureCache
 import Files
 import Foundation
@@ -23,8 +22,7 @@ struct Explore: ParsableCommand {
         name: .customLong("run"),
         help: ArgumentHelp(
             "A run whose held-out predictions check the labels; preferably one trained with --folds.",
-            valueName: "folder"))
-    var directory: String?
+            valueName: "folder")) var directory: String?
 
     @Option(help: ArgumentHelp("The HTML file to write.", valueName: "file")) var output = "explore.html"
 
@@ -32,7 +30,7 @@ struct Explore: ParsableCommand {
         name: [.customLong("label-errors"), .customLong("doubtful")],
         help: ArgumentHelp(
             "Also write the clips with suspected label errors as CSV, for `dataset.exclude`.", valueName: "file"))
-    var doubtful: String?
+    var labelErrors: String?
 
     @Flag(help: "Map single frames instead of clips, and leave out the lists.") var frames = false
 
@@ -41,7 +39,7 @@ struct Explore: ParsableCommand {
     @OptionGroup var workers: WorkerOption
 
     func validate() throws {
-        if frames, doubtful != nil {
+        if frames, labelErrors != nil {
             throw ValidationError("--label-errors lists clips, so it cannot be combined with --frames.")
         }
         if strips < 0 { throw ValidationError("--strips must be at least 0.") }
@@ -50,7 +48,7 @@ struct Explore: ParsableCommand {
     func run() throws {
         try Console.perform {
             try OutputPath.requireFile(output, "--output")
-            try OutputPath.requireFile(doubtful, "--label-errors")
+            try OutputPath.requireFile(labelErrors, "--label-errors")
             let (file, selection) = try collection.open()
             var builder = try CollectionReportBuilder(file, selection, root: collection.root)
             (builder.workers, builder.strips, builder.showsFrames) = (workers.count, strips, frames)
@@ -61,18 +59,18 @@ struct Explore: ParsableCommand {
             line.clear()
             for note in findings.notes { Console.message("note: " + note) }
             if !frames {
-                let twins = findings.twins.map { "\(counted($0, "near-duplicate pair")), " } ?? ""
-                let errors = counted(findings.doubtful.count, "suspected label error")
-                Console.print("\(twins)\(errors), \(counted(findings.odd, "outlier"))")
+                let nearDuplicates = findings.nearDuplicates.map { "\(counted($0, "near-duplicate pair")), " } ?? ""
+                let errors = counted(findings.labelErrors.count, "suspected label error")
+                Console.print("\(nearDuplicates)\(errors), \(counted(findings.outliers, "outlier"))")
             }
             _ = try findings.report.write(html: output)
             Console.message("Page: " + output)
-            if let doubtful {
+            if let labelErrors {
                 let table = CSV.text(
                     ["path", "label", "perhaps", "score"],
-                    findings.doubtful.map { [$0.path, $0.label, $0.suggested, decimal($0.score, 4)] })
-                try table.write(toFile: doubtful, atomically: true, encoding: .utf8)
-                Console.message("List: " + doubtful)
+                    findings.labelErrors.map { [$0.path, $0.label, $0.suggested, decimal($0.score, 4)] })
+                try table.write(toFile: labelErrors, atomically: true, encoding: .utf8)
+                Console.message("List: " + labelErrors)
             }
         }
     }

@@ -2,8 +2,8 @@ import ArgumentParser
 import Extraction
 import FeatureCache
 import PipelineFile
-import Workflows
 import Reports
+import Workflows
 
 struct Extract: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,10 +19,8 @@ struct Extract: ParsableCommand {
             "Device for inference: cpu, cuda (an NVIDIA GPU), or auto.",
             discussion: """
                 `cuda` needs ONNX Runtime with CUDA (`pip install 'onnxruntime-gpu[cuda,cudnn]'`), whose folder \
-                ZOETROPE_ONNXRUNTIME names. Its f32 features equal those of the cpu up to rounding and share their \
-                recipe.
-                """))
-    var device = InferenceDevice.cpu
+                ZOETROPE_ONNXRUNTIME names. Its f32 features equal those of the cpu up to rounding and share their recipe.
+                """)) var device = InferenceDevice.cpu
 
     @Flag(help: "Retry videos that failed before.") var retryFailed = false
 
@@ -32,9 +30,7 @@ struct Extract: ParsableCommand {
         help: """
             Extract nothing; compare speed, features and head accuracy of the pipeline's precision with f32 on a few \
             clips.
-            """
-    )
-    var check = false
+            """) var check = false
 
     @Option(
         help: ArgumentHelp(
@@ -42,8 +38,7 @@ struct Extract: ParsableCommand {
             discussion: """
                 `auto` reads K and N from a Slurm array, an indexed job of Kubernetes (with ZOETROPE_SHARDS) or an \
                 array job of AWS Batch. `zoetrope cache merge` merges the shards.
-                """, valueName: "K/N|auto"))
-    var shard: String?
+                """, valueName: "K/N|auto")) var shard: String?
 
     @Option(help: "A file written by `zoetrope dataset --digests`: unchanged clips listed in it are not hashed again.")
     var digests: String?
@@ -125,3 +120,53 @@ struct Extract: ParsableCommand {
 }
 
 extension InferenceDevice: ExpressibleByArgument {}
+
+/// Shows the progress of an extraction: a bar with frames per second and remaining time.
+final class ExtractionProgress {
+    private let line = ProgressLine()
+    private var begin = ContinuousClock.now
+    /// Notes that were already shown: precision comparisons repeat most of them.
+    private var notes: Set<String> = []
+
+    func show(_ event: Extractor.Event) {
+        switch event {
+        case .hashing(let done, let total):
+            // In a log, instant steps are omitted.
+            if done < total || Console.isTerminal { line.step("reading", done, of: total) }
+        case .planned(let remaining, let skipped):
+            line.clear()
+            begin = .now
+            Console.message("\(counted(remaining, "video")) to extract, \(skipped) already in the cache")
+        case .extracted(let done, let total, let frames, let unit):
+            let seconds = (ContinuousClock.now - begin) / .seconds(1)
+            let left = seconds / Double(done) * Double(total - done)
+            line.step(
+                "extracting", done, of: total,
+                "  \(decimal(Double(frames) / max(seconds, 1e-9), 1)) \(unit)/s  ETA \(ProgressLine.clock(left))")
+        case .failed(let path, let error):
+            line.clear()
+            Console.message("failed: \(path): \(error)")
+        case .note(let text):
+            guard notes.insert(text).inserted else { return }
+            line.clear()
+            Console.message("note: " + text)
+        }
+    }
+
+    func finish() { line.clear() }
+}
+
+extension Extractor.Summary {
+    var text: String {
+        var parts = ["Extracted \(counted(extracted, "video")) (\(grouped(frames)) \(unit))"]
+        if extracted > 0 {
+            parts[0] += " in \(decimal(seconds, 1)) s, \(decimal(Double(frames) / max(seconds, 1e-9), 1)) \(unit)/s"
+        }
+        parts.append("\(grouped(skipped)) skipped, already in the cache")
+        parts.append("\(grouped(failed)) failed")
+        if decodeErrors > 0 {
+            parts.append("\(grouped(decodeErrors)) damaged \(decodeErrors == 1 ? "segment" : "segments") skipped")
+        }
+        return parts.joined(separator: "; ") + "."
+    }
+}

@@ -58,13 +58,7 @@ struct LearningCurveCommand: ParsableCommand {
     }
 
     private func show(_ curve: LearningCurve, name: String) throws {
-        let page = LearningCurveReport(
-            name: name,
-            points: curve.points.map {
-                .init(
-                    clips: $0.clips, accuracy: $0.accuracy, interval: $0.interval, deviation: $0.deviation,
-                    diverged: $0.diverged)
-            })
+        let page = LearningCurveReport(name: name, points: curve.points)
         if format.json {
             Console.print(json: try JSONText.of(curve.points))
         } else {

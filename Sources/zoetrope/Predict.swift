@@ -2,10 +2,10 @@ import ArgumentParser
 import Extraction
 import Files
 import Foundation
-import Workflows
 import Reports
 import SequenceModels
 import Video
+import Workflows
 
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,7 +31,7 @@ struct Predict: ParsableCommand {
     @Option(
         name: .customLong("video"),
         help: ArgumentHelp("Write the whole video as MP4 with the prediction drawn on it.", valueName: "file"))
-    var film: String?
+    var labelledVideo: String?
 
     @Flag(help: "Average the probabilities of all fold models of a cross-validated run.") var ensemble = false
 
@@ -40,7 +40,7 @@ struct Predict: ParsableCommand {
     func validate() throws {
         if top < 1 { throw ValidationError("--top must be at least 1.") }
         if ensemble, window.slides { throw ValidationError("--ensemble is for whole videos, without --windows.") }
-        if videos.count > 1, gif != nil || film != nil || window.strip != nil {
+        if videos.count > 1, gif != nil || labelledVideo != nil || window.strip != nil {
             throw ValidationError("--gif, --video and --strip are for one video at a time.")
         }
     }
@@ -48,11 +48,11 @@ struct Predict: ParsableCommand {
     func run() throws {
         try Console.perform {
             try OutputPath.requireFile(gif, "--gif")
-            try OutputPath.requireFile(film, "--video")
+            try OutputPath.requireFile(labelledVideo, "--video")
             try OutputPath.requireFile(window.csv, "--csv")
             try OutputPath.requireFile(window.strip, "--strip")
             // Only cancellable work may handle Ctrl-C.
-            if window.slides || gif != nil || film != nil { Interruption.install() }
+            if window.slides || gif != nil || labelledVideo != nil { Interruption.install() }
             let outputs: [Output]
             if window.slides {
                 outputs = try WindowedOutput.run(self)
@@ -96,16 +96,16 @@ struct Predict: ParsableCommand {
     }
 
     func draw(_ video: String, _ request: SampleRequest, caption: @escaping LabelledVideo.Caption) throws {
-        guard gif != nil || film != nil else { return }
+        guard gif != nil || labelledVideo != nil else { return }
         try Console.interruptible { isCancelled in
             let labelled = try LabelledVideo(video, isCancelled: isCancelled, caption: caption)
             if let gif {
                 try labelled.write(gif: gif, request)
                 Console.message("GIF: " + gif)
             }
-            if let film {
-                try labelled.write(film: film)
-                Console.message("Video: " + film)
+            if let labelledVideo {
+                try labelled.write(video: labelledVideo)
+                Console.message("Video: " + labelledVideo)
             }
         }
     }
@@ -121,5 +121,100 @@ struct Predict: ParsableCommand {
             rows: prediction.classes.prefix(top).map { [$0.label, percent($0.probability)] })
         let unit = prediction.frames == 1 ? String(prediction.unit.dropLast()) : prediction.unit
         return "\(prediction.video) (\(prediction.frames) \(unit))\n\(lines: table.text)"
+    }
+}
+
+struct WindowOptions: ParsableArguments {
+    @Flag(name: .customLong("windows"), help: "Slide the trained window over the video and print the class over time.")
+    var slides = false
+
+    @Option(help: "With --windows: average the probabilities of N windows around each frame.") var rolling = 1
+
+    @Option(help: "With --windows: frames per second (default: that of the training clips).") var frameRate: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "With --windows: write the probabilities of all classes as CSV, one line per frame.", valueName: "file"))
+    var csv: String?
+
+    @Option(help: ArgumentHelp("With --windows: draw the predicted class over time, as SVG or PNG.", valueName: "file"))
+    var strip: String?
+
+    func validate() throws {
+        if rolling < 1 { throw ValidationError("--rolling must be at least 1.") }
+        if let frameRate, !(frameRate > 0 && frameRate.isFinite) {
+            throw ValidationError("--frame-rate must be above 0.")
+        }
+        if !slides, rolling > 1 || frameRate != nil || csv != nil || strip != nil {
+            throw ValidationError("--rolling, --frame-rate, --csv and --strip need --windows.")
+        }
+        if let strip, ![".svg", ".png"].contains(where: strip.lowercased().hasSuffix) {
+            throw ValidationError("--strip names a file that ends in .svg or .png, not '\(strip)'.")
+        }
+    }
+}
+
+/// `predict --windows`.
+enum WindowedOutput {
+    private struct Document: Encodable {
+        let video: String
+        let window: Int
+        let frameRate: Double
+        let segments: [Timeline.Segment]
+    }
+
+    static func run(_ command: Predict) throws -> [Predict.Output] {
+        let options = command.window
+        var predictor = try WindowPredictor(
+            command.trained.directory, weights: command.backbone.path, frameRate: options.frameRate)
+        predictor.rolling = options.rolling
+        for warning in predictor.warnings { Console.message("note: " + warning) }
+        var table = ""
+        let outputs = try command.each { video in
+            let prediction = try predict(predictor, video)
+            let timeline = prediction.timeline
+            if options.csv != nil { table += timeline.csv(video: video, includesHeader: table.isEmpty) }
+            if let strip = options.strip {
+                do {
+                    try timeline.write(strip: strip)
+                    Console.message("Strip: " + strip)
+                } catch let error as GnuplotError {
+                    Console.message("note: no strip was written. " + error.localizedDescription)
+                }
+            }
+            let request = SampleRequest(
+                .rate(framesPerSecond: prediction.frameRate, frames: Sampling.unlimited), framing: .full)
+            try command.draw(video, request, caption: timeline.entry)
+            let document = Document(
+                video: video, window: prediction.window, frameRate: prediction.frameRate, segments: timeline.segments)
+            return Predict.Output(text: text(prediction), document: document)
+        }
+        if let path = options.csv, !table.isEmpty {
+            try table.write(toFile: path, atomically: true, encoding: .utf8)
+            Console.message("Table: " + path)
+        }
+        return outputs
+    }
+
+    private static func predict(_ predictor: WindowPredictor, _ video: String) throws -> WindowedPrediction {
+        let line = ProgressLine()
+        defer { line.clear() }
+        return try Console.interruptible { isCancelled in
+            try predictor.predict(video, isCancelled: isCancelled) { seconds, duration in
+                line.show("\(ProgressLine.clock(seconds)) of \(ProgressLine.clock(duration))")
+            }
+        }
+    }
+
+    private static func text(_ prediction: WindowedPrediction) -> TerminalText {
+        let frames = prediction.timeline.times.count
+        let window =
+            prediction.unit == "frames" ? "windows of \(prediction.window)" : "one window of \(prediction.window)"
+        let short = prediction.isShort ? "; the video is shorter than the window that the run was trained on" : ""
+        return """
+            \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) per second, \
+            \(window)\(short))
+            \(lines: prediction.timeline.segmentTable)
+            """
     }
 }

@@ -56,8 +56,10 @@ struct Search: ParsableCommand {
 
     @Option(help: ArgumentHelp("Write the results as an HTML page with frames.", valueName: "file")) var html: String?
 
-    @Option(help: ArgumentHelp("Concatenate the moments found into one video (.mp4).", valueName: "file"))
-    var film: String?
+    @Option(
+        name: [.customLong("output-video"), .customLong("film")],
+        help: ArgumentHelp("Concatenate the moments found into one video (.mp4).", valueName: "file"))
+    var outputVideo: String?
 
     @Flag(
         help: "Write the features to a memory-mapped file in the user cache, which speeds up this and later searches.")
@@ -70,24 +72,24 @@ struct Search: ParsableCommand {
             throw ValidationError("Give at least one phrase, --video or --image.")
         }
         if top < 1 { throw ValidationError("--top must be at least 1.") }
-        if let film {
-            if !film.lowercased().hasSuffix(".mp4") {
-                throw ValidationError("--film names a file that ends in .mp4, not '\(film)'.")
+        if let outputVideo {
+            if !outputVideo.lowercased().hasSuffix(".mp4") {
+                throw ValidationError("--output-video names a file that ends in .mp4, not '\(outputVideo)'.")
             }
-            if by == .clip { throw ValidationError("--film concatenates moments: leave out --by clip.") }
+            if by == .clip { throw ValidationError("--output-video concatenates moments: leave out --by clip.") }
         }
     }
 
     func run() throws {
         try Console.perform {
             try OutputPath.requireFile(html, "--html")
-            try OutputPath.requireFile(film, "--film")
+            try OutputPath.requireFile(outputVideo, "--output-video")
             let (file, selection) = try collection.open()
             let record = selection.extraction.record
             var shown: [[Float]] = []
             if !videos.isEmpty || !images.isEmpty {
-                let pictures = try ImageEncoder(record, weights: weights)
-                shown = try (videos + images).map(pictures.encode)
+                let encoder = try ImageEncoder(record, weights: weights)
+                shown = try (videos + images).map(encoder.encode)
             }
             // Image queries need no text tower.
             let model =
@@ -99,14 +101,14 @@ struct Search: ParsableCommand {
             // For later SQL queries; a failure is ignored, because the cache may be read-only.
             try? file.store(
                 phrases: Array(zip(phrases + unwanted, wanted + others)), extraction: selection.extraction.id)
-            let question = Question(wanted: wanted + shown, unwanted: others)
+            let query = SearchQuery(wanted: wanted + shown, unwanted: others)
             let search = PhraseSearch(
                 file, dataset: selection.dataset, extraction: selection.extraction, calibration: model?.calibration,
                 mapped: try mapped(file, selection.extraction))
             let matches =
                 by == .clip
-                ? try search.clips(question, where: condition, count: top)
-                : try search.moments(question, where: condition, count: top)
+                ? try search.clips(query, where: condition, count: top)
+                : try search.moments(query, where: condition, count: top)
             if format.json {
                 Console.print(json: try JSONText.of(matches))
             } else {
@@ -132,7 +134,7 @@ struct Search: ParsableCommand {
     }
 
     private func show(_ matches: [PhraseSearch.Match], _ cache: CacheFile, _ selection: CacheSelection) throws {
-        if html == nil, film == nil { return }
+        if html == nil, outputVideo == nil { return }
         let folder = try collection.root ?? selection.root(cache)
         let moments = matches.map { match in
             Moment(
@@ -142,24 +144,25 @@ struct Search: ParsableCommand {
         if let html {
             let record = selection.extraction.record
             let report = SearchReport(
-                question: phrases + videos + images, unwanted: unwanted,
+                query: phrases + videos + images, unwanted: unwanted,
                 collection: "\(selection.dataset), by \(record.backbone)"
                     + (condition.map { ", where \($0)" } ?? ""), moments: moments, root: folder)
             _ = try report.write(html: html)
             Console.message("Page: " + html)
         }
-        guard let film else { return }
+        guard let outputVideo else { return }
         guard let folder else {
             return Console.message("note: no video was written: the videos' folder is unknown; name it with --root")
         }
         Interruption.install()
         do {
-            let summary = try MomentFilm(root: folder).write(
-                moments, to: film, isCancelled: { Interruption.isRequested })
+            let summary = try MomentVideo(root: folder).write(
+                moments, to: outputVideo, isCancelled: { Interruption.isRequested })
             for failure in summary.failures { Console.message("failed: \(failure.path): \(failure.error)") }
-            Console.message(summary.joined == 0 ? "note: no video was written: nothing was found" : "Video: " + film)
+            Console.message(
+                summary.joined == 0 ? "note: no video was written: nothing was found" : "Video: " + outputVideo)
             if !summary.failures.isEmpty { throw Console.someFailed }
-        } catch is MomentFilm.Cancelled {
+        } catch is MomentVideo.Cancelled {
             throw Console.interrupted
         }
     }

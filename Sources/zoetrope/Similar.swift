@@ -72,10 +72,10 @@ struct Similar: ParsableCommand {
         guard let root = try collection.root ?? selection.root(cache) else {
             return Console.message("note: no strip was written: the videos' folder is unknown; name it with --root")
         }
-        let picture = try SimilarStrip(video, matches.map(\.path), root: root)
-        for missing in picture.missing { Console.message("failed: \(missing) cannot be decoded") }
+        let strip = try SimilarStrip(video, matches.map(\.path), root: root)
+        for missing in strip.missing { Console.message("failed: \(missing) cannot be decoded") }
         let format: RGBImage.Format = path.lowercased().hasSuffix(".png") ? .png : .jpeg(quality: 4)
-        try picture.image.encoded(as: format).write(to: URL(fileURLWithPath: path), options: .atomic)
+        try strip.image.encoded(as: format).write(to: URL(fileURLWithPath: path), options: .atomic)
         Console.message("Strip: " + path)
     }
 

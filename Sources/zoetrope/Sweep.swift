@@ -29,8 +29,7 @@ struct Sweep: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Nested cross-validation with this many folds: select inside the training folds and report the accuracy of "
-                + "the outer folds; no run is kept.", valueName: "parts"))
-    var folds: Int?
+                + "the outer folds; no run is kept.", valueName: "parts")) var folds: Int?
 
     @OptionGroup var format: JSONOption
 
@@ -102,15 +101,14 @@ struct Sweep: ParsableCommand {
             table.append(
                 ["\(choice.fold)"] + choice.values + [decimal(choice.validationLoss, 4), percent(choice.accuracy)])
         }
-        let (mean, deviation) = nested.result.summary.accuracy
+        let (mean, standardDeviation) = nested.result.summary.accuracy
         Console.print(
             """
             \(plan.points[0].pipeline.name): the selection of each outer fold among \(counted(plan.points.count, "setting"))
             \(lines: table.text)
 
             Accuracy of this selection on held-out clips: \(percent(nested.result.metrics.accuracy)) (95 %: \
-            \(percent(nested.result.interval.lower)) to \(percent(nested.result.interval.upper))), \(percent(mean)) ± \
-            \(percent(deviation ?? 0)) over the folds.
+            \(percent(nested.result.interval))), \(percent(mean)) ± \(percent(standardDeviation ?? 0)) over the folds.
             """)
     }
 
@@ -141,13 +139,7 @@ struct Sweep: ParsableCommand {
 
     private func page(_ plan: SweepPlan, _ result: SweepRun.Result) throws -> SweepReport {
         SweepReport(
-            name: plan.points[0].pipeline.name, keys: plan.keys,
-            points: result.outcomes.map {
-                SweepReport.Point(
-                    name: $0.name, values: $0.values, validationAccuracy: $0.validationAccuracy,
-                    testAccuracy: $0.testAccuracy, diverged: $0.diverged)
-            },
-            best: result.best?.name,
+            name: plan.points[0].pipeline.name, keys: plan.keys, points: result.outcomes, best: result.best?.name,
             comparison: try compared(result).map { try ComparisonReport($0, cache: cache.path) })
     }
 

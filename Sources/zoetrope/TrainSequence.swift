@@ -3,7 +3,6 @@ import Datasets
 import Extraction
 import FeatureCache
 import Foundation
-import Language
 import NeuralNetwork
 import PipelineFile
 import Workflows
@@ -22,8 +21,7 @@ struct TrainSequence: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "Cross-validate with this many folds on all clips but the test part; the model that is kept is trained on "
-                + "all folds.", valueName: "parts"))
-    var folds: Int?
+                + "all folds.", valueName: "parts")) var folds: Int?
 
     @Option(
         help: ArgumentHelp(
@@ -60,9 +58,7 @@ struct TrainSequence: ParsableCommand {
         }
     }
 
-    /// Trains with progress output and prints the result.
-    ///
-    /// - Returns: nil if cancelled before there was anything to store.
+    /// Trains with progress output and prints the result. Returns nil if cancelled before there was anything to store.
     @discardableResult
     static func train(
         _ workflow: SequenceWorkflow, name: String?, leavesOutUnknown: Bool = false
@@ -186,7 +182,7 @@ struct TrainSequence: ParsableCommand {
 
 }
 
-extension TrainingEnding {
+extension TrainingOutcome {
     /// A note behind a run's best epoch; `remedy` is appended to the advice for a diverged run.
     func note(remedy: String = "") -> String {
         switch self {

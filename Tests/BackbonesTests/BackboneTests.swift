@@ -74,12 +74,12 @@ import Training
     }
 
     @Test("features of two images differ and are deterministic")
-    func untrainedFeaturesDependOnThePicture() throws {
+    func untrainedFeaturesDependOnTheImage() throws {
         let backbone = try #require(Backbone.named("resnet18"))
         let plan = try InferencePlan(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2, weights: PackedWeights(RandomParameters())
         )
-        let pixels = (0..<2).flatMap { parityPicture($0, size: 64) }
+        let pixels = (0..<2).flatMap { parityImage($0, size: 64) }
         let normalization = backbone.inputConvention().normalization
         let first = try plan.run(pixels: pixels, normalization: normalization)
         #expect(first.shape == [2, 512])
@@ -99,7 +99,7 @@ import Training
         let graph = backbone.graph(imageSize: imageSize)
         let normalization = backbone.inputConvention().normalization
         let weights = PackedWeights(RandomParameters())
-        let pixels = (4..<6).flatMap { parityPicture($0, size: imageSize) }
+        let pixels = (4..<6).flatMap { parityImage($0, size: imageSize) }
         func run(_ arithmetic: Arithmetic) throws -> Tensor {
             let plan = try InferencePlan(
                 graph: graph, output: "pooled", batch: 2, weights: weights, arithmetic: arithmetic)
@@ -113,7 +113,7 @@ import Training
     ) throws -> Calibration {
         let calibrator = try Calibrator(
             graph: graph, output: "pooled", batch: 2, weights: weights, normalization: normalization)
-        let pixels = [0, 2].map { first in (first..<first + 2).flatMap { parityPicture($0, size: imageSize) } }
+        let pixels = [0, 2].map { first in (first..<first + 2).flatMap { parityImage($0, size: imageSize) } }
         return try calibrator.calibration(of: pixels)
     }
 
@@ -137,7 +137,7 @@ import Training
         let calibrator = try Calibrator(
             graph: backbone.graph(imageSize: 64), output: "pooled", batch: 2,
             weights: PackedWeights(RandomParameters()), normalization: backbone.inputConvention().normalization)
-        return (calibrator, [(0..<2).flatMap { parityPicture($0, size: 64) }])
+        return (calibrator, [(0..<2).flatMap { parityImage($0, size: 64) }])
     }
 
     @Test("squeeze-and-excitation gates fall back to f32 first if int8 loses too much accuracy") func gates() throws {
@@ -161,7 +161,7 @@ import Training
         let weights = PackedWeights(RandomParameters())
         let calibrator = try Calibrator(
             graph: graph, output: "tokens", batch: 2, weights: weights, normalization: normalization)
-        let pixels = (0..<2).flatMap { parityPicture($0, size: 64) }
+        let pixels = (0..<2).flatMap { parityImage($0, size: 64) }
         func features(_ calibration: Calibration) throws -> Tensor {
             let plan = try InferencePlan(
                 graph: graph, output: "tokens", batch: 2, weights: weights, arithmetic: .int8(calibration))
@@ -229,9 +229,9 @@ import Training
         let adam = Optimizer(kind: .adam, learningRate: 1e-4)
         var (ofCNN, ofHead) = (Optimizer.State(), Optimizer.State())
         for (step, expected) in golden.losses.enumerated() {
-            let pictures = Tensor(
+            let images = Tensor(
                 shape: [12, 32 * 32 * 3], values: around("input \(step % 2)", [12 * 32 * 32 * 3]).values)
-            let seen = try plan.forward(pictures, cnn)
+            let seen = try plan.forward(images, cnn)
             let packed = PackedSequences(
                 rows: seen.output.values, featureSize: 512, firstRows: [0, 3, 6, 9], lengths: [3, 3, 3, 3])
             let pass = head.forward(packed, weights)

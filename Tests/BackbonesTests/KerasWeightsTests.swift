@@ -28,7 +28,7 @@ import Testing
         }
         let convention = try #require((file as? KerasWeights)?.inputConvention)
         #expect(convention.mean == [0.5, 0.4, 0.3])
-        for (ours, expected) in zip(convention.deviation, [0.2, 0.3, 0.4] as [Float]) {
+        for (ours, expected) in zip(convention.standardDeviation, [0.2, 0.3, 0.4] as [Float]) {
             #expect(abs(ours - expected) < 1e-6)
         }
     }

@@ -47,13 +47,13 @@ extension ParityTests.Golden {
             weights: PackedWeights(RandomParameters()), tuning: tuning)
         let inputs = (0..<2).map { index in
             frames.map { ClipNetworkTests.clip(index, frames: $0, size: imageSize) }
-                ?? parityPicture(index, size: imageSize)
+                ?? parityImage(index, size: imageSize)
         }
         let normalization = network.inputConvention(frames == nil ? numerics : nil).normalization
         let ours =
             batch == 1
             ? try inputs.flatMap { try plan.run(pixels: $0, normalization: normalization).values }
-            : try plan.run(pictures: inputs, normalization: normalization).values
+            : try plan.run(images: inputs, normalization: normalization).values
         try #require(ours.count == 2 * featureSize)
         var worst: Float = 0
         for (input, expected) in features.enumerated() {
@@ -85,7 +85,7 @@ extension ParityTests.Golden {
 
     @Test("the mean of a transformer's patch tokens is a separate tap") func mean() throws {
         let graph = try #require(Backbone.named("vit_tiny_16")).graph(imageSize: 64)
-        let pixels = parityPicture(0, size: 64)
+        let pixels = parityImage(0, size: 64)
         func run(_ tap: String) throws -> [Float] {
             try InferencePlan(graph: graph, output: tap, batch: 1, weights: PackedWeights(RandomParameters()))
                 .run(pixels: pixels, normalization: InputConvention.symmetric.normalization).values
@@ -132,7 +132,7 @@ extension ParityTests.Golden {
 
     /// `features` of Tests/Parity/clip_goldens.py.
     static func clip(_ index: Int, frames: Int, size: Int) -> [UInt8] {
-        let few = (0..<min(3, frames)).map { parityPicture(index + 2 * $0, size: size) }
+        let few = (0..<min(3, frames)).map { parityImage(index + 2 * $0, size: size) }
         return (0..<frames).flatMap { few[$0 % 3].map { $0 >> index } }
     }
 

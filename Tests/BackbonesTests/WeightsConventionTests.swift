@@ -15,7 +15,7 @@ import Testing
         let notes: [String]
         let numerics: Numerics?
         var testDescription: String { "\(architecture).\(tag)" }
-        var input: InputConvention { InputConvention(mean: mean, deviation: std) }
+        var input: InputConvention { InputConvention(mean: mean, standardDeviation: std) }
     }
 
     static let all: [Published] = fixture("timm_conventions", in: Bundle.module)
@@ -80,7 +80,7 @@ import Testing
         let convention = WeightsConvention(backbone, traits)
         if let numerics = file.numerics { #expect(convention.numerics == numerics) }
         #expect(
-            zip(convention.input.mean + convention.input.deviation, file.mean + file.std).allSatisfy {
+            zip(convention.input.mean + convention.input.standardDeviation, file.mean + file.std).allSatisfy {
                 abs($0 - $1) < 1e-6
             })
         #expect(convention.note(file: path, option: Self.option) == nil)
@@ -190,7 +190,7 @@ import Testing
         #expect(InputConvention.symmetric.text == "symmetric")
         #expect(InputConvention.unit.text == "{mean: [0, 0, 0], deviation: [1, 1, 1]}")
         #expect(
-            InputConvention(mean: [0.25, 0.5, 1], deviation: [1, 2, 3], isBlueFirst: true).text
+            InputConvention(mean: [0.25, 0.5, 1], standardDeviation: [1, 2, 3], isBlueFirst: true).text
                 == "{mean: [0.25, 0.5, 1], deviation: [1, 2, 3], blue_first: true}")
     }
 }

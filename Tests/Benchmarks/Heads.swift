@@ -90,15 +90,15 @@ enum TrainingBenchmark {
         var head = try Head(
             model, labels: (0..<classes).map { "\($0)" }, input: .init(shape: [size], maximumLength: length),
             standardization: nil, from: RandomParameters())
-        let pictures = (0..<clips * length).map { picture in
-            (0..<128 * 128 * 3).map { UInt8(truncatingIfNeeded: ($0 &* 31 &+ picture &* 977) >> 3) }
+        let images = (0..<clips * length).map { image in
+            (0..<128 * 128 * 3).map { UInt8(truncatingIfNeeded: ($0 &* 31 &+ image &* 977) >> 3) }
         }
         let adam = Optimizer(kind: .adam, learningRate: 1e-4)
         var (ofNetwork, ofHead) = (Optimizer.State(), Optimizer.State())
         var gradient = network.parameters.trained
         var kept: Tensor?
         func step(keepsFrozen: Bool) throws {
-            let rows = try kept ?? network.boundary(pictures)
+            let rows = try kept ?? network.boundary(images)
             if keepsFrozen { kept = rows }
             let pass = try network.forward(rows, dropout: RandomParameters(seed: 1))
             let result = head.step(

@@ -182,7 +182,7 @@ enum PeakBenchmark {
         let batch = 4
         let weights = PackedWeights(RandomParameters())
         let pixels = (0..<batch * 28 * 28 * 3).map { UInt8(truncatingIfNeeded: $0 &* 37) }
-        let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25])
+        let normalization = PixelNormalization(mean: [0.5, 0.5, 0.5], standardDeviation: [0.25, 0.25, 0.25])
         var arithmetic = precision == .bf16 ? Arithmetic.bf16 : .f32
         if precision == .int8 {
             ArithmeticLibrary.setThreadsOfCallingThread(1)

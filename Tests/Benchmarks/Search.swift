@@ -56,11 +56,11 @@ enum PhraseBenchmark {
     private static func ask(
         _ search: PhraseSearch, _ clips: Int, _ size: Int, _ isMapped: Bool, opened: Double
     ) throws {
-        let times = try (0..<5).map { question in
-            let vector = RandomParameters().uniform("question \(question)", count: size).map { $0 - 0.5 }
+        let times = try (0..<5).map { query in
+            let vector = RandomParameters().uniform("question \(query)", count: size).map { $0 - 0.5 }
             let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
             return try seconds {
-                let found = try search.moments(Question(wanted: [vector.map { $0 / length }]), count: 20)
+                let found = try search.moments(SearchQuery(wanted: [vector.map { $0 / length }]), count: 20)
                 precondition(!found.isEmpty)
             }
         }

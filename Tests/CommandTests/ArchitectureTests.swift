@@ -1,5 +1,4 @@
 import Foundation
-import TestSupport
 import Testing
 
 /// Compares the table of modules in docs/architecture.md with Package.swift.

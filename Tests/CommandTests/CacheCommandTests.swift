@@ -8,9 +8,9 @@ import Testing
         #expect(try place.run("extract", "p.yaml", "--set", "extract.store=float16").status == 0)
         #expect(try place.run("extract", "p.yaml", "--set", "name=other", "--set", "extract.image_size=40").status == 0)
         try place.run("cache", "info", status: 0, out: "float16", "other")
-        let json = try JSONSerialization.jsonObject(with: Data(try place.run("cache", "info", "--json").out.utf8))
-        let summary = try #require((json as? [[String: Any]])?.first)
-        #expect((summary["recipes"] as? [[String: Any]])?.compactMap { $0["bytes"] as? Int } == [32_768, 65_536])
+        let summaries: [[String: Any]] = try place.run("cache", "info", "--json").json()
+        #expect(
+            (summaries.first?["recipes"] as? [[String: Any]])?.compactMap { $0["bytes"] as? Int } == [32_768, 65_536])
 
         #expect(try place.run("cache", "export", "features.sqlite", "out.npz").status == 1)
         try place.run(

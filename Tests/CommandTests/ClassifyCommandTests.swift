@@ -51,15 +51,12 @@ import Video
     func refusals() throws {
         let place = try Workplace(clips: 1)
         try place.add("names.txt", "one\ntwo\n")
-        func run(_ arguments: String...) throws -> ChildProcess.Output {
-            try Program.run(
-                ["classify", "clips/train/jump up/0.y4m", "--weights", "random"] + arguments, in: place.path)
-        }
-        let none = try run("--backbone", "vit_tiny_16", "--labels", "names.txt")
-        #expect(none.status == 1 && none.error.contains("2 labels, but the classifier has 1000"), "\(none.error)")
-        let dino = try run("--backbone", "dinov2_vits14")
-        #expect(dino.status == 1 && dino.error.contains("published without a classifier"), "\(dino.error)")
-        #expect(try run("--backbone", "resnet19").status == 64)
+        let classify = ["classify", "clips/train/jump up/0.y4m", "--weights", "random", "--backbone"]
+        try place.run(
+            classify + ["vit_tiny_16", "--labels", "names.txt"], status: 1,
+            error: "2 labels, but the classifier has 1000")
+        try place.run(classify + ["dinov2_vits14"], status: 1, error: "published without a classifier")
+        try place.run(classify + ["resnet19"], status: 64)
     }
 }
 
@@ -68,35 +65,35 @@ import Video
     func refusals() throws {
         let place = try Workplace(clips: 2, after: "extract")
         try place.run("search", "features.sqlite", "a dog", status: 1, error: "resnet18 has no text tower")
-        try Program.run(
-            ["extract", "p.yaml", "--cache", "clip.sqlite", "--set", "extract.backbone=siglip_b16"], in: place.path,
-            status: 0)
+        try place.run(
+            ["extract", "p.yaml", "--cache", "clip.sqlite", "--set", "extract.backbone=siglip_b16"], status: 0)
         try place.run("search", "clip.sqlite", "a dog", status: 1, error: "Extract with `tap: projected`")
         #expect(try place.run("search", "features.sqlite").status == 64)
         #expect(try place.run("search", "none.sqlite", "a dog").status == 1)
     }
 
-    @Test("a query can be a video or an image; the most similar moment is ranked first") func pictures() throws {
+    @Test("a query can be a video or an image; the most similar moment is ranked first") func images() throws {
         let place = try Workplace(clips: 4, after: "extract")
-        let video = try place.run(
+        let found: [[String: Any]] = try place.run(
             "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--by", "clip", "--top", "2", "--json",
-            status: 0)
-        let found = try JSONSerialization.jsonObject(with: Data(video.out.utf8)) as? [[String: Any]]
-        #expect(found?.count == 2 && (found?.first?["path"] as? String)?.hasSuffix("1.y4m") == true)
-        #expect(found?.first?["probability"] == nil)
+            status: 0
+        ).json()
+        #expect(found.count == 2 && (found.first?["path"] as? String)?.hasSuffix("1.y4m") == true)
+        #expect(found.first?["probability"] == nil)
         let narrowed = try place.run(
             "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--where", "label = 'jump up'")
         #expect(narrowed.status == 0 && !narrowed.out.contains("1.y4m"))
         try place.run(
             "search", "features.sqlite", "--video", "clips/train/run's/1.y4m", "--html", "found.html", "--film",
             "found.mp4", "--root", "clips", status: 0, error: "Video: found.mp4")
-        let html = try String(contentsOfFile: place.path + "/found.html", encoding: .utf8)
+        let html = try place.text("found.html")
         #expect(html.contains("run&#39;s/1.y4m") && html.contains("data:image/jpeg;base64,"))
-        let film = try openClip(path: place.path + "/found.mp4")
-        #expect(film.information.width == 640 && film.information.frameCount > 2)
+        let moments = try openClip(path: place.path + "/found.mp4")
+        #expect(moments.information.width == 640 && moments.information.frameCount > 2)
         try FileManager.default.removeItem(atPath: place.path + "/clips/train/run's/1.y4m")
         let gone = try place.run(
-            "search", "features.sqlite", "--image", "clips/train/run's", "--film", "other.mp4", "--root", "nowhere")
+            "search", "features.sqlite", "--image", "clips/train/run's", "--output-video", "other.mp4", "--root",
+            "nowhere")
         #expect(gone.status != 0 && !FileManager.default.fileExists(atPath: place.path + "/other.mp4"))
         #expect(try place.run("search", "features.sqlite", "--image", "x.png", "--film", "x.gif").status == 64)
         try place.run("search", "features.sqlite", "--image", "none.png", status: 1, error: "does not exist")

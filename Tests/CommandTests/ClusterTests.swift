@@ -103,8 +103,8 @@ import Yams
         let merge = [
             "cache", "merge", "features.sqlite", "features.shard-1-of-2.sqlite", "features.shard-2-of-2.sqlite",
         ]
-        try Program.run(merge, in: place.path, status: 0, out: "Merged 8 sequences; 0 existed already")
-        #expect(try Program.run(merge, in: place.path).out.contains("Merged 0 sequences; 8 existed already"))
+        try place.run(merge, status: 0, out: "Merged 8 sequences; 0 existed already")
+        #expect(try place.run(merge).out.contains("Merged 0 sequences; 8 existed already"))
         #expect(try place.run("extract", "p.yaml", "--cache", "single.sqlite").status == 0)
         let (one, two): ([String], [String]) = (
             try place.query(Self.content, cache: "single.sqlite"), try place.query(Self.content)

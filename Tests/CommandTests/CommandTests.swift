@@ -20,23 +20,20 @@ import Testing
         try place.run("sequence", "p.yaml", "--set", "sequence.model={kind: average}", out: "Run: runs/tiny-2")
         try place.run("sequence", "p.yaml", "--name", "tiny", status: 1, error: "already in the cache")
 
-        try place.run("evaluate", "runs/tiny", status: 0, out: "split test", "jump up", "run's")
-        let json = try place.run("evaluate", "runs/tiny", "--split", "train", "--json")
-        let parsed = try JSONSerialization.jsonObject(with: Data(json.out.utf8)) as? [String: Any]
-        #expect(parsed?["clips"] as? Int == 6)
+        try place.run("evaluate", "runs/tiny", status: 0, out: "split test", "jump up", "run's", "recall  precision")
+        let document: [String: Any] = try place.run("evaluate", "runs/tiny", "--split", "train", "--json").json()
+        #expect(document["clips"] as? Int == 6)
 
         let video = "elsewhere/test/run's/3.y4m"
-        let predict = try place.run("predict", "runs/tiny", video, "--json", status: 0)
-        let predictions = try JSONSerialization.jsonObject(with: Data(predict.out.utf8)) as? [[String: Any]]
-        let classes = try #require(predictions?.first?["classes"] as? [[String: Any]])
+        let predictions: [[String: Any]] = try place.run("predict", "runs/tiny", video, "--json", status: 0).json()
+        let classes = try #require(predictions.first?["classes"] as? [[String: Any]])
         let probabilities = classes.compactMap { $0["probability"] as? Double }
         #expect(probabilities.count == 2 && abs(probabilities.reduce(0, +) - 1) < 1e-6)
         #expect(probabilities == probabilities.sorted(by: >))
         // The prediction for the file is the one made from the cache.
         let stored: [Double] = try place.query(
             "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE run_id = 1 AND path LIKE "
-                + "'%/3.y4m'"
-        )
+                + "'%/3.y4m'")
         #expect(abs(try #require(stored.first) - probabilities[0]) < 1e-4)
         try place.run("predict", "runs/tiny", video, "no such.mp4", status: 3, error: "no such.mp4 does not exist")
     }
@@ -64,16 +61,15 @@ import Testing
         let first = try place.run("sweep", "s.yaml", status: 0, out: "Best on validation: tiny-s0", "McNemar")
         let models = try place.query("SELECT model FROM run ORDER BY name") as [String]
         #expect(models == ["gru 4", "gru 4", "gru 6", "gru 6"])
-        let table = try String(contentsOfFile: place.path + "/runs/tiny-sweep.csv", encoding: .utf8)
+        let table = try place.text("runs/tiny-sweep.csv")
         #expect(table.hasPrefix("run,sequence.model.hidden,sequence.seed,best_epoch,"))
         #expect(table.split(separator: "\n").count == 5 && table.contains("\ntiny-s03,6,1,"))
         let started = try place.query("SELECT sum(seconds) FROM epoch") as [Double]
-        let again = try place.run("sweep", "s.yaml")
-        #expect(again.status == 0 && again.out == first.out)
+        #expect(try place.run("sweep", "s.yaml", status: 0).out == first.out)
         #expect(try place.query("SELECT sum(seconds) FROM epoch") as [Double] == started)
 
-        let listed = try place.run("runs", "--where", "model=gru 6", "--sort", "validation-loss")
-        #expect(listed.out.contains("tiny-s03") && !listed.out.contains("tiny-s01"))
+        try place.run(
+            "runs", "--where", "model=gru 6", "--sort", "validation-loss", out: "tiny-s03", absent: "tiny-s01")
         try place.run("compare", "runs/tiny-s01", "runs/tiny-s03", "--json", status: 0, out: "\"onlyFirst\"")
         #expect(try place.run("compare", "runs/none").status == 1)
         #expect(try place.run("runs", "--where", "colour=red").status == 64)
@@ -112,7 +108,10 @@ import Testing
         "wrong usage is rejected with a hint and the right exit code",
         arguments: [
             (["describe", "resnet125"], 64, "Did you mean resnet152?"),
-            (["extract", "none.yaml"], 2, "none.yaml: the pipeline file does not exist"),
+            (
+                ["extract", "none.yaml"], 2,
+                "the pipeline file does not exist. Check its path, or write one: `zoetrope demo`"
+            ),
             (["extract", "p.yaml", "--set", "extract.backbone=resnet19"], 2, "did you mean `resnet18`?"),
             (["extract", "p.yaml", "--set", "dataset.root=nowhere"], 1, "The dataset folder nowhere does not exist"),
             (["extract", "p.yaml", "--workers", "0"], 64, "--workers must be at least 1"),
@@ -127,9 +126,7 @@ import Testing
         ])
     func misuse(arguments: [String], status: Int32, words: String) throws {
         let place = try Workplace(clips: 2)
-        let output = try Program.run(arguments, in: place.path)
-        #expect(output.status == status)
-        #expect(output.error.contains(words), "\(output.error)")
+        try place.run(arguments, status: status, error: words)
         #expect(FileManager.default.contents(atPath: place.path + "/p.yaml") == Data(Workplace.pipeline.utf8))
     }
 

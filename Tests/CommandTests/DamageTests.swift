@@ -1,5 +1,4 @@
 import Foundation
-import TestSupport
 import Testing
 
 /// Files with bit errors, read through the commands.
@@ -30,10 +29,10 @@ import Testing
             let path = place.path + "/" + file
             let whole = try Data(contentsOf: URL(fileURLWithPath: path))
             try Self.flip(path)
-            try Program.run(command, in: place.path, status: 1, error: "does not match its checksum")
+            try place.run(command, status: 1, error: "does not match its checksum")
             try whole.write(to: URL(fileURLWithPath: path))
         }
-        for (_, command) in commands.dropFirst(2) { try Program.run(command, in: place.path, status: 0) }
+        for (_, command) in commands.dropFirst(2) { try place.run(command, status: 0) }
     }
 
     @Test("every command that reads features reports a flipped bit in the cache with the clip's name")
@@ -50,9 +49,8 @@ import Testing
             ["similar", "features.sqlite", "clips/test/run's/3.y4m"], ["dataset", "p.yaml", "--twins"],
         ]
         for command in commands {
-            try Program.run(
-                command, in: place.path, status: 1, error: "train/jump up/4.y4m",
-                "`zoetrope cache prune features.sqlite --damaged`")
+            try place.run(
+                command, status: 1, error: "train/jump up/4.y4m", "`zoetrope cache prune features.sqlite --damaged`")
         }
         #expect(try place.run("cache", "prune", "features.sqlite", "--damaged").status == 0)
         #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 video "))
@@ -64,7 +62,7 @@ import Testing
         let place = try Workplace(after: "extract", "sequence")
         try place.add("s.yaml", Workplace.pipeline + "\nsweep: {sequence.model.hidden: [4, 6]}\n")
         let resume = ["sequence", "p.yaml", "--name", "tiny", "--resume", "--set", "sequence.epochs=5"]
-        let model = try Data(contentsOf: URL(fileURLWithPath: place.path + "/runs/tiny/model.safetensors"))
+        let model = try place.data("runs/tiny/model.safetensors")
         let blobs: [Data] = try place.query(
             "SELECT features FROM sequence JOIN video ON id = video_id WHERE path LIKE '%/4.y4m'")
         // The highest exponent bit of a value: the loss explodes, and the damage must be reported nevertheless.
@@ -75,8 +73,8 @@ import Testing
             ["sweep", "s.yaml"], ["sweep", "s.yaml", "--folds", "2"], resume,
         ]
         for command in commands {
-            let refused = try Program.run(command, in: place.path, status: 1, error: "train/jump up/4.y4m")
-            #expect(!refused.out.contains("%") && !refused.error.contains("epoch 1"), "\(command): \(refused.out)")
+            let refused = try place.run(command, status: 1, error: "train/jump up/4.y4m", absent: "epoch 1")
+            #expect(!refused.out.contains("%"), "\(command): \(refused.out)")
         }
         #expect(try place.query("SELECT name FROM run WHERE state = 'finished'") == ["tiny"])
         let states: Set<String> = Set(try place.query("SELECT state FROM run WHERE name <> 'tiny'"))
@@ -92,12 +90,12 @@ import Testing
                 "tiny/model.safetensors", "tiny/last.safetensors", "tiny/config.json",
             ])
         #expect(!files.contains("tiny-sweep.csv"))
-        #expect(try Data(contentsOf: URL(fileURLWithPath: place.path + "/runs/tiny/model.safetensors")) == model)
+        #expect(try place.data("runs/tiny/model.safetensors") == model)
         try place.run("evaluate", "runs/new", status: 1, error: "there is no config.json")
         #expect(try place.run("cache", "prune", "features.sqlite", "--damaged").status == 0)
         #expect(try place.run("extract", "p.yaml").out.contains("Extracted 1 video "))
         for command in [resume, ["sequence", "p.yaml", "--name", "new", "--resume"], ["sweep", "s.yaml"]] {
-            try Program.run(command, in: place.path, status: 0)
+            try place.run(command, status: 0)
         }
         #expect(try place.run("evaluate", "runs/new").status == 0)
     }

@@ -27,26 +27,24 @@ import Testing
 
     private static func environment(_ gpu: String) throws -> [String: String] {
         let folder = try folder.get()
-        return [
-            "ZOETROPE_TUNING": "off", "ZOETROPE_ONNXRUNTIME": folder, "LD_LIBRARY_PATH": folder, "FAKE_GPU": gpu,
-        ]
+        return ["ZOETROPE_TUNING": "off", "ZOETROPE_ONNXRUNTIME": folder, "LD_LIBRARY_PATH": folder, "FAKE_GPU": gpu]
     }
 
-    private static func extract(
-        _ place: Workplace, _ arguments: [String] = [], gpu: String = ""
+    @discardableResult private static func extract(
+        _ place: Workplace, _ arguments: String..., gpu: String = "", status: Int32? = nil, out: String...,
+        error: String..., absent: String..., location: SourceLocation = #_sourceLocation
     ) throws -> ChildProcess.Output {
-        try Program.run(
-            ["extract", "p.yaml", "--device", "cuda"] + arguments, in: place.path, environment: environment(gpu))
+        try place.run(["extract", "p.yaml", "--device", "cuda"] + arguments, environment: environment(gpu))
+            .check(status, out, error, absent, "\(arguments)", location)
     }
 
     @Test("frames of all clips are batched for the GPU, and each feature is stored for its own clip") func features()
         throws
     {
         let place = try Workplace()
-        let output = try Self.extract(place)
-        #expect(output.status == 0, "\(output.error)")
-        #expect(output.out.contains("Extracted 8 videos (32 frames)"))
-        #expect(output.error.contains("resnet18 runs on the GPU with batches of 128"), "\(output.error)")
+        try Self.extract(
+            place, status: 0, out: "Extracted 8 videos (32 frames)",
+            error: "resnet18 runs on the GPU with batches of 128")
         // The first two elements of each frame's feature: its mean, and one more.
         let features: [Data] = try place.query(
             "SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position")
@@ -55,78 +53,68 @@ import Testing
         #expect(Set(rows.map { $0[0] }).count > 8)
         // Extracting one clip at a time gives the same.
         let other = try Workplace()
-        #expect(try Self.extract(other, ["--workers", "1"]).status == 0)
+        try Self.extract(other, "--workers", "1", status: 0)
         #expect(try other.query("SELECT substr(feature, 1, 8) FROM frame_feature ORDER BY path, position") == features)
     }
 
     @Test("features in f32 equal those of the CPU on any device") func shared() throws {
         let place = try Workplace()
-        #expect(try Self.extract(place).status == 0)
+        try Self.extract(place, status: 0)
         try place.run("extract", "p.yaml", out: "Extracted 0 videos", "8 skipped")
-        let half = try Self.extract(place, ["--set", "extract.precision=f16"])
-        #expect(half.out.contains("Extracted 8 videos"), "\(half.out) \(half.error)")
+        try Self.extract(place, "--set", "extract.precision=f16", out: "Extracted 8 videos")
         #expect(try place.query("SELECT precision FROM extraction ORDER BY id") == ["f32", "f16"])
         // Without a GPU, f16 is unavailable, and the error says so.
         let other = try Workplace()
         try other.run(
             "extract", "p.yaml", "--set", "extract.precision=f16", status: 0,
             error: "no instructions for f16; resnet18 computes in f32")
-        let eight = try Self.extract(other, ["--set", "extract.precision=int8"])
-        #expect(eight.error.contains("int8 needs a processor; on the GPU resnet18 computes in f32"), "\(eight.error)")
+        try Self.extract(
+            other, "--set", "extract.precision=int8",
+            error: "int8 needs a processor; on the GPU resnet18 computes in f32")
     }
 
     @Test("without a library or a GPU, `cuda` is an error that names what is missing, and `auto` uses the CPU")
     func missing() throws {
         let place = try Workplace()
-        let none = try Self.extract(place, gpu: "none")
-        #expect(none.status == 1)
-        #expect(
-            none.error.contains("finds no GPU that it can use: CUDA failure 100: no CUDA-capable device is detected. "),
-            "\(none.error)")
-        #expect(none.error.contains("--device cpu"))
+        try Self.extract(
+            place, gpu: "none", status: 1,
+            error: "finds no GPU that it can use: CUDA failure 100: no CUDA-capable device is detected. ",
+            "--device cpu")
         var nowhere = try Self.environment("")
         nowhere["ZOETROPE_ONNXRUNTIME"] = place.path + "/none.so"
-        try Program.run(
-            ["extract", "p.yaml", "--device", "cuda"], in: place.path, environment: nowhere, status: 1,
+        try place.run(
+            ["extract", "p.yaml", "--device", "cuda"], environment: nowhere, status: 1,
             error: "ONNX Runtime cannot be loaded")
-        try Program.run(
-            ["extract", "p.yaml", "--device", "auto"], in: place.path, environment: nowhere, status: 0,
-            out: "Extracted 8 videos")
+        try place.run(
+            ["extract", "p.yaml", "--device", "auto"], environment: nowhere, status: 0, out: "Extracted 8 videos")
         try place.run("extract", "p.yaml", "--device", "tpu", status: 64, error: "cuda")
     }
 
     @Test("if the GPU runs out of memory, batches become smaller; if one frame does not fit, an error says so")
     func small() throws {
         let place = try Workplace()
-        let output = try Self.extract(place, gpu: "small:20")
-        #expect(output.status == 0 && output.error.contains("with batches of 16"), "\(output.error)")
-        let other = try Workplace()
-        let full = try Self.extract(other, gpu: "small:0")
-        #expect(full.status == 1 && full.error.contains("The GPU's memory is full"), "\(full.error)")
-        #expect(full.error.contains("Available memory of 7 is smaller than requested bytes of 8. "))
+        try Self.extract(place, gpu: "small:20", status: 0, error: "with batches of 16")
+        try Self.extract(
+            Workplace(), gpu: "small:0", status: 1, error: "The GPU's memory is full",
+            "Available memory of 7 is smaller than requested bytes of 8. ")
     }
 
     @Test("half precision uses the program's own operators, or ONNX Runtime's for layers that they do not support")
     func forms() throws {
         let place = try Workplace()
-        let arguments = ["--set", "extract.precision=f16"]
-        let new = try Self.extract(place, arguments, gpu: "new")
-        #expect(new.status == 0 && new.out.contains("Extracted 8 videos"), "\(new.error)")
-        let wide = try Self.extract(place, gpu: "new")
-        #expect(wide.status == 1 && wide.error.contains("an operator is too slow"), "\(wide.error)")
+        let half = "extract.precision=f16"
+        try Self.extract(place, "--set", half, gpu: "new", status: 0, out: "Extracted 8 videos")
+        try Self.extract(place, gpu: "new", status: 1, error: "an operator is too slow")
         let other = try Workplace()
-        let old = try Self.extract(other, arguments, gpu: "old")
-        #expect(old.status == 0 && old.out.contains("Extracted 8 videos"), "\(old.error)")
+        try Self.extract(other, "--set", half, gpu: "old", status: 0, out: "Extracted 8 videos")
         #expect(try other.query("SELECT precision FROM extraction") == ["f16"])
     }
 
     @Test("if the GPU fails, no work is lost and the CPU continues") func lost() throws {
         let place = try Workplace()
-        let lost = try Self.extract(place, ["--workers", "1"], gpu: "lost:4")
-        #expect(lost.status == 1)
-        #expect(
-            lost.error.contains("The GPU failed: CUDA failure 719: unspecified launch failure. Extracted features"),
-            "\(lost.error)")
+        try Self.extract(
+            place, "--workers", "1", gpu: "lost:4", status: 1,
+            error: "The GPU failed: CUDA failure 719: unspecified launch failure. Extracted features")
         let kept: [Int] = try place.query("SELECT count(*) FROM sequence")
         #expect(kept[0] < 8)
         try place.run("extract", "p.yaml", out: "Extracted \(8 - kept[0]) videos")
@@ -135,30 +123,23 @@ import Testing
 
     @Test("--check on a GPU compares its precisions") func check() throws {
         let place = try Workplace()
-        let check = try Self.extract(place, ["--check"])
-        #expect(check.status == 0, "\(check.error)")
-        for precision in ["tf32", "f16", "bf16"] { #expect(check.out.contains(precision), "\(check.out)") }
-        #expect(check.out.contains("frames/s") && !check.out.contains("a core"))
+        try Self.extract(place, "--check", status: 0, out: "tf32", "f16", "bf16", "frames/s", absent: "a core")
     }
 
     @Test("bf16 is not tried again on a GPU without it, by --check or by the search for the fastest")
     func older() throws {
         let place = try Workplace()
-        let check = try Self.extract(place, ["--check"], gpu: "turing")
-        #expect(check.status == 0, "\(check.error)")
-        #expect(
-            check.out.contains("bf16: this GPU, or ONNX Runtime on it, does not support it for this backbone."),
-            "\(check.out)")
-        for precision in ["tf32", "f16"] { #expect(check.out.contains("\(precision) is "), "\(check.out)") }
-        let fastest = try Self.extract(place, ["--set", "extract.precision=fastest"], gpu: "turing")
-        #expect(fastest.status == 0 && fastest.out.contains("Extracted 8 videos"), "\(fastest.error)")
-        #expect(
-            fastest.error.contains("precision: fastest chose f16") && !fastest.error.contains("bf16"),
-            "\(fastest.error)")
+        try Self.extract(
+            place, "--check", gpu: "turing", status: 0,
+            out: "bf16: this GPU, or ONNX Runtime on it, does not support it for this backbone.", "tf32 is ", "f16 is ")
+        let fastest = try Self.extract(
+            place, "--set", "extract.precision=fastest", gpu: "turing", status: 0, out: "Extracted 8 videos",
+            error: "precision: fastest chose f16")
+        #expect(!fastest.error.contains("bf16"), "\(fastest.error)")
         let chosen: [String] = try place.query("SELECT precision FROM extraction")
         #expect(chosen.count == 1 && fastest.error.contains("fastest chose \(chosen[0]) for resnet18"), "\(chosen)")
         try place.run("sequence", "p.yaml", "--set", "extract.precision=fastest", status: 0)
-        let named = try Self.extract(place, ["--set", "extract.precision=bf16"], gpu: "turing")
-        #expect(named.status == 1 && named.error.contains("Choose another `precision`"), "\(named.error)")
+        try Self.extract(
+            place, "--set", "extract.precision=bf16", gpu: "turing", status: 1, error: "Choose another `precision`")
     }
 }

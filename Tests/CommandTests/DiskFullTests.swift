@@ -19,7 +19,7 @@ import Testing
                 continue
             }
             let arguments = command.map { $0.replacing("DISK", with: disk.path) }
-            let result = try Program.run(arguments, in: place.path)
+            let result = try place.run(arguments)
             if result.status == 0 { break }
             failures += 1
             let isTold = ["full", "No space left", "enough space", "MB are free on the disk of"].contains(
@@ -28,7 +28,7 @@ import Testing
             try disk.grow()
             let cache = disk.path + "/features.sqlite"
             if FileManager.default.fileExists(atPath: cache) { try place.run("cache", "verify", cache, status: 0) }
-            try Program.run(arguments, in: place.path, status: 0)
+            try place.run(arguments, status: 0)
             try check(disk.path, kilobytes)
             kilobytes += step
         }
@@ -124,9 +124,9 @@ final class SmallDisk {
             ["evaluate", "runs/tiny", "--cache", cache], ["cache", "export", cache, "features.npz"],
             ["cache", "export", cache, "--table", "class_accuracy", "classes.csv"], ["explore", cache],
             ["similar", cache, "clips/train/run's/1.y4m"], ["dataset", "p.yaml", "--cache", cache],
-        ] { try Program.run(command, in: place.path, status: 0) }
+        ] { try place.run(command, status: 0) }
         for command in [["extract", "p.yaml"], ["sequence", "p.yaml", "--name", "other"]] {
-            let found = try Program.run(command + ["--cache", cache], in: place.path)
+            let found = try place.run(command + ["--cache", cache])
             #expect(
                 found.status == 1 && found.error.lowercased().contains("read-only"), "\(command[0]): \(found.error)")
         }

@@ -100,9 +100,8 @@ import Testing
         let library = try #require(Self.makeWrongClock(in: place.path))
         try place.add("clips/train/run's/broken.y4m", "YUV4MPEG2 nonsense")
         func run(_ years: Int, _ arguments: String...) throws -> ChildProcess.Output {
-            try Program.run(
-                arguments, in: place.path,
-                environment: ["LD_PRELOAD": library, "CLOCK_YEARS": "\(years)", "ZOETROPE_TUNING": "off"])
+            try place.run(
+                arguments, environment: ["LD_PRELOAD": library, "CLOCK_YEARS": "\(years)", "ZOETROPE_TUNING": "off"])
         }
         let first = try run(-10, "extract", "p.yaml")
         #expect(first.status == 3, "\(first.error)")

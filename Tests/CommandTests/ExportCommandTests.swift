@@ -8,8 +8,8 @@ import Testing
     static func trained(_ settings: [String] = []) throws -> Workplace {
         let place = try Workplace()
         let options = settings.flatMap { ["--set", $0] }
-        #expect(try Program.run(["extract", "p.yaml"] + options, in: place.path).status == 0)
-        try Program.run(["sequence", "p.yaml", "--name", "tiny"] + options, in: place.path, status: 0)
+        #expect(try place.run(["extract", "p.yaml"] + options).status == 0)
+        try place.run(["sequence", "p.yaml", "--name", "tiny"] + options, status: 0)
         return place
     }
 
@@ -55,10 +55,7 @@ import Testing
         #expect(head.graph.input.map(\.name) == ["features", "mask"])
         #expect(Self.shape(head.graph.input[0]) == Self.shape(backbone.graph.output[0]))
         #expect(!head.metadataProps.contains { $0.key == "weights" })
-        func bytes(_ name: String) throws -> Int {
-            try Data(contentsOf: URL(fileURLWithPath: place.path + "/" + name)).count
-        }
-        let (whole, half) = (try bytes("b.onnx"), try bytes("half.onnx"))
+        let (whole, half) = (try place.data("b.onnx").count, try place.data("half.onnx").count)
         #expect((0.5..<0.52).contains(Double(half) / Double(whole)))
     }
 
@@ -110,8 +107,7 @@ import Testing
         let end = try #require(text.range(of: "```", range: begin.upperBound..<text.endIndex))
         try place.add("name.py", String(text[begin.upperBound..<end.lowerBound]))
         for clip in ["clips/test/run's/3.y4m", "clips/train/jump up/0.y4m"] {
-            let said = try ChildProcess.run(
-                try #require(Self.python), ["name.py", "model.onnx", clip], in: place.path)
+            let said = try ChildProcess.run(try #require(Self.python), ["name.py", "model.onnx", clip], in: place.path)
             #expect(said.status == 0, "\(said.error)")
             struct Answer: Decodable {
                 struct Entry: Decodable { let label: String, probability: Double }
@@ -134,8 +130,7 @@ import Testing
         URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../ONNXTests/Fixtures/").path
 
     private static func settings(_ file: String, _ more: String...) -> [String] {
-        let all = ["extract.backbone=onnx", "extract.weights=" + file, "sequence.model.kind=average"] + more
-        return all.filter { !$0.hasPrefix("sequence.model.kind") }.flatMap { ["--set", $0] }
+        (["extract.backbone=onnx", "extract.weights=" + file] + more).flatMap { ["--set", $0] }
     }
 
     @Test(
@@ -145,13 +140,13 @@ import Testing
         let place = try Workplace()
         let file = Self.fixtures + "/\(name).onnx"
         let settings = Self.settings(file, "extract.input=imagenet")
-        try Program.run(["extract", "p.yaml"] + settings, in: place.path, status: 0)
+        try place.run(["extract", "p.yaml"] + settings, status: 0)
         #expect(
             try place.query("SELECT backbone || ' ' || tap || ' ' || image_size FROM extraction") == ["onnx output 32"])
         // The same features, extracted as shards into another cache.
         for shard in ["1/2", "2/2"] {
             let part = ["extract", "p.yaml", "--shard", shard, "--cache", "part.sqlite"]
-            #expect(try Program.run(part + settings, in: place.path).status == 0)
+            #expect(try place.run(part + settings).status == 0)
         }
         #expect(
             try place.run("cache", "merge", "both.sqlite", "part.shard-1-of-2.sqlite", "part.shard-2-of-2.sqlite")
@@ -159,7 +154,7 @@ import Testing
         let sql = "SELECT checksum FROM sequence JOIN video ON video.id = video_id ORDER BY path"
         let checksums: [String] = try place.query(sql)
         #expect(try place.query(sql, cache: "both.sqlite") == checksums)
-        try Program.run(["sequence", "p.yaml", "--name", "tiny"] + settings, in: place.path, status: 0)
+        try place.run(["sequence", "p.yaml", "--name", "tiny"] + settings, status: 0)
         let clip = "clips/test/run's/3.y4m"
         try place.run("predict", "runs/tiny", clip, status: 0, out: "run's")
         try place.run("cam", "runs/tiny", clip, status: 0)
@@ -171,7 +166,7 @@ import Testing
         let place = try ExportCommandTests.trained()
         #expect(try place.run("export", "runs/tiny", "b.onnx", "--part", "backbone").status == 0)
         let settings = Self.settings("b.onnx")
-        try Program.run(["extract", "p.yaml", "--cache", "again.sqlite"] + settings, in: place.path, status: 0)
+        try place.run(["extract", "p.yaml", "--cache", "again.sqlite"] + settings, status: 0)
         let sql = "SELECT features FROM sequence JOIN video ON video.id = video_id ORDER BY path"
         let (before, after): ([Data], [Data]) = (try place.query(sql), try place.query(sql, cache: "again.sqlite"))
         #expect(before.count == 8 && after.count == 8)
@@ -190,7 +185,7 @@ import Testing
         let place = try Workplace()
         let file = Self.fixtures + "/pixels-script.onnx"
         func error(_ settings: [String]) throws -> String {
-            let output = try Program.run(["extract", "p.yaml"] + settings, in: place.path, status: 2)
+            let output = try place.run(["extract", "p.yaml"] + settings, status: 2)
             return output.error
         }
         #expect(try error(Self.settings(file)).contains("`extract.input` is missing"))

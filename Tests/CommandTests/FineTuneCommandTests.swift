@@ -1,5 +1,4 @@
 import Foundation
-import TestSupport
 import Testing
 
 @Suite struct FineTuneCommandTests {
@@ -29,8 +28,8 @@ import Testing
         let predicted = try place.run("predict", "runs/tuned", "clips/test/run's/3.y4m", "--json", status: 0)
         let stored: [Double] = try place.query(
             "SELECT probability FROM prediction JOIN video ON video.id = video_id WHERE path LIKE '%/3.y4m'")
-        let document = try JSONSerialization.jsonObject(with: Data(predicted.out.utf8)) as? [[String: Any]]
-        let classes = document?.first?["classes"] as? [[String: Any]]
+        let document: [[String: Any]] = try predicted.json()
+        let classes = document.first?["classes"] as? [[String: Any]]
         #expect(abs((classes?.first?["probability"] as? Double ?? 0) - (stored.first ?? 1)) < 1e-4)
         try place.run("cam", "runs/tuned", "clips/test/run's/3.y4m", status: 0)
         try place.run("evaluate", "runs/tuned", status: 1, error: "Run `zoetrope extract`")

@@ -60,9 +60,7 @@ import Testing
 
     @Test("code blocks that are not run state the reason, and most are run") func needs() throws {
         let all = try Self.guides.flatMap(Self.blocks).filter { $0.language == "sh" }
-        let known: Set = [
-            "a download", "a GPU", "a cluster", "a release build", "the weights of CLIP or SigLIP",
-        ]
+        let known: Set = ["a download", "a GPU", "a cluster", "a release build", "the weights of CLIP or SigLIP"]
         for block in all { if let need = block.need { #expect(known.contains(need), "\(need)") } }
         #expect(all.count { $0.need == nil } > 2 * all.count { $0.need != nil })
     }

@@ -4,9 +4,7 @@ import Testing
 
 /// Commands print no metric that looks better than it is.
 @Suite struct HonestNumbersTests {
-    private func json(_ output: ChildProcess.Output) throws -> [String: Any] {
-        try #require(try JSONSerialization.jsonObject(with: Data(output.out.utf8)) as? [String: Any])
-    }
+    private func json(_ output: ChildProcess.Output) throws -> [String: Any] { try output.json() }
 
     private static let diverging = [
         "--set", "sequence.model.kind=transformer", "--set", "sequence.model={kind: transformer, hidden: 16, heads: 2}",
@@ -17,7 +15,7 @@ import Testing
     @Test("a diverged head marks its run, gives a non-zero exit code and is not ranked")
     func diverged() throws {
         let place = try Workplace(clips: 24, after: "extract")
-        let output = try Program.run(["sequence", "p.yaml", "--name", "bad"] + Self.diverging, in: place.path)
+        let output = try place.run(["sequence", "p.yaml", "--name", "bad"] + Self.diverging)
         #expect(output.status != 0 && !output.out.contains("100.0 %"), "\(output.out)\(output.error)")
         #expect((output.error + output.out).contains("diverged"))
         #expect(try place.query("SELECT state FROM run WHERE name = 'bad'") == ["diverged"])
@@ -35,37 +33,32 @@ import Testing
         let rows = swept.out.split(separator: "\n").map(String.init)
         let places = ["tiny-s02", "tiny-s01"].compactMap { name in rows.firstIndex { $0.hasPrefix("  " + name) } }
         #expect(places.count == 2 && places[0] < places[1], "\(swept.out)")
-        let table = try String(contentsOfFile: place.path + "/runs/tiny-sweep.csv", encoding: .utf8)
+        let table = try place.text("runs/tiny-sweep.csv")
         #expect(table.contains(",diverged\n") && table.contains(",finished\n"))
-        let nested = try place.run("sweep", "s.yaml", "--folds", "2")
-        #expect(nested.status == 0 && !nested.out.contains("1e300"), "\(nested.out)\(nested.error)")
-        let folds = try Program.run(
+        try place.run("sweep", "s.yaml", "--folds", "2", status: 0, absent: "1e300")
+        let folds = try place.run(
             [
                 "sequence", "p.yaml", "--name", "folds", "--folds", "2", "--set",
                 "sequence.optimizer={kind: sgd, learning_rate: 1e300}",
-            ],
-            in: place.path)
+            ])
         #expect(folds.status != 0 && folds.error.contains("fold models diverged"), "\(folds.error)")
-        let curve = try Program.run(
+        let curve = try place.run(
             [
                 "learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", "--set",
                 "sequence.optimizer={kind: sgd, learning_rate: 1e300}",
-            ],
-            in: place.path)
+            ])
         #expect(curve.out.contains("diverged") && !curve.out.contains("100.0 %"), "\(curve.out)\(curve.error)")
     }
 
     @Test("an absurd but finite loss gives a warning") func absurd() throws {
         let place = try Workplace(clips: 16, after: "extract")
-        try Program.run(
+        try place.run(
             ["sequence", "p.yaml", "--set", "sequence.model={kind: average}", "--set", "sequence.epochs=1"] + [
                 "--set", "sequence.standardize=false",
-            ] + ["--set", "sequence.optimizer={kind: sgd, learning_rate: 1e9}"], in: place.path,
+            ] + ["--set", "sequence.optimizer={kind: sgd, learning_rate: 1e9}"],
             error: "warning: the loss of the")
         try place.run("evaluate", "runs/tiny", "--report", "report.html", out: "note: the loss of the clips is")
-        #expect(
-            try String(contentsOfFile: place.path + "/report.html", encoding: .utf8).contains(
-                "Warning: the loss of the"))
+        #expect(try place.text("report.html").contains("Warning: the loss of the"))
     }
 
     @Test("clips without features are counted by split; more than a tenth stop training, unless an option allows it")
@@ -125,11 +118,10 @@ import Testing
     func crossValidated() throws {
         let place = try Workplace(clips: 24)
         let flat = ["--set", "dataset.root=clips/train", "--set", "dataset.name=flat"]
-        #expect(try Program.run(["extract", "p.yaml"] + flat, in: place.path).status == 0)
-        try Program.run(
-            ["sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--set", "sequence.epochs=30"] + flat,
-            in: place.path, status: 0, out: "held-out accuracy of single models", "of the ensemble of 2 repeats",
-            "held-out")
+        #expect(try place.run(["extract", "p.yaml"] + flat).status == 0)
+        try place.run(
+            ["sequence", "p.yaml", "--folds", "3", "--repeats", "2", "--set", "sequence.epochs=30"] + flat, status: 0,
+            out: "held-out accuracy of single models", "of the ensemble of 2 repeats", "held-out")
         try place.run(
             "evaluate", "runs/tiny", out: "split heldout: held-out clips, each predicted by fold models",
             "held-out accuracy of single models")
@@ -168,9 +160,9 @@ import Testing
         }
         let even = { (index: Int) in index % 2 == 0 ? "a" : "b" }
         let first = try list("first.csv", rows(label: even, test: { $0 < 4 }, group: { "g\($0)" }))
-        #expect(try Program.run(["extract", "p.yaml"] + first, in: place.path).status == 0)
+        #expect(try place.run(["extract", "p.yaml"] + first).status == 0)
         func train(_ name: String, _ settings: [String]) throws -> String {
-            let output = try Program.run(["sequence", "p.yaml", "--name", name] + settings, in: place.path, status: 0)
+            let output = try place.run(["sequence", "p.yaml", "--name", name] + settings, status: 0)
             return output.error
         }
         #expect(try train("first", first).contains("8 training, 0 validation, 4 test clips"))
@@ -183,16 +175,14 @@ import Testing
         #expect(
             try place.query(
                 "SELECT DISTINCT label FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id "
-                    + "WHERE name = 'turned' AND path = 'c0.y4m'"
-            ) == ["b"])
+                    + "WHERE name = 'turned' AND path = 'c0.y4m'") == ["b"])
         // Clips of one source are in the same fold.
         let grouped = try list("grouped.csv", rows(label: even, test: { _ in false }, group: { "g\($0 % 4)" }))
-        try Program.run(
-            ["sequence", "p.yaml", "--folds", "3"] + grouped, in: place.path, status: 1, error: "2 sources (groups)")
+        try place.run(["sequence", "p.yaml", "--folds", "3"] + grouped, status: 1, error: "2 sources (groups)")
         // Two data sets with the same folder name in one cache stay separate.
         for index in 0..<4 { try place.add("more/clips/\(even(index))/m\(index).y4m", TinyClip.numbered(50 + index)) }
         let more = ["--set", "dataset={root: more/clips, validation: 0}"]
-        #expect(try Program.run(["extract", "p.yaml"] + more, in: place.path).status == 0)
+        #expect(try place.run(["extract", "p.yaml"] + more).status == 0)
         #expect(try train("more", more).contains("4 training, 0 validation, 0 test clips"))
         #expect(try train("again", first).contains("8 training, 0 validation, 4 test clips"))
     }

@@ -48,8 +48,7 @@ import TestSupport
         let video = "clips/test/\(name)/5\(name).y4m"
         let commands: [(status: Int32, arguments: [String])] = [
             (0, ["dataset", "p.yaml", "--digests", "digests.txt"]), (3, ["extract", "p.yaml"]),
-            (3, ["extract", "p.yaml"]),
-            (0, ["sequence", "p.yaml"]),
+            (3, ["extract", "p.yaml"]), (0, ["sequence", "p.yaml"]),
             (0, ["sequence", "p.yaml", "--name", "other", "--runs", "r\u{1B}\nerror: forged"]),
             (0, ["sequence", "p.yaml", "--set", "sequence.model={kind: average}"]),
             (0, ["evaluate", "runs/tiny"]), (0, ["evaluate", "runs/tiny", "--json"]),
@@ -81,7 +80,7 @@ import TestSupport
             (2, ["sequence", "p.yaml", "--set", "name=\"a\\nb\""]), (2, ["sequence", "p.yaml", "--set", name]),
         ]
         for (status, arguments) in commands {
-            let output = try Program.run(arguments, in: place.path)
+            let output = try place.run(arguments)
             #expect(output.status == status, "\(arguments): \(output.status) \(output.error)")
             Self.check(output, arguments)
             if status == 0, arguments.contains("--json") {
@@ -95,11 +94,11 @@ import TestSupport
     /// CSV is compared by bytes, and pages contain no element from a label.
     private func checkFiles(_ place: Workplace) throws {
         for page in ["r.html", "c.html", "e.html"] {
-            let text = try String(contentsOfFile: place.path + "/" + page, encoding: .utf8)
+            let text = try place.text(page)
             #expect(!text.containsBytes("<\u{301}script") && !text.containsBytes("<script>alert"), "\(page)")
             #expect(text.containsBytes("&lt;\u{301}script&gt;alert(1)"), "\(page)")
         }
-        let table = try String(contentsOfFile: place.path + "/x.csv", encoding: .utf8)
+        let table = try place.text("x.csv")
         #expect(table.containsBytes("%d,\u{600},\"\"\""))
     }
 

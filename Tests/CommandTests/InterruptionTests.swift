@@ -92,7 +92,7 @@ extension ChildProcess {
             #expect(try place.run("extract", "p.yaml", "--cache", "part.sqlite", "--shard", part).status == 0)
         }
         let merge = ["cache", "merge", "features.sqlite", "part.shard-1-of-2.sqlite", "part.shard-2-of-2.sqlite"]
-        #expect(try Program.run(Array(merge.dropLast()), in: place.path).status == 0)
+        #expect(try place.run(Array(merge.dropLast())).status == 0)
         let before: [Int] = try place.query("SELECT count(*) FROM sequence")
         let lock = place.path + "/features.sqlite.lock"
         try? FileManager.default.removeItem(atPath: lock)
@@ -110,7 +110,7 @@ extension ChildProcess {
         #expect(ended.status == 130 && ended.error.contains("Run the same command again to resume"), "\(ended)")
         #expect(try place.query("SELECT count(*) FROM sequence") == before)
         #expect(try place.run("cache", "verify").status == 0)
-        #expect(try Program.run(merge, in: place.path).status == 0)
+        #expect(try place.run(merge).status == 0)
         #expect(try place.query("SELECT count(*) FROM sequence") == [12])
     }
 

@@ -96,7 +96,7 @@ import Testing
     func prune() throws {
         let place = try Workplace(clips: 16, after: "extract")
         let other = ["extract", "p.yaml", "--set", "extract.image_size=40", "--set", "name=other"]
-        #expect(try Program.run(other, in: place.path).status == 0)
+        #expect(try place.run(other).status == 0)
         let command = ["cache", "prune", "features.sqlite", "--recipe", "other"]
         let both = try content(place.path)
         try killing(command, in: place) { folder, moment in

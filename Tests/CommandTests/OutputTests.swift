@@ -1,5 +1,4 @@
 import Foundation
-import TestSupport
 import Testing
 
 /// Outputs that accept no bytes, and paths that cannot be written.
@@ -89,10 +88,10 @@ import Testing
         for name in names {
             for command in [["extract", "p.yaml", "--cache"], ["cache", "merge"]] {
                 let inputs = command[0] == "cache" ? ["features.sqlite"] : []
-                let refused = try Program.run(command + [name] + inputs, in: place.path, status: 1)
+                let refused = try place.run(command + [name] + inputs, status: 1)
                 #expect(refused.error.hasPrefix("error: "), "\(command) '\(name)': \(refused.error)")
             }
-            let frames = try Program.run(["finetune", "p.yaml", "--frames", name], in: place.path)
+            let frames = try place.run(["finetune", "p.yaml", "--frames", name])
             #expect(frames.status != 0 && !frames.error.contains("decoding"), "'\(name)': \(frames.error)")
         }
         let left = try FileManager.default.contentsOfDirectory(atPath: place.path)
@@ -117,7 +116,7 @@ import Testing
             ["learning-curve", "p.yaml", "--report"], ["search", "features.sqlite", "x", "--html"],
         ]
         for command in commands {
-            let output = try Program.run(command + [""], in: place.path, status: 1, error: " is empty")
+            let output = try place.run(command + [""], status: 1, error: " is empty")
             #expect(output.out.isEmpty, "\(command): \(output.out)")
         }
         let endings = [
@@ -125,12 +124,11 @@ import Testing
             (["similar", "features.sqlite", video, "--strip"], "s.png"),
             (["cache", "export", "features.sqlite"], "x.npz"),
             (["weights", "convert", "runs/tiny/model.safetensors"], "w.safetensors"),
-            (["search", "features.sqlite", "x", "--film"], "f.mp4"), (["evaluate", "runs/tiny", "--report"], "r.html"),
-            (["predict", "runs/tiny", video, "--gif"], "g.gif"),
+            (["search", "features.sqlite", "x", "--output-video"], "f.mp4"),
+            (["evaluate", "runs/tiny", "--report"], "r.html"), (["predict", "runs/tiny", video, "--gif"], "g.gif"),
         ]
         for (command, name) in endings {
-            let output = try Program.run(
-                command + ["none/" + name], in: place.path, status: 1, error: "the folder none does not exist")
+            let output = try place.run(command + ["none/" + name], status: 1, error: "the folder none does not exist")
             #expect(output.out.isEmpty, "\(command): \(output.out)")
         }
         try place.run("sequence", "p.yaml", "--runs", "p.yaml/runs", status: 1, error: "p.yaml is not a folder")

@@ -22,11 +22,10 @@ import Testing
                 SELECT count(*) FROM (SELECT "repeat", fold, avg(fold.predicted = label) AS accuracy
                   FROM fold JOIN sample USING (video_id) GROUP BY 1, 2)
                 """) == [6])
-        let evaluated = try place.run("evaluate", "runs/a", "--split", "validation", "--json")
-        let document = try #require(try JSONSerialization.jsonObject(with: Data(evaluated.out.utf8)) as? [String: Any])
+        let document: [String: Any] = try place.run("evaluate", "runs/a", "--split", "validation", "--json").json()
         #expect(document["clips"] as? Int == 12)
         #expect(try place.run("evaluate", "runs/a", "--split", "validation", "--report", "r.html").status == 0)
-        let page = try String(contentsOfFile: place.path + "/r.html", encoding: .utf8)
+        let page = try place.text("r.html")
         #expect(page.contains("over 3 folds") && page.contains("area under ROC") && page.contains("held-out clips"))
         for key in ["accuracy_interval", "balanced_accuracy", "macro_f1", "mean_average_precision", "roc"] {
             #expect(document[key] != nil, "\(key)")
@@ -61,7 +60,7 @@ import Testing
         let place = try Workplace(clips: 24)
         let flat = ["--set", "dataset.root=clips/train", "--set", "dataset.name=flat"]
         func run(_ arguments: String...) throws -> ChildProcess.Output {
-            try Program.run(arguments + flat, in: place.path)
+            try place.run(arguments + flat)
         }
         #expect(try run("extract", "p.yaml").status == 0)
         #expect(try run("sequence", "p.yaml", "--name", "a").status == 0)
@@ -104,18 +103,15 @@ import Testing
         let changes = ["layout=ucf101", "root=flat", "splits=lists", "split=all"].flatMap {
             ["--set", "dataset." + $0]
         }
-        try Program.run(["extract", "p.yaml"] + changes, in: place.path, status: 0, error: "16 videos to extract")
+        try place.run(["extract", "p.yaml"] + changes, status: 0, error: "16 videos to extract")
         #expect(
             try place.query("SELECT DISTINCT dataset FROM sample ORDER BY 1") == [
                 "flat/split1", "flat/split2", "flat/split3",
             ])
-        try Program.run(
-            ["sequence", "p.yaml"] + changes, in: place.path, status: 0, out: "test part of each official split", "mean"
-        )
-        try Program.run(
-            ["learning-curve", "p.yaml"] + changes, in: place.path, status: 2,
-            error: "choose one with --set dataset.split=1")
-        let page = try String(contentsOfFile: place.path + "/runs/tiny-splits.html", encoding: .utf8)
+        try place.run(["sequence", "p.yaml"] + changes, status: 0, out: "test part of each official split", "mean")
+        try place.run(
+            ["learning-curve", "p.yaml"] + changes, status: 2, error: "choose one with --set dataset.split=1")
+        let page = try place.text("runs/tiny-splits.html")
         #expect(page.contains("Official splits"))
         #expect(try place.query("SELECT name FROM run ORDER BY name") == ["tiny-split1", "tiny-split2", "tiny-split3"])
     }
@@ -124,11 +120,11 @@ import Testing
         let place = try place()
         let curve = try place.run(
             "learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", "--json", "--report", "curve.html")
-        let points = try #require(try JSONSerialization.jsonObject(with: Data(curve.out.utf8)) as? [[String: Any]])
+        let points: [[String: Any]] = try curve.json()
         #expect(points.count == 2 && points.last?["clips"] as? Double == 6 && points.first?["clips"] as? Double == 3)
         #expect(
             try place.run("learning-curve", "p.yaml", "--folds", "2", "--sizes", "2").out.contains("training clips"))
-        let page = try String(contentsOfFile: place.path + "/curve.html", encoding: .utf8)
+        let page = try place.text("curve.html")
         #expect(page.contains("Learning curve"))
         try place.add("s.yaml", Workplace.pipeline + "\nsweep:\n  sequence.model.hidden: [4, 8]\n")
         try place.run(
@@ -143,12 +139,12 @@ import Testing
     func curveWithEarlyStopping(monitor: String) throws {
         let place = try place()
         let stopping = ["--set", "sequence.early_stopping={monitor: \(monitor), patience: 2}"]
-        try Program.run(
-            ["learning-curve", "p.yaml", "--folds", "2"] + stopping, in: place.path, status: 0, out: "training clips")
-        try Program.run(["sequence", "p.yaml", "--folds", "2"] + stopping, in: place.path, status: 0)
+        try place.run(
+            ["learning-curve", "p.yaml", "--folds", "2"] + stopping, status: 0, out: "training clips")
+        try place.run(["sequence", "p.yaml", "--folds", "2"] + stopping, status: 0)
         // Without a validation split there is nothing to monitor, and a note says so.
-        try Program.run(
-            ["learning-curve", "p.yaml", "--folds", "2", "--set", "dataset.validation=0"] + stopping, in: place.path,
+        try place.run(
+            ["learning-curve", "p.yaml", "--folds", "2", "--set", "dataset.validation=0"] + stopping,
             status: 1, error: "Set `dataset.validation` above 0")
     }
 
@@ -164,15 +160,17 @@ import Testing
         #expect(pairs.contains { $0.contains("copy.y4m") && $0.contains("/0.y4m") })
         try place.run("sequence", "p.yaml", error: "with a near-duplicate")
         try place.run("explore", "features.sqlite", "--root", "clips", "--label-errors", "doubtful.csv", status: 0)
-        let page = try String(contentsOfFile: place.path + "/explore.html", encoding: .utf8)
+        let page = try place.text("explore.html")
         #expect(page.contains("script-src 'sha256-") && page.contains("data:image/jpeg;base64,"))
         #expect(!page.contains("http://") && !page.contains("https://"))
-        for heading in ["Near-duplicates", "Suspected label errors", "Outliers", "Classes", "Lengths, sizes, rates"] {
+        for heading in [
+            "Near-duplicates", "Suspected label errors", "Outliers", "Class sizes", "Lengths, sizes, rates",
+        ] {
             #expect(page.contains("<h2>\(heading)</h2>"), "\(heading)")
         }
         try place.run("explore", "features.sqlite", "--root", "clips", "--frames", "--output", "frames.html", status: 0)
-        #expect(try String(contentsOfFile: place.path + "/frames.html", encoding: .utf8).contains("0.y4m, frame 4"))
-        let list = try String(contentsOfFile: place.path + "/doubtful.csv", encoding: .utf8)
+        #expect(try place.text("frames.html").contains("0.y4m, frame 4"))
+        let list = try place.text("doubtful.csv")
         #expect(list.hasPrefix("path,label,perhaps,score\n"))
         #expect(try place.run("sequence", "p.yaml", "--set", "dataset.exclude=doubtful.csv").status == 0)
         let similar = try place.run("similar", "features.sqlite", "clips/train/jump up/0.y4m", "--top", "2")

@@ -1,5 +1,4 @@
 import Foundation
-import TestSupport
 import Testing
 
 @Suite struct WindowCommandTests {
@@ -79,8 +78,8 @@ import Testing
         #expect(predict.out.contains(String(format: "%.1f %%", try #require(stored.first) * 100)))
         for command in ["cam", "predict --windows"] {
             let words = command.split(separator: " ").map(String.init)
-            try Program.run(
-                [words[0], "runs/both", Self.video] + words.dropFirst(), in: place.path, status: 1,
+            try place.run(
+                [words[0], "runs/both", Self.video] + words.dropFirst(), status: 1,
                 error: "the concatenation of several backbones")
         }
     }

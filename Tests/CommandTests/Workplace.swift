@@ -38,19 +38,30 @@ struct Program {
         _ arguments: [String], in folder: String, environment: [String: String] = ["ZOETROPE_TUNING": "off"],
         status: Int32? = nil, out: String..., error: String..., location: SourceLocation = #_sourceLocation
     ) throws -> ChildProcess.Output {
-        let output = try start(arguments, in: folder, environment: environment).wait()
-        output.check(status, out, error, "\(arguments)", location)
-        return output
+        try start(arguments, in: folder, environment: environment).wait()
+            .check(status, out, error, [], "\(arguments)", location)
     }
 }
 
 extension ChildProcess.Output {
-    fileprivate func check(
-        _ status: Int32?, _ out: [String], _ error: [String], _ what: String, _ location: SourceLocation
-    ) {
+    /// The standard output, which is JSON.
+    func json<Value>() throws -> Value {
+        try #require(try JSONSerialization.jsonObject(with: Data(out.utf8)) as? Value)
+    }
+
+    /// Expects the exit code `status`, texts in the output, and none of the texts `absent` in either stream.
+    @discardableResult func check(
+        _ status: Int32?, _ out: [String], _ error: [String], _ absent: [String], _ what: String,
+        _ location: SourceLocation
+    ) -> ChildProcess.Output {
         if let status { #expect(self.status == status, "\(what): \(self.out)\(self.error)", sourceLocation: location) }
         for text in out { #expect(self.out.contains(text), "\(what): \(self.error)", sourceLocation: location) }
         for text in error { #expect(self.error.contains(text), "\(what): \(self.out)", sourceLocation: location) }
+        for text in absent {
+            #expect(
+                !(self.out + self.error).contains(text), "\(what): \(self.out)\(self.error)", sourceLocation: location)
+        }
+        return self
     }
 }
 
@@ -95,15 +106,25 @@ final class Workplace {
 
     func add(_ name: String, _ text: String) throws { try scratch.file(name, text) }
 
-    /// Expects the exit code `status`, and texts in the output.
+    /// Expects the exit code `status`, texts in the output, and none of the texts `absent` in either stream.
     @discardableResult func run(
-        _ arguments: String..., status: Int32? = nil, out: String..., error: String...,
+        _ arguments: String..., status: Int32? = nil, out: String..., error: String..., absent: String...,
         location: SourceLocation = #_sourceLocation
     ) throws -> ChildProcess.Output {
-        let output = try Program.run(arguments, in: path)
-        output.check(status, out, error, "\(arguments)", location)
-        return output
+        try Program.run(arguments, in: path).check(status, out, error, absent, "\(arguments)", location)
     }
+
+    @discardableResult func run(
+        _ arguments: [String], environment: [String: String] = ["ZOETROPE_TUNING": "off"], status: Int32? = nil,
+        out: String..., error: String..., absent: String..., location: SourceLocation = #_sourceLocation
+    ) throws -> ChildProcess.Output {
+        try Program.run(arguments, in: path, environment: environment)
+            .check(status, out, error, absent, "\(arguments)", location)
+    }
+
+    /// The content of a file.
+    func text(_ name: String) throws -> String { try String(contentsOfFile: path + "/" + name, encoding: .utf8) }
+    func data(_ name: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path + "/" + name)) }
 
     /// The rows of a table, 0 if it cannot be read yet.
     func count(_ table: String, cache: String = "features.sqlite") -> Int {

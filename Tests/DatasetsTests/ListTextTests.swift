@@ -146,14 +146,13 @@ import Testing
         #expect(ContinuousClock.now - begin < soon)
     }
 
-    @Test("a pipe or device given as a list is rejected immediately", arguments: [DatasetConfiguration.Layout.csv])
-    func specialFiles(layout: DatasetConfiguration.Layout) throws {
+    @Test("a pipe or device given as a list is rejected immediately") func specialFiles() throws {
         let pipe = scratch.path + "/pipe"
         try #require(mkfifo(pipe, 0o600) == 0)
         try scratch.file("root/a/1.mp4", "x")
         for list in [pipe, "/dev/zero"] {
             let begin = ContinuousClock.now
-            let dataset = DatasetConfiguration(layout: layout, root: scratch.path + "/root", splits: list)
+            let dataset = DatasetConfiguration(layout: .csv, root: scratch.path + "/root", splits: list)
             #expect(refusal(of: DatasetError.self) { try dataset.clips() }.contains("not a regular file"))
             var excluded = DatasetConfiguration(layout: .folders, root: scratch.path + "/root")
             excluded.exclude = list
@@ -163,7 +162,7 @@ import Testing
     }
 }
 
-@Suite struct DoubtfulLabelsTests {
+@Suite struct SuspiciousClassNamesTests {
     @Test(
         "labels that look like one class, several classes or no class are noted",
         arguments: [
@@ -180,8 +179,8 @@ import Testing
             (["nan", "0.0", "1.0"], "missing value", ["`nan`"]),
             (["train", "test", "jump"], "splits of a data set", ["`test` and `train`"]),
         ])
-    func doubtful(labels: [String], kind: String, shown: [String]) {
-        let notes = DoubtfulLabels(labels + labels).notes
+    func suspicious(labels: [String], kind: String, shown: [String]) {
+        let notes = SuspiciousClassNames(labels + labels).notes
         #expect(notes.count == 1 && notes[0].contains(kind), "\(notes)")
         for text in shown { #expect(notes.first?.contains(text) == true, "\(notes)") }
     }
@@ -193,7 +192,9 @@ import Testing
             ["Lifting something up, then letting it drop down", "Lifting something up completely"],
             ["none", "jump"], ["playing rock, paper, scissors", "cutting paper"], ["a/b", "a"],
         ])
-    func plain(labels: [String]) { #expect(DoubtfulLabels(labels).notes.isEmpty, "\(DoubtfulLabels(labels).notes)") }
+    func plain(labels: [String]) {
+        #expect(SuspiciousClassNames(labels).notes.isEmpty, "\(SuspiciousClassNames(labels).notes)")
+    }
 
     @Test("class names are unchanged, and classes that `dataset.classes` excludes are not noted") func layouts() throws
     {

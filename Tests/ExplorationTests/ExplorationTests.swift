@@ -5,7 +5,6 @@ import Foundation
 import SequenceModels
 import TestSupport
 import Testing
-import Video
 @testable import Exploration
 
 /// Generated features with a known answer.
@@ -118,20 +117,20 @@ enum Planted {
     }
 }
 
-@Suite struct DoubtfulLabelsTests {
+@Suite struct SuspectedLabelErrorsTests {
     @Test("of 5 % wrong labels at least 80 % are found, with a precision of at least one half")
     func planted() throws {
         let wrong = Set((0..<300).filter { $0 % 20 == 7 })
         let features = Planted.features(300, spread: 0.8, wrong: wrong)
         let vectors = try ClipVectors(features)
-        let nearest = NearestNeighbors.all(vectors, count: DoubtfulLabels.neighbors)
+        let nearest = NearestNeighbors.all(vectors, count: SuspectedLabelErrors.neighbors)
         var training = TrainingConfiguration(
             model: HeadConfiguration(kind: .average), standardize: true, epochs: 30, validation: 0)
         training.optimizer.weightDecay = 1e-2
         let validation = try CrossValidation(
             training, folds: 5, repeats: 1, features: features, input: .init(shape: [16], maximumLength: 4))
         let result = CrossValidationResult(try (0..<5).compactMap { try validation.fit($0) }, of: validation)
-        let found = DoubtfulLabels.find(
+        let found = SuspectedLabelErrors.find(
             vectors, nearest: nearest,
             predictions: Dictionary(uniqueKeysWithValues: result.predictions.map { ($0.videoID, $0) }),
             labels: result.labels)
@@ -144,7 +143,7 @@ enum Planted {
     }
 }
 
-@Suite struct OddClipsTests {
+@Suite struct OutliersTests {
     @Test("outliers, black, still and one-frame clips are distinguished from the others") func planted() throws {
         let plain = Planted.features(80)
         var rows = plain.rows
@@ -161,14 +160,16 @@ enum Planted {
         add("single", [Array(rows[0..<16])])
         let features = FeatureSet(examples: examples, featureSize: 16, rows: rows)
         let vectors = try ClipVectors(features)
-        let odd = try OddClips.find(
+        let outliers = try Outliers.find(
             vectors, features, nearest: NearestNeighbors.all(vectors, count: 10), brightness: [4: 3, 5: 90])
-        let reasons = Dictionary(grouping: odd, by: { examples[$0.index].path }).mapValues { Set($0.map(\.reason)) }
+        let reasons = Dictionary(grouping: outliers, by: { examples[$0.index].path }).mapValues {
+            Set($0.map(\.reason))
+        }
         #expect(reasons["far"]?.contains("far from all others") == true)
         #expect(reasons["still"]?.contains("no motion") == true)
         #expect(reasons["single"]?.contains("one frame") == true)
         #expect(reasons[examples[4].path] == ["black"] && reasons[examples[5].path] == nil)
-        #expect(odd.count <= 8)
+        #expect(outliers.count <= 8)
     }
 }
 

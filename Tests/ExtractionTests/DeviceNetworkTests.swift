@@ -4,7 +4,6 @@ import Inference
 import NeuralNetwork
 import ONNX
 import ONNXRuntime
-import TestSupport
 import Testing
 import Video
 @testable import Extraction
@@ -54,14 +53,14 @@ struct DeviceNetworkTests {
     private static func check(_ name: String, _ size: Int, _ variant: DeviceGraphVariant) throws {
         let recipe = try Self.recipe(name, size: size)
         let bytes = try recipe.graph().nodes[0].shape.size
-        let pictures = (0..<5).map { picture in
-            (0..<bytes).map { UInt8(truncatingIfNeeded: ($0 / 7 &* 37) ^ ($0 >> 5) &+ picture * 11) }
+        let images = (0..<5).map { image in
+            (0..<bytes).map { UInt8(truncatingIfNeeded: ($0 / 7 &* 37) ^ ($0 >> 5) &+ image * 11) }
         }
         let own = try FeatureExtractor([(recipe, PackedWeights(RandomParameters()))], threads: 2)
-        let expected = try own.features(of: pictures)
+        let expected = try own.features(of: images)
         let network = try DeviceNetwork(recipe, RandomParameters(), on: .cpu(threads: 2), batch: 3, variants: [variant])
         defer { network.close() }
-        let features = try FeatureExtractor([(recipe, network)]).features(of: pictures)
+        let features = try FeatureExtractor([(recipe, network)]).features(of: images)
         let largest = expected.reduce(0) { max($0, abs($1)) }
         let error = zip(features, expected).reduce(0) { max($0, abs($1.0 - $1.1)) }
         #expect(largest > 0 && error < 1e-4 * largest, "\(error / largest)")

@@ -1,5 +1,4 @@
 import Backbones
-import Datasets
 import FeatureCache
 import Foundation
 import NeuralNetwork

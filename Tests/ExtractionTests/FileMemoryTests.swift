@@ -2,7 +2,6 @@ import FeatureCache
 import Foundation
 import TestSupport
 import Testing
-@testable import Extraction
 
 @Suite struct FileMemoryTests {
     /// A data set whose files were written long ago, extracted once.

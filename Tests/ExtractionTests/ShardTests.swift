@@ -1,11 +1,9 @@
-import Datasets
 import Digests
 import FeatureCache
 import Foundation
 import Inference
 import TestSupport
 import Testing
-import Video
 @testable import Extraction
 
 @Suite struct ShardTests {

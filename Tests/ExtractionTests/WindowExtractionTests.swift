@@ -1,5 +1,4 @@
 import Backbones
-import Datasets
 import Foundation
 import GRDB
 import Inference
@@ -59,8 +58,8 @@ import Video
             graph: recipe.graph(), output: "pooled", batch: 1, weights: PackedWeights(RandomParameters()))
         let ours = try cache.rowsByPath()["run/long.y4m"] ?? []
         for window in 0..<3 {
-            let pictures = frames[2 * window..<2 * window + 4].map(\.pixels)
-            let exact = try plan.run(pictures: pictures, normalization: recipe.input.normalization).values
+            let images = frames[2 * window..<2 * window + 4].map(\.pixels)
+            let exact = try plan.run(images: images, normalization: recipe.input.normalization).values
             let own = Array(ours[window * 512..<(window + 1) * 512])
             let largest = exact.map(abs).max() ?? 0
             #expect(zip(own, exact).allSatisfy { abs($0 - $1) < 1e-4 * largest })
@@ -135,8 +134,8 @@ import Video
 
     @Test("a frame difference is grey where nothing moves, and the first frame repeats that of the second")
     func difference() {
-        let pictures: [[UInt8]] = [[10, 200, 0], [10, 100, 255], [12, 100, 0]]
-        #expect(FrameDifference.of(pictures) == [[128, 78, 255], [128, 78, 255], [129, 128, 0]])
+        let images: [[UInt8]] = [[10, 200, 0], [10, 100, 255], [12, 100, 0]]
+        #expect(FrameDifference.of(images) == [[128, 78, 255], [128, 78, 255], [129, 128, 0]])
         #expect(FrameDifference.of([[1, 2]]) == [[128, 128]] && FrameDifference.of([]).isEmpty)
     }
 

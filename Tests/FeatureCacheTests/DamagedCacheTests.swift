@@ -1,4 +1,3 @@
-import Digests
 import Foundation
 import GRDB
 import TestSupport
@@ -59,7 +58,7 @@ enum CacheReaders {
             read { _ = try cache.samples(dataset: dataset) }
             read { _ = try cache.groups(dataset: dataset) }
             read { _ = try cache.videos(dataset: dataset) }
-            read { _ = try cache.twins(dataset: dataset) }
+            read { _ = try cache.nearDuplicates(dataset: dataset) }
             let extractions = read { try cache.extractions() }
             for extraction in extractions ?? [] {
                 let (id, record) = (extraction.id, extraction.record)

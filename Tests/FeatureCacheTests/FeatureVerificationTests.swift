@@ -1,6 +1,5 @@
 import Dispatch
 import Foundation
-import TestSupport
 import Testing
 @testable import FeatureCache
 

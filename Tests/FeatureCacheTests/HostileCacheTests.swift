@@ -177,8 +177,7 @@ import Testing
         let name = "x\u{600}\"; DROP TABLE video; --"
         let path = try tampered(
             "CREATE TABLE \"x\u{600}\"\"; DROP TABLE video; --\" (a); INSERT INTO \"x\u{600}\"\"; DROP TABLE video; "
-                + "--\" VALUES (x'00')"
-        )
+                + "--\" VALUES (x'00')")
         let cache = try CacheFile(path: path, create: false)
         #expect(try cache.exportTable(name, to: scratch.path + "/t.csv") == 1)
         #expect(try cache.verify().isWhole)

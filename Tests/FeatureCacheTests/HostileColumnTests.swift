@@ -29,7 +29,8 @@ import Testing
         try cache.store(
             [FoldRecord(videoID: 1, number: 1, fold: 1, predicted: "run", probabilities: [0.5, 0.5])], run: run)
         try cache.store(
-            [TwinRecord(first: 1, second: 2, cosine: 1, likeness: 1)], dataset: "demo", extraction: extraction)
+            [NearDuplicateRecord(first: 1, second: 2, cosine: 1, similarity: 1)], dataset: "demo",
+            extraction: extraction)
         try cache.store(phrases: [("a run", [1, 0, 0])], extraction: extraction)
         try cache.checkpoint()
         return cache.path

@@ -1,4 +1,3 @@
-import Digests
 import Foundation
 import GRDB
 import TestSupport
@@ -106,8 +105,7 @@ import Testing
         #expect(refusal(of: CacheError.self) { try CacheMerge(output: good.path, inputs: [path]).run() }.contains(path))
     }
 
-    @Test("of two inputs with equal checksums, the one with damaged features is not used") func equalChecksums()
-        throws
+    @Test("of two inputs with equal checksums, the one with damaged features is not used") func equalChecksums() throws
     {
         let whole = try cache("whole", 0..<4)
         let zeroed = try cache("zeroed", 0..<4)

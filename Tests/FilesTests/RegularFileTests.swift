@@ -42,7 +42,7 @@ import Testing
 
     @Test func refusesWhatIsMissingTooLargeOrNoText() throws {
         let missing = folder.path + "/none"
-        #expect(throws: FileError(path: missing, problem: .missing)) { try RegularFile.check(missing) }
+        #expect(throws: FileError(path: missing, problem: .missing)) { try RegularFile.open(missing) }
         try RegularFile.checkUnopened(missing)
         let path = try folder.file("large", "0123456789")
         #expect(throws: FileError(path: path, problem: .tooLarge(10, limit: 9))) {
@@ -81,8 +81,7 @@ import Testing
         try #require(mkfifo(scratch.path + "/pipe", 0o600) == 0)
         for (link, target) in [
             ("to file", "file"), ("to folder", "folder"), ("to pipe", "pipe"), ("zero", "/dev/zero"),
-            ("gone", "nowhere"),
-            ("self", "self"),
+            ("gone", "nowhere"), ("self", "self"),
         ] { try #require(symlink(target, scratch.path + "/" + link) == 0) }
         let entries = try FolderEntry.entries(of: scratch.path)
         let kinds = Dictionary(entries.map { ($0.name, $0.kind) }, uniquingKeysWith: { first, _ in first })
@@ -121,7 +120,7 @@ import Testing
         let scratch = ScratchFolder()
         let path = scratch.path + "/socket"
         try #require(mknod(path, S_IFSOCK | 0o600, 0) == 0)
-        let error = #expect(throws: FileError.self) { try RegularFile.check(path) }
+        let error = #expect(throws: FileError.self) { try RegularFile.open(path) }
         #expect(error?.problem == .notRegular("a socket"))
     }
 }

@@ -10,7 +10,7 @@ import Testing
 
 @Suite struct AugmentationTests {
     static let side = 12
-    static let picture = (0..<side * side * 3).map { place -> UInt8 in
+    static let image = (0..<side * side * 3).map { place -> UInt8 in
         let pattern = place * 37 + place / 36 * 11
         return UInt8(pattern % 200 + 20)
     }
@@ -19,7 +19,7 @@ import Testing
         var augmentation = Augmentation()
         change(&augmentation)
         var generator = SplitMix64(seed: seed)
-        return Augmentation.apply(augmentation.draw(&generator), to: picture, side: side)
+        return Augmentation.apply(augmentation.draw(&generator), to: image, side: side)
     }
 
     private static func pixel(_ pixels: [UInt8], _ x: Int, _ y: Int) -> [UInt8] {
@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test("without augmentations an image is unchanged, and the same seed gives the same image") func identity() {
-        #expect(Self.applied { _ in } == Self.picture)
+        #expect(Self.applied { _ in } == Self.image)
         func all(_ a: inout Augmentation) {
             (a.flipsHorizontally, a.rotation, a.zoom, a.contrast, a.brightness, a.crop) = (
                 true, 0.2, 0.2, 0.3, 0.1, 0.6
@@ -41,47 +41,47 @@ import Testing
         var mirrored = 0
         for seed in 0..<200 {
             let result = Self.applied({ $0.flipsHorizontally = true }, seed: UInt64(seed))
-            if result == Self.picture { continue }
+            if result == Self.image { continue }
             mirrored += 1
             for y in 0..<Self.side {
                 for x in 0..<Self.side {
-                    #expect(Self.pixel(result, x, y) == Self.pixel(Self.picture, Self.side - 1 - x, y))
+                    #expect(Self.pixel(result, x, y) == Self.pixel(Self.image, Self.side - 1 - x, y))
                 }
             }
         }
         #expect((70...130).contains(mirrored))
         let upside = (0..<20).map { seed in Self.applied({ $0.flipsVertically = true }, seed: seed) }
-            .first { $0 != Self.picture }
-        #expect(upside.map { Self.pixel($0, 3, 0) } == Self.pixel(Self.picture, 3, Self.side - 1))
+            .first { $0 != Self.image }
+        #expect(upside.map { Self.pixel($0, 3, 0) } == Self.pixel(Self.image, 3, Self.side - 1))
     }
 
     @Test("a rotation by 90° moves every pixel to its place") func quarterTurn() {
         let draw = Augmentation.Draw(matrix: [0, -1, 0, 1, 0, 0], contrast: 1, brightness: 0)
-        let result = Augmentation.apply(draw, to: Self.picture, side: Self.side)
+        let result = Augmentation.apply(draw, to: Self.image, side: Self.side)
         for y in 0..<Self.side {
             for x in 0..<Self.side {
-                #expect(Self.pixel(result, x, y) == Self.pixel(Self.picture, Self.side - 1 - y, x))
+                #expect(Self.pixel(result, x, y) == Self.pixel(Self.image, Self.side - 1 - y, x))
             }
         }
     }
 
     @Test("contrast preserves the mean colour, brightness changes it, and both stay within 0 to 255") func colours() {
         func mean(_ pixels: [UInt8]) -> Double { pixels.reduce(0) { $0 + Double($1) } / Double(pixels.count) }
-        func deviation(_ pixels: [UInt8]) -> Double {
+        func standardDeviation(_ pixels: [UInt8]) -> Double {
             let middle = mean(pixels)
             let squares = pixels.map { (Double($0) - middle) * (Double($0) - middle) }
             return (squares.reduce(0, +) / Double(pixels.count)).squareRoot()
         }
         let soft = Augmentation.apply(
-            .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 0.5, brightness: 0), to: Self.picture, side: Self.side)
-        #expect(abs(mean(soft) - mean(Self.picture)) < 0.5)
-        #expect(abs(deviation(soft) - 0.5 * deviation(Self.picture)) < 0.5)
+            .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 0.5, brightness: 0), to: Self.image, side: Self.side)
+        #expect(abs(mean(soft) - mean(Self.image)) < 0.5)
+        #expect(abs(standardDeviation(soft) - 0.5 * standardDeviation(Self.image)) < 0.5)
         let bright = Augmentation.apply(
-            .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 1, brightness: 20), to: Self.picture, side: Self.side)
-        #expect(abs(mean(bright) - mean(Self.picture) - 20) < 0.5)
+            .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 1, brightness: 20), to: Self.image, side: Self.side)
+        #expect(abs(mean(bright) - mean(Self.image) - 20) < 0.5)
         #expect(
             Augmentation.apply(
-                .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 1, brightness: 250), to: Self.picture, side: Self.side
+                .init(matrix: [1, 0, 0, 0, 1, 0], contrast: 1, brightness: 250), to: Self.image, side: Self.side
             ).allSatisfy { $0 == 255 })
     }
 
@@ -89,8 +89,8 @@ import Testing
     func borders() throws {
         for seed in 0..<30 {
             let result = Self.applied({ ($0.rotation, $0.zoom, $0.crop) = (0.4, 0.2, 0.3) }, seed: UInt64(seed))
-            #expect(result.count == Self.picture.count)
-            #expect(try #require(result.min()) >= Self.picture.min()! && result.max()! <= Self.picture.max()!)
+            #expect(result.count == Self.image.count)
+            #expect(try #require(result.min()) >= Self.image.min()! && result.max()! <= Self.image.max()!)
         }
     }
 }

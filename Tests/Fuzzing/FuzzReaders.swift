@@ -82,7 +82,7 @@ final class FuzzReaders {
             read("export \(table)") { try cache.exportTable(table, to: place.folder + "/table.csv") }
         }
         for dataset in read("datasets", { try cache.datasets() }) ?? [] {
-            read("twins") { try cache.twins(dataset: dataset) }
+            read("twins") { try cache.nearDuplicates(dataset: dataset) }
             for found in read("recipes", { try cache.extractions() }) ?? [] {
                 let extraction = found.id
                 for (index, format) in CacheExport.Format.allCases.enumerated() where index % 4 == part {
@@ -135,8 +135,8 @@ final class FuzzReaders {
         read("search") {
             let search = PhraseSearch(cache, dataset: selection.dataset, extraction: extraction, calibration: nil)
             let wanted = try ImageEncoder(extraction.record, weights: nil).encode(place.clip)
-            let question = Question(wanted: [wanted])
-            return try (search.moments(question, count: 3), search.clips(question, count: 3))
+            let query = SearchQuery(wanted: [wanted])
+            return try (search.moments(query, count: 3), search.clips(query, count: 3))
         }
     }
 

@@ -151,7 +151,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
             let largest = graph.nodes.map(\.shape.size).max() ?? 0
             guard network.imageSize ?? 32 == 32, graph.multiplyAdds < 50_000_000, largest < 1_000_000 else { continue }
             let plan = try InferencePlan(graph: graph, output: output, batch: 1, weights: PackedWeights(network))
-            let normalization = PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1])
+            let normalization = PixelNormalization(mean: [0, 0, 0], standardDeviation: [1, 1, 1])
             let features = try plan.run(
                 pixels: [UInt8](repeating: 99, count: 32 * 32 * 3), normalization: normalization)
             let expected = try graph.featureShape(of: output).reduce(1, *)

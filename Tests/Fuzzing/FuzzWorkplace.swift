@@ -7,6 +7,7 @@ import Foundation
 import GRDB
 import Workflows
 import SequenceModels
+import TestSupport
 
 /// A small data set, its cache and three runs: valid files, copies of which are damaged.
 package final class FuzzWorkplace: Sendable {
@@ -40,7 +41,7 @@ package final class FuzzWorkplace: Sendable {
         try cache.store(phrases: [("a run", [Float](repeating: 0.1, count: 512))], extraction: stored.id)
         let videos = try cache.videos(dataset: dataset.name)
         try cache.store(
-            [TwinRecord(first: videos[0].id, second: videos[1].id, cosine: 0.9, likeness: 0.95)],
+            [NearDuplicateRecord(first: videos[0].id, second: videos[1].id, cosine: 0.9, similarity: 0.95)],
             dataset: dataset.name, extraction: stored.id)
         try cache.checkpoint()
     }
@@ -49,13 +50,7 @@ package final class FuzzWorkplace: Sendable {
         for index in 0..<8 {
             let name = "\(index % 4 == 3 ? "test" : "train")/\(["jump", "run"][index / 2 % 2])"
             try FileManager.default.createDirectory(atPath: folder + "/" + name, withIntermediateDirectories: true)
-            var data = Data("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n".utf8)
-            for frame in 0..<6 {
-                data.append(Data("FRAME\n".utf8))
-                data.append(Data((0..<384).map { UInt8(($0 * (index % 7 + 3) + 20 * frame + index) % 200 + 20) }))
-                data.append(Data(repeating: UInt8(100 + index), count: 768))
-            }
-            try data.write(to: URL(fileURLWithPath: "\(folder)/\(name)/\(index).y4m"))
+            try TinyClip.numbered(index).write(to: URL(fileURLWithPath: "\(folder)/\(name)/\(index).y4m"))
         }
     }
 

@@ -58,8 +58,7 @@ package enum HostileValues {
             [NSNull(), true, false] + numbers.map { $0 as Any } + [0.5, -0.5, 1e300, -1e300, 1e-300, UInt64.max]
         let lists: [Any] = [
             [Int](), [[Int]()], [0], [-1], [1, 2], [1, 2, 3], [Int.max], [Int.min], [1 << 62, 1 << 62], [4, 4, 4],
-            [0, 512],
-            [1e300, 0.5, 0.5], [0, 0, 0], ["a"], ["a", "a"], [NSNull()], [Int](repeating: 4, count: 65),
+            [0, 512], [1e300, 0.5, 0.5], [0, 0, 0], ["a"], ["a", "a"], [NSNull()], [Int](repeating: 4, count: 65),
             [String](repeating: "a", count: 70), [Int](repeating: 1, count: 5000),
         ]
         let mappings: [Any] = [[String: Any](), ["a": 1], ["a": [Int]()], ["ranges": [String: Any]()]] + samplings

@@ -35,10 +35,10 @@ import Testing
             var output = [Float](repeating: 0, count: batch * queries * heads * width)
             input.withUnsafeBufferPointer { input in
                 output.withUnsafeMutableBufferPointer { output in
-                    for picture in 0..<batch {
+                    for image in 0..<batch {
                         attention.forward(
-                            input.baseAddress! + picture * tokens * 3 * heads * width, queries: queries,
-                            into: output.baseAddress! + picture * queries * heads * width, scratch: &scratch)
+                            input.baseAddress! + image * tokens * 3 * heads * width, queries: queries,
+                            into: output.baseAddress! + image * queries * heads * width, scratch: &scratch)
                     }
                 }
             }
@@ -46,9 +46,9 @@ import Testing
         }
 
         /// The kernel's output as `Element`s.
-        func bytes<Element>(queries: Int, _ quantum: QuantizationParameters?, _ zero: Element) throws -> [Element] {
+        func bytes<Element>(queries: Int, _ qparams: QuantizationParameters?, _ zero: Element) throws -> [Element] {
             let to = ImageShape(.tokens(count: queries, size: heads * width))
-            let kernel = ByteAttention("attention", heads: heads, batch: batch, from: shape, to: to, quantum).kernel
+            let kernel = ByteAttentionKernel("attention", heads: heads, batch: batch, from: shape, to: to, qparams)
             let (source, target) = (AlignedBuffer(bytes: input.count * 4), AlignedBuffer(bytes: batch * to.size * 4))
             let scratch = AlignedBuffer(bytes: kernel.scratchpadBytes)
             input.withUnsafeBytes { source.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
@@ -86,11 +86,11 @@ import Testing
     func bytes(zero: Int32) throws {
         let example = Example(tokens: 50, sharpness: 1)
         let numbers = try example.bytes(queries: 50, nil, Float(0))
-        let quantum = QuantizationParameters(scale: 0.002, isSigned: true, zeroPoint: zero)
-        let bytes = try example.bytes(queries: 50, quantum, UInt8(0))
+        let qparams = QuantizationParameters(scale: 0.002, isSigned: true, zeroPoint: zero)
+        let bytes = try example.bytes(queries: 50, qparams, UInt8(0))
         let range: ClosedRange<Float> = zero == 0 ? -128...127 : 0...255
         for (number, byte) in zip(numbers, bytes) {
-            let exact = min(max(number / quantum.scale + Float(zero), range.lowerBound), range.upperBound)
+            let exact = min(max(number / qparams.scale + Float(zero), range.lowerBound), range.upperBound)
             let own = zero == 0 ? Float(Int8(bitPattern: byte)) : Float(byte)
             #expect(abs(own - exact) <= 0.501)
         }

@@ -6,13 +6,13 @@ import Training
 @testable import NeuralNetwork
 
 @Suite struct InferencePlanTests {
-    static let plainPixels = PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1])
+    static let plainPixels = PixelNormalization(mean: [0, 0, 0], standardDeviation: [1, 1, 1])
 
-    static func run(_ graph: Graph, batch: Int = 2, pictures: Int = 2, seed: UInt64 = 0) throws -> Tensor {
+    static func run(_ graph: Graph, batch: Int = 2, images: Int = 2, seed: UInt64 = 0) throws -> Tensor {
         let plan = try InferencePlan(
             graph: graph, output: "out", batch: batch, weights: PackedWeights(RandomParameters(seed: seed)))
         guard case .image(_, let height, let width) = graph.nodes[0].shape else { return Tensor(shape: [0]) }
-        let pixels = (0..<pictures * height * width * 3).map { UInt8(truncatingIfNeeded: $0 &* 73 &+ $0 / 7) }
+        let pixels = (0..<images * height * width * 3).map { UInt8(truncatingIfNeeded: $0 &* 73 &+ $0 / 7) }
         return try plan.run(pixels: pixels, normalization: plainPixels)
     }
 
@@ -29,7 +29,7 @@ import Training
         x = builder.batchNormalization("bn", x, epsilon: 1e-3)
         x = builder.activation(.silu, x)
         let graph = builder.build(outputs: ["out": x])
-        let output = try Self.run(graph, batch: 1, pictures: 1)
+        let output = try Self.run(graph, batch: 1, images: 1)
         #expect(output.shape == [1, 5, 4, 2])
 
         let values = Dictionary(
@@ -97,8 +97,8 @@ import Training
     @Test("a partial batch gives the same as a full one, and unused rows do not affect it")
     func partialBatch() throws {
         let graph = Self.residual(readsBranchLater: false, activatesBranch: false)
-        let whole = try Self.run(graph, batch: 3, pictures: 3)
-        let part = try Self.run(graph, batch: 3, pictures: 1)
+        let whole = try Self.run(graph, batch: 3, images: 3)
+        let part = try Self.run(graph, batch: 3, images: 1)
         #expect(part.shape == [1, 8, 8, 8])
         #expect(part.values == Array(whole.values[0..<part.count]))
     }

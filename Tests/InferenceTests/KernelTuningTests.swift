@@ -24,10 +24,10 @@ import Testing
     }
 
     static func run(
-        _ tuning: KernelTuning?, weights: PackedWeights, graph: Graph = graph, batch: Int = 2, pictures: Int? = nil
+        _ tuning: KernelTuning?, weights: PackedWeights, graph: Graph = graph, batch: Int = 2, images: Int? = nil
     ) throws -> (Tensor, InferencePlan) {
         let plan = try InferencePlan(
-            graph: graph, output: "out", batch: batch, weights: weights, tuning: tuning, pictures: pictures)
+            graph: graph, output: "out", batch: batch, weights: weights, tuning: tuning, images: images)
         let pixels = SampleImages.pixels(count: 2, shape: plan.inputShape)
         return (try plan.run(pixels: pixels, normalization: InferencePlanTests.plainPixels), plan)
     }
@@ -88,11 +88,11 @@ import Testing
         let weights = PackedWeights(RandomParameters(), identity: "known")
         let (expected, _) = try Self.run(nil, weights: weights)
         let tuning = KernelTuning(path: nil)
-        let (few, plan) = try Self.run(tuning, weights: weights, pictures: 0)
+        let (few, plan) = try Self.run(tuning, weights: weights, images: 0)
         #expect(relativeError(few.values, expected.values) < 1e-5)
         #expect(!plan.kernels.contains { $0.kernel.contains("wino") })
         tuning.withMeasured { #expect($0.kernels.isEmpty && $0.errors.isEmpty) }
-        let (many, _) = try Self.run(tuning, weights: weights, pictures: 100_000_000)
+        let (many, _) = try Self.run(tuning, weights: weights, images: 100_000_000)
         #expect(relativeError(many.values, expected.values) < 1e-5)
         #expect(tuning.withMeasured { $0.kernels.count } == 4)
     }
@@ -116,7 +116,7 @@ import Testing
         let path = folder.path + "/kernels.json"
         let tuning = KernelTuning(path: path)
         // One core has finished one benchmark, each of the others at most one, when the budget is spent.
-        _ = try Self.run(tuning, weights: PackedWeights(RandomParameters(), identity: "known"), pictures: 2)
+        _ = try Self.run(tuning, weights: PackedWeights(RandomParameters(), identity: "known"), images: 2)
         let some = tuning.withMeasured { $0.kernels }
         #expect((1...4).contains(some.count))
         #expect(KernelTuning(path: path).withMeasured { $0.kernels } == some)

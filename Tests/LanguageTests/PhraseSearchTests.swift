@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test("planted segments are found with their first and last frame, and nothing else is") func moments() throws {
-        let found = try search.moments(Question(wanted: [Self.direction(0)]), count: 20)
+        let found = try search.moments(SearchQuery(wanted: [Self.direction(0)]), count: 20)
         let expected = Self.planted.map {
             ("\($0.clip).mp4", Double($0.rows.lowerBound) / 2, Double($0.rows.upperBound) / 2)
         }
@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test("clips are ranked as computed by hand, with their best moments") func clips() throws {
-        let found = try search.clips(Question(wanted: [Self.direction(0)]), count: 3)
+        let found = try search.clips(SearchQuery(wanted: [Self.direction(0)]), count: 3)
         #expect(Set(found.prefix(2).map(\.path)) == ["3.mp4", "7.mp4"])
         var best: [(String, Float)] = []
         let features = try cache.features(dataset: "d", extraction: extraction.id)
@@ -94,27 +94,27 @@ import Testing
 
     @Test("negative phrases lower the score and give probabilities; several phrases are averaged")
     func negatives() throws {
-        let plain = try search.clips(Question(wanted: [Self.direction(0)]), count: 10)
+        let plain = try search.clips(SearchQuery(wanted: [Self.direction(0)]), count: 10)
         #expect(plain.allSatisfy { $0.probability == nil })
-        let opposite = Question(wanted: [Self.direction(0)], unwanted: [Self.direction(0, -1), Self.direction(1)])
+        let opposite = SearchQuery(wanted: [Self.direction(0)], unwanted: [Self.direction(0, -1), Self.direction(1)])
         let found = try search.clips(opposite, count: 10)
         #expect(found.allSatisfy { ($0.probability ?? -1) >= 0 && ($0.probability ?? 2) <= 1 })
         #expect(Set(found.prefix(2).map(\.path)) == ["3.mp4", "7.mp4"] && (found[0].probability ?? 0) > 0.99)
-        let middle = Question(wanted: [Self.direction(0), Self.direction(1)])
+        let middle = SearchQuery(wanted: [Self.direction(0), Self.direction(1)])
         #expect(abs(middle.wanted[0] - Float(0.5).squareRoot()) < 1e-6 && middle.wanted[0] == middle.wanted[1])
         let sigmoid = PhraseSearch(
             cache, dataset: "d", extraction: extraction,
             calibration: ScoreCalibration(scale: 10, bias: -5, isSigmoid: true))
-        let match = try #require(try sigmoid.clips(Question(wanted: [Self.direction(0)]), count: 1).first)
+        let match = try #require(try sigmoid.clips(SearchQuery(wanted: [Self.direction(0)]), count: 1).first)
         #expect(abs((match.probability ?? 0) - 1 / (1 + exp(5 - 10 * match.score))) < 1e-6)
     }
 
     @Test("an SQL condition filters the search; invalid SQL is an error that says so") func conditions() throws {
-        let question = Question(wanted: [Self.direction(0)])
-        let odd = try search.clips(question, where: "label = 'odd' AND path <> '7.mp4'", count: 10)
+        let query = SearchQuery(wanted: [Self.direction(0)])
+        let odd = try search.clips(query, where: "label = 'odd' AND path <> '7.mp4'", count: 10)
         #expect(odd.count == 4 && odd[0].path == "3.mp4" && odd.allSatisfy { $0.label == "odd" })
-        #expect(throws: ScanError.self) { try search.clips(question, where: "labl = 'odd'", count: 1) }
-        #expect(try search.moments(question, where: "label = 'none'", count: 5).isEmpty)
+        #expect(throws: ScanError.self) { try search.clips(query, where: "labl = 'odd'", count: 1) }
+        #expect(try search.moments(query, where: "label = 'none'", count: 5).isEmpty)
     }
 
     private static func guideQuery() throws -> String {
@@ -164,7 +164,7 @@ import Testing
         }
         let search = PhraseSearch(
             cache, dataset: "d", extraction: StoredExtraction(id: id, record: record), calibration: nil)
-        let best = try search.clips(Question(wanted: [Self.direction(0)]), count: 2)
+        let best = try search.clips(SearchQuery(wanted: [Self.direction(0)]), count: 2)
         #expect(rows.count == 3 && abs((rows[0]["score"] as Double) - Double(best[0].score)) < 1e-3)
         #expect(rows[0]["path"] as String == best[0].path && rows[0]["time"] as Double == best[0].time)
     }
@@ -179,15 +179,14 @@ import Testing
         let fast = PhraseSearch(
             cache, dataset: "d", extraction: extraction,
             calibration: ScoreCalibration(scale: 100, bias: 0, isSigmoid: false), mapped: frames)
-        let question = Question(wanted: [Self.direction(0)], unwanted: [Self.direction(1), Self.direction(2)])
+        let query = SearchQuery(wanted: [Self.direction(0)], unwanted: [Self.direction(1), Self.direction(2)])
         for condition in [nil, "label = 'odd'", "path < '5'"] {
-            let expected = try search.moments(question, where: condition, count: 20)
-            #expect(try fast.moments(question, where: condition, count: 20) == expected)
+            let expected = try search.moments(query, where: condition, count: 20)
+            #expect(try fast.moments(query, where: condition, count: 20) == expected)
             #expect(
-                try fast.clips(question, where: condition, count: 4)
-                    == search.clips(question, where: condition, count: 4))
+                try fast.clips(query, where: condition, count: 4) == search.clips(query, where: condition, count: 4))
         }
-        #expect(throws: ScanError.self) { try fast.clips(question, where: "labl = 1", count: 1) }
+        #expect(throws: ScanError.self) { try fast.clips(query, where: "labl = 1", count: 1) }
         #expect(try MappedFeatures.open(cache, extraction: extraction, in: folder) != nil)
         let video = VideoRecord(digest: "new", path: "new.mp4")
         try cache.store(

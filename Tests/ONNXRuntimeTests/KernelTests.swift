@@ -29,18 +29,21 @@ import Testing
         own.rows = rows
         own.channels = y.count / rows
         change(&own)
-        var twin = own
+        var reference = own
         let parts = operands + Array(repeating: nil, count: 3 - operands.count)
         (own.x, own.first, own.second, own.third, own.residual, own.y, own.sum) = (
             .init(x.memory), .init(parts[0]?.memory), .init(parts[1]?.memory), .init(parts[2]?.memory),
             .init(residual?.memory), y.memory, sum?.memory
         )
-        (twin.x, twin.first, twin.second, twin.third, twin.residual, twin.y, twin.sum) = (
+        (
+            reference.x, reference.first, reference.second, reference.third, reference.residual, reference.y,
+            reference.sum
+        ) = (
             .init(x.numbers), .init(parts[0]?.numbers), .init(parts[1]?.numbers), .init(parts[2]?.numbers),
             .init(residual?.numbers), .init(y.numbers), .init(sum?.numbers)
         )
         try StandInGPU.succeed(pass_on_gpu(&own, nil))
-        pass_on_cpu(&twin)
+        pass_on_cpu(&reference)
     }
 
     @Test("bias, residual and each activation are correct", arguments: Case.all) func epilogues(_ it: Case) throws {

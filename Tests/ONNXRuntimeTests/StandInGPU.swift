@@ -115,8 +115,8 @@ final class DeviceNumbers {
         guard (0..<Self.guardBytes).allSatisfy({ end.load(fromByteOffset: $0, as: UInt8.self) == Self.guardByte })
         else { return false }
         return (0..<count).allSatisfy { i in
-            let (own, twin) = (element.read(memory + i * element.bytes), numbers[i])
-            return abs(own - twin) <= tolerance * element.rounding * max(1, abs(twin))
+            let (own, reference) = (element.read(memory + i * element.bytes), numbers[i])
+            return abs(own - reference) <= tolerance * element.rounding * max(1, abs(reference))
         }
     }
 }

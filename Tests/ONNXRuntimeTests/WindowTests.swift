@@ -42,11 +42,11 @@ import Testing
         let bias = DeviceNumbers(element, "bias", count: channels)
         let y = DeviceNumbers(element, count: pixels(layer.layer.result))
         let residual = layer.layer.has_residual == 1 ? DeviceNumbers(element, "residual", count: y.count) : nil
-        var (own, twin) = (layer, layer)
+        var (own, reference) = (layer, layer)
         (own.x, own.weight, own.bias) = (.init(x.memory), .init(weight.memory), .init(bias.memory))
         (own.residual, own.y) = (.init(residual?.memory), y.memory)
-        (twin.x, twin.weight, twin.bias) = (.init(x.numbers), .init(weight.numbers), .init(bias.numbers))
-        (twin.residual, twin.y) = (.init(residual?.numbers), .init(y.numbers))
+        (reference.x, reference.weight, reference.bias) = (.init(x.numbers), .init(weight.numbers), .init(bias.numbers))
+        (reference.residual, reference.y) = (.init(residual?.numbers), .init(y.numbers))
         var workspace = gpu_workspace()
         defer { gpu_release(&workspace) }
         try withUnsafeMutablePointer(to: &workspace) { workspace in
@@ -54,7 +54,7 @@ import Testing
             defer { gpu_use(nil) }
             try StandInGPU.succeed(product_on_gpu(&own, nil))
         }
-        product_on_cpu(&twin)
+        product_on_cpu(&reference)
         return y.agree(tolerance: 2)
     }
 

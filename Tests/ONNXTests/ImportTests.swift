@@ -26,7 +26,7 @@ import Testing
         return try! JSONDecoder().decode(Goldens.self, from: data)
     }()
 
-    static let imageNet = PixelNormalization(mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225])
+    static let imageNet = PixelNormalization(mean: [0.485, 0.456, 0.406], standardDeviation: [0.229, 0.224, 0.225])
 
     static func features(_ path: String, _ arithmetic: Arithmetic = .f32, output: String = "output") throws -> [Float] {
         let network = try ImportedNetwork(path: path)
@@ -87,7 +87,7 @@ import Testing
         let plan = try InferencePlan(
             graph: again.graph(imageSize: 32), output: "features", batch: 1, weights: PackedWeights(again))
         let own = PixelNormalization(
-            mean: zip(scale, offset).map { -$1 / $0 / 255 }, deviation: scale.map { 1 / (255 * $0) })
+            mean: zip(scale, offset).map { -$1 / $0 / 255 }, standardDeviation: scale.map { 1 / (255 * $0) })
         let values = try plan.run(pixels: [UInt8](Self.goldens.pixels), normalization: own).values
         let expected = try Self.features(Self.fixtures + "tokens-dynamo.onnx")
         #expect(Self.error(values, expected) <= (format == "f32" ? 1e-5 : 2e-2))

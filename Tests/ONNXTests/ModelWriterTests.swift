@@ -16,7 +16,7 @@ import Testing
         let graph = builder.build(outputs: ["pooled": builder.linear("fc", pooled, out: 16)])
         return NetworkWriter.Encoder(
             graph: graph, source: RandomParameters(), tap: "pooled", imageSize: 8,
-            normalization: PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1]), storesHalves: false)
+            normalization: PixelNormalization(mean: [0, 0, 0], standardDeviation: [1, 1, 1]), storesHalves: false)
     }
 
     static func write(to path: String, inlineLimit: Int, _ format: ModelWriter.WeightFormat = .f32) throws {
@@ -64,7 +64,7 @@ import Testing
         let graph = builder.build(outputs: ["pooled": builder.classToken("token", mixed)])
         return NetworkWriter.Encoder(
             graph: graph, source: RandomParameters(), tap: "pooled", imageSize: 16,
-            normalization: PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1]), storesHalves: false)
+            normalization: PixelNormalization(mean: [0, 0, 0], standardDeviation: [1, 1, 1]), storesHalves: false)
     }
 
     @Test(
@@ -74,8 +74,8 @@ import Testing
             // The projections of query, key, value and output; asymmetric padding stays.
             (.products, ["Conv": 1, "MaxPool": 0, "MultiHeadAttention": 1, "Product_float16": 6, "Pool_float16": 1]),
             (.attention, ["Conv": 1, "MultiHeadAttention": 0, "Product_float16": 4, "Attention_float16": 1]),
-        ] as [(ModelWriter.OwnOperators, [String: Int])])
-    func ownOperators(_ operators: ModelWriter.OwnOperators, _ expected: [String: Int]) throws {
+        ] as [(ModelWriter.CustomOperators, [String: Int])])
+    func ownOperators(_ operators: ModelWriter.CustomOperators, _ expected: [String: Int]) throws {
         let folder = ScratchFolder()
         let writer = try ModelWriter(
             path: folder.path + "/m.onnx", weights: .f32, weightBytes: 5000, target: .onnxRuntime(.float16, operators))

@@ -172,12 +172,10 @@ import Testing
         let constants = try refusal(nodes, tensors: [("c0", [1], [1])])
         #expect(
             constants.contains("its output is a constant of") || constants.contains("too much memory"), "\(constants)")
-        var pictures: Nodes = [("GlobalAveragePool", ["x"], ["p0"])]
-        pictures += (0..<70).map { ("Concat", ["p\($0)", "p\($0)"], [$0 == 69 ? "y" : "p\($0 + 1)"]) }
-        let words = try refusal(pictures) { model in
-            for index in 1..<model.graph.node.count {
-                model.graph.node[index].attribute = [Attribute.integer("axis", 1).message]
-            }
+        var images: Nodes = [("GlobalAveragePool", ["x"], ["p0"])]
+        images += (0..<70).map { ("Concat", ["p\($0)", "p\($0)"], [$0 == 69 ? "y" : "p\($0 + 1)"]) }
+        let words = try refusal(images) { model in
+            for index in 1..<model.graph.node.count { model.graph.node[index].attribute = [Self.attribute("axis", 1)] }
         }
         #expect(words.contains("its output has"), "\(words)")
     }

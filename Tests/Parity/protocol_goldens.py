@@ -23,10 +23,12 @@ def scores(rng, count, classes):
     p = numpy.exp(logits) / numpy.exp(logits).sum(1, keepdims=True)
     p = numpy.round(p, 2)
     predicted = p.argmax(1)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(truth, predicted, zero_division=0)
     result = {
         "labels": labels, "truth": truth.tolist(), "probabilities": p.tolist(),
         "balanced_accuracy": metrics.balanced_accuracy_score(truth, predicted),
         "macro_f1": metrics.f1_score(truth, predicted, average="macro"),
+        "precision": precision.tolist(), "recall": recall.tolist(), "f1": f1.tolist(),
         "average_precision": [metrics.average_precision_score(truth == i, p[:, i]) for i in range(classes)],
     }
     if classes == 2:

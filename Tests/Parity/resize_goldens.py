@@ -17,7 +17,7 @@ STEP = 41
 SIDES = [(240, 224), (90, 224), (333, 128), (448, 224), (500, 75)]
 
 
-def picture(side):
+def image(side):
     y, x, c = np.meshgrid(np.arange(side), np.arange(side), np.arange(3), indexing="ij")
     return ((x * 7 + y * 13 + c * 31 + x * y % 17 * 5) % 256).astype(np.uint8)
 
@@ -31,7 +31,7 @@ FILTERS = {
 if __name__ == "__main__":
     cv2.setUseOptimized(False)
     goldens = [
-        {"filter": name, "side": side, "size": size, "step": STEP, "pixels": resize(picture(side), size).flatten()[::STEP].tolist()}
+        {"filter": name, "side": side, "size": size, "step": STEP, "pixels": resize(image(side), size).flatten()[::STEP].tolist()}
         for name, resize in FILTERS.items() for side, size in SIDES
     ]
     target = pathlib.Path(__file__).parents[1] / "VideoTests" / "Fixtures" / "resize.json"

@@ -26,8 +26,8 @@ import Testing
         let output = try open(
             path, in: place.path, ["--window-size=\(width),3000", "--screenshot=\(place.path)/r.png"])
         #expect(!output.error.contains("CONSOLE"), "\(output.error)")
-        let picture = try #require(FileManager.default.contents(atPath: place.path + "/r.png"))
-        #expect(picture.count > 20_000)
+        let image = try #require(FileManager.default.contents(atPath: place.path + "/r.png"))
+        #expect(image.count > 20_000)
     }
 
     @Test(

@@ -57,7 +57,7 @@ import TestSupport
         return [
             try RunReport(runs[0]), try ComparisonReport(runs), sweep,
             ExplorationReport(title: names[0], subtitle: names[1], notes: names, clips: clips, lists: lists),
-            SearchReport(question: names, unwanted: names, collection: names[0], moments: moments, root: nil),
+            SearchReport(query: names, unwanted: names, collection: names[0], moments: moments, root: nil),
         ]
     }
 
@@ -125,8 +125,7 @@ import TestSupport
         #expect(ContinuousClock.now - begin < .seconds(20))
     }
 
-    @Test("gnuplot runs without the user's environment variables, in an empty working folder") func environment()
-        throws
+    @Test("gnuplot runs without the user's environment variables, in an empty working folder") func environment() throws
     {
         let scratch = ScratchFolder()
         let program = try scratch.program("gnuplot", "ls -A >&2\nenv >&2\n")

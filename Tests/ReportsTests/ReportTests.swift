@@ -1,7 +1,6 @@
 import Foundation
 import FoundationXML
 import SequenceModels
-import TestSupport
 import Testing
 import Video
 @testable import Reports
@@ -202,9 +201,9 @@ extension RunReport { var hasGnuplot: Bool { ReportTests.hasGnuplot } }
         #expect(Timeline.clock(62.345) == "1:02.35")
         for seconds in [Double.nan, .infinity, -.infinity, 1e300] { #expect(!Timeline.clock(seconds).isEmpty) }
         #expect(Band.bands([], row: 0).isEmpty)
-        let picture = RGBImage(width: 2, height: 2, [10, 20, 30])
+        let image = RGBImage(width: 2, height: 2, [10, 20, 30])
         for value in [Float.nan, .infinity, -.infinity, -1] {
-            let frames = [ClassActivation.Frame(time: 0, picture: picture, map: [value, 1, 0.5, 0])]
+            let frames = [ClassActivation.Frame(time: 0, image: image, map: [value, 1, 0.5, 0])]
             let activation = ClassActivation(
                 video: "v", label: "run", probability: .nan, height: 2, width: 2, frames: frames)
             #expect(activation.overlays.count == 1)

@@ -17,9 +17,9 @@ import Testing
     }
 
     @Test("standard deviations are sample standard deviations") func deviations() {
-        let (mean, deviation) = Statistics.meanAndDeviation([0.5, 0.6, 0.8])
-        #expect(abs(mean - 19.0 / 30) < 1e-12 && abs((deviation ?? 0) - 0.15275252) < 1e-7)
-        #expect(Statistics.meanAndDeviation([0.5]).deviation == nil)
+        let (mean, standardDeviation) = Statistics.meanAndStandardDeviation([0.5, 0.6, 0.8])
+        #expect(abs(mean - 19.0 / 30) < 1e-12 && abs((standardDeviation ?? 0) - 0.15275252) < 1e-7)
+        #expect(Statistics.meanAndStandardDeviation([0.5]).standardDeviation == nil)
     }
 
     static func run(_ name: String, family: String, right: (Int64) -> Bool, videos: Range<Int64>) -> Comparison.Run {
@@ -67,24 +67,26 @@ import Testing
     @Test("an interval over many independent clips is Wilson's, and wider if clips are grouped by source") func wilson()
     {
         let values = (0..<400).map { $0 % 4 != 0 }
-        let single = ClusteredShare(values, places: Array(0..<400)).interval
+        let single = ClusteredProportion(values, places: Array(0..<400)).interval
         // statsmodels' proportion_confint(300, 400, method="wilson").
         #expect(abs(single.lower - 0.70535) < 0.001 && abs(single.upper - 0.78995) < 0.001)
         // The same clips in 40 groups that are all correct or all wrong.
-        let grouped = ClusteredShare((0..<400).map { $0 / 10 % 4 != 0 }, places: (0..<400).map { $0 / 10 }).interval
+        let grouped = ClusteredProportion((0..<400).map { $0 / 10 % 4 != 0 }, places: (0..<400).map { $0 / 10 })
+            .interval
         #expect(grouped.upper - grouped.lower > 2.5 * (single.upper - single.lower))
     }
 
     @Test("intervals of 0 % and 100 % accuracy have a positive width", arguments: [true, false]) func edges(
         isRight: Bool
     ) {
-        let single = ClusteredShare(Array(repeating: isRight, count: 96), places: Array(0..<96)).interval
+        let single = ClusteredProportion(Array(repeating: isRight, count: 96), places: Array(0..<96)).interval
         #expect(isRight ? single.upper == 1 : single.lower == 0)
         let other = isRight ? 1 - single.lower : single.upper
         #expect(other > 0.03 && other < 0.06)
-        let grouped = ClusteredShare(Array(repeating: isRight, count: 96), places: (0..<96).map { $0 / 4 }).interval
+        let grouped = ClusteredProportion(Array(repeating: isRight, count: 96), places: (0..<96).map { $0 / 4 })
+            .interval
         #expect((isRight ? 1 - grouped.lower : grouped.upper) > 2 * other)
-        let lone = ClusteredShare([isRight, isRight], places: [0, 0]).interval
+        let lone = ClusteredProportion([isRight, isRight], places: [0, 0]).interval
         #expect(lone == .init(lower: 0, upper: 1))
     }
 
@@ -94,10 +96,11 @@ import Testing
         let first = (0..<50).map { $0 < 36 || $0 >= 48 }
         let second = (0..<50).map { $0 < 48 }
         let places = Array(0..<50)
-        let gain = ClusteredShare.gain(ClusteredShare(first, places: places), ClusteredShare(second, places: places))
+        let gain = ClusteredProportion.gain(
+            ClusteredProportion(first, places: places), ClusteredProportion(second, places: places))
         #expect(abs(gain.lower - 0.0569) < 0.008 && abs(gain.upper - 0.3404) < 0.008)
-        let right = ClusteredShare(Array(repeating: true, count: 50), places: places)
-        let same = ClusteredShare.gain(right, right)
+        let right = ClusteredProportion(Array(repeating: true, count: 50), places: places)
+        let same = ClusteredProportion.gain(right, right)
         #expect(same.lower < -0.03 && same.upper > 0.03)
     }
 
@@ -118,7 +121,7 @@ import Testing
                     places.append(source)
                 }
             }
-            let interval = ClusteredShare(values, places: places).interval
+            let interval = ClusteredProportion(values, places: places).interval
             return interval.lower <= share && share <= interval.upper
         }
         #expect(Double(held) / Double(cases) >= 0.92)
@@ -128,7 +131,7 @@ import Testing
         "Student's t quantiles equal SciPy's",
         arguments: [(1, 12.7062), (2, 4.30265), (3, 3.18245), (5, 2.57058), (10, 2.22814), (100, 1.98397)])
     func quantile(freedom: Double, expected: Double) {
-        #expect(abs(ClusteredShare.quantile(freedom: freedom) / expected - 1) < 0.006)
+        #expect(abs(ClusteredProportion.quantile(freedom: freedom) / expected - 1) < 0.006)
     }
 }
 

@@ -16,7 +16,7 @@ import Training
 
         mutating func run(
             resuming earlier: ((Trainer.State) throws -> Trainer.State)? = nil
-        ) throws -> (state: Trainer.State, ending: TrainingEnding) {
+        ) throws -> (state: Trainer.State, ending: TrainingOutcome) {
             let model = HeadConfiguration(kind: .average, hidden: [])
             let head = try Head(
                 model, labels: ["a", "b"], input: .init(shape: [2], maximumLength: 4), standardization: nil,

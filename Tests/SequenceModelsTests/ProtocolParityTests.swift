@@ -17,7 +17,7 @@ import Testing
         let truth: [Int]
         let probabilities: [[Double]]
         let balancedAccuracy, macroF1: Double
-        let averagePrecision: [Double]
+        let precision, recall, f1, averagePrecision: [Double]
         let roc: ROC?
 
         struct ROC: Decodable, Sendable {
@@ -26,7 +26,7 @@ import Testing
         }
 
         enum CodingKeys: String, CodingKey {
-            case labels, truth, probabilities, roc, balancedAccuracy = "balanced_accuracy"
+            case labels, truth, probabilities, precision, recall, f1, roc, balancedAccuracy = "balanced_accuracy"
             case macroF1 = "macro_f1", averagePrecision = "average_precision"
         }
 
@@ -55,6 +55,11 @@ import Testing
         let scores = ScoreMetrics(golden.predictions, labels: golden.labels)
         #expect(abs(metrics.balancedAccuracy - golden.balancedAccuracy) < 1e-12)
         #expect(abs(metrics.macroF1 - golden.macroF1) < 1e-12)
+        for label in golden.labels.indices {
+            #expect(abs(metrics.precision(label) - golden.precision[label]) < 1e-12)
+            #expect(abs((metrics.recall(label) ?? .nan) - golden.recall[label]) < 1e-12)
+            #expect(abs(metrics.f1(label) - golden.f1[label]) < 1e-12)
+        }
         for (own, theirs) in zip(scores.averagePrecision, golden.averagePrecision) {
             #expect(abs((own ?? .nan) - theirs) < 1e-12)
         }

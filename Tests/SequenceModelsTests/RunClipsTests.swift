@@ -194,9 +194,9 @@ import Testing
     @Test("a copy of a training clip is in no other split") func copies() throws {
         let features = place.features
         let partition = Partition(features, validation: 0, seed: 1)
-        let twin = try #require(partition.test.first), original = try #require(partition.train.first)
+        let duplicate = try #require(partition.test.first), original = try #require(partition.train.first)
         var digests = Dictionary(uniqueKeysWithValues: features.examples.map { ($0.videoID, $0.path) })
-        digests[features.examples[twin].videoID] = features.examples[original].path
+        digests[features.examples[duplicate].videoID] = features.examples[original].path
         let clips = RunClips(features, partition, digests: digests)
         #expect(clips.digests(.test).count == partition.test.count - 1)
         #expect(clips.digests(.test).isDisjoint(with: clips.digests(.train)))

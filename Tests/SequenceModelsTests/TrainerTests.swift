@@ -279,12 +279,17 @@ extension FeatureSet.Example {
 @Suite struct MetricsTests {
     @Test("accuracy, top-k accuracy, per-class metrics and the confusion matrix are computed correctly") func counts() {
         let logits = Tensor(shape: [4, 3], values: [3, 2, 1, 1, 2, 3, 3, 2, 1, 0, 0, 0])
-        let metrics = Metrics(logits: logits, targets: [0, 1, 2, 0], labels: ["a", "b", "c"])
+        let labels = ["a", "b", "c"]
+        let metrics = Metrics(logits: logits, targets: [0, 1, 2, 0], labels: labels)
         #expect(metrics.confusion == [[2, 0, 0], [0, 0, 1], [1, 0, 0]])
         #expect(metrics.accuracy == 0.5)
         #expect(metrics.accuracy(top: 2) == 0.75)
         #expect(metrics.accuracy(top: 9) == 1)
         #expect(metrics.perClass(0) == (2, 2))
         #expect(metrics.perClass(2) == (1, 0))
+        // `b` is never predicted: scikit-learn's `zero_division=0`.
+        #expect(labels.indices.map(metrics.precision) == [2.0 / 3, 0, 0])
+        #expect(labels.indices.map(metrics.recall) == [1, 0, 0])
+        #expect(labels.indices.map(metrics.f1) == [0.8, 0, 0])
     }
 }

@@ -9,7 +9,7 @@ package func around(_ name: String, _ shape: [Int], centre: Float = 0, spread: F
 }
 
 /// `pixels` of Tests/Parity/parameters.py: `[size, size, 3]`.
-package func parityPicture(_ index: Int, size: Int) -> [UInt8] {
+package func parityImage(_ index: Int, size: Int) -> [UInt8] {
     let tiles = index + 2
     let random = RandomParameters()
     let coarse = random.uniform("picture \(index) tiles", count: tiles * tiles * 3)

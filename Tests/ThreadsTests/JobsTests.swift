@@ -73,12 +73,12 @@ import Threads
 
     @Test("a value computed in the background can be awaited by several threads, and so can its error")
     func later() throws {
-        let value = Later { () -> Int in
+        let value = Future { () -> Int in
             Thread.sleep(forTimeInterval: 0.01)
             return 7
         }
         #expect(try concurrentMap(4) { _ in try value.value() } == [7, 7, 7, 7])
-        #expect(throws: Broken.self) { try Later<Int> { throw Broken() }.value() }
+        #expect(throws: Broken.self) { try Future<Int> { throw Broken() }.value() }
     }
 }
 
@@ -86,7 +86,7 @@ import Threads
     @Test("waiting threads are woken by each change, and see all earlier changes")
     func waits() throws {
         let numbers = Condition([Int]())
-        let sum = Later { numbers.wait { $0.count == 100 ? $0.reduce(0, +) : nil } }
+        let sum = Future { numbers.wait { $0.count == 100 ? $0.reduce(0, +) : nil } }
         concurrently(100) { number in numbers.update { $0.append(number) } }
         #expect(try sum.value() == 4950)
     }
@@ -104,7 +104,7 @@ import Threads
     @Test("a queue never exceeds its capacity, and ends with its last producer")
     func capacity() throws {
         let queue = BoundedQueue<Int>(producers: 2, capacity: 3)
-        let most = Later { () -> Int in
+        let most = Future { () -> Int in
             var most = 0
             while let taken = try queue.take(most: 10) {
                 most = max(most, taken.count)
@@ -133,7 +133,7 @@ import Threads
     @Test("stopping a queue ends its producers, also one that waits for space")
     func stops() throws {
         let queue = BoundedQueue<Int>(producers: 1, capacity: 1)
-        let count = Later { () -> Int in
+        let count = Future { () -> Int in
             defer { queue.finish() }
             var count = 0
             while queue.put(count) { count += 1 }

@@ -149,8 +149,8 @@ import Testing
         let graph = Self.graph(golden.name)
         var parameters = try NetworkParameters(graph, from: RandomParameters(), trains: golden.trains)
         let plan = try DifferentiablePlan(graph: graph, output: "logits", parameters: parameters)
-        let pictures = around("input", [4, 24 * 20 * 3], spread: 1)
-        let pass = try plan.forward(pictures, parameters)
+        let images = around("input", [4, 24 * 20 * 3], spread: 1)
+        let pass = try plan.forward(images, parameters)
         #expect(relativeError(pass.output.values, golden.logits) < 1e-5)
         let slope = CrossEntropy()(pass.output, targets: [0, 2, 1, 1]).gradient
         var gradients = parameters.trained
@@ -175,14 +175,14 @@ import Testing
         let graph = Self.graph("mbconv")
         let parameters = try NetworkParameters(graph, from: RandomParameters()) { $0.name.hasPrefix("fc.") }
         let plan = try DifferentiablePlan(graph: graph, output: "logits", parameters: parameters)
-        let pictures = around("input", [4, 24 * 20 * 3], spread: 1)
-        let whole = try plan.forward(pictures, parameters).output.values
+        let images = around("input", [4, 24 * 20 * 3], spread: 1)
+        let whole = try plan.forward(images, parameters).output.values
         // Frozen normalisations do not depend on the batch.
-        let part = Tensor(shape: [2, 24 * 20 * 3], values: Array(pictures.values.prefix(2 * 24 * 20 * 3)))
+        let part = Tensor(shape: [2, 24 * 20 * 3], values: Array(images.values.prefix(2 * 24 * 20 * 3)))
         #expect(relativeError(try plan.forward(part, parameters).output.values, Array(whole.prefix(6))) < 1e-6)
         let inference = try InferencePlan(
             graph: graph, output: "logits", batch: 4, weights: PackedWeights(parameters.source))
-        let normalization = PixelNormalization(mean: [0, 0, 0], deviation: [1, 1, 1])
+        let normalization = PixelNormalization(mean: [0, 0, 0], standardDeviation: [1, 1, 1])
         let pixels = (0..<4 * 24 * 20 * 3).map { UInt8(truncatingIfNeeded: $0 &* 97 / 13) }
         let input = Tensor(shape: [4, 24 * 20 * 3], values: pixels.map { Float($0) / 255 })
         let ours = try plan.forward(input, parameters).output.values
@@ -235,9 +235,9 @@ import Testing
                 input, parameters
             ).output
         }
-        let pictures = around("input", [2, 24 * 20 * 3], spread: 1)
-        let joined = try run(back, "logits", run(front, "boundary", pictures))
-        #expect(joined == (try run(graph, "logits", pictures)))
+        let images = around("input", [2, 24 * 20 * 3], spread: 1)
+        let joined = try run(back, "logits", run(front, "boundary", images))
+        #expect(joined == (try run(graph, "logits", images)))
     }
 
     @Test("dropout zeroes a fraction p and scales the others, deterministically for a seed") func dropout() throws {

@@ -88,7 +88,7 @@ import Testing
     }
 
     @Test("a rotation by 90° swaps width and height of a pixel") func turned() {
-        var shape = ShownShape.square
+        var shape = DisplayGeometry.square
         shape.pixelAspect = 2
         #expect(shape.shownPixelAspect == 2)
         shape.orientation = Orientation(isTransposed: true)

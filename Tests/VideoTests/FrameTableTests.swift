@@ -60,8 +60,7 @@ import Testing
 
     @Test("frame rates count frames, also if the container counts fields or empty chunks") func rates() throws {
         for (name, rate, duration) in [
-            ("h264-fields.ts", 25.0, 0.4), ("copied.avi", 25, 1.2), ("h264-fields.avi", 25, 0.4),
-            ("vp8.webm", 25, 1.2),
+            ("h264-fields.ts", 25.0, 0.4), ("copied.avi", 25, 1.2), ("h264-fields.avi", 25, 0.4), ("vp8.webm", 25, 1.2),
         ] {
             let information = try VideoReader(path: fixture(name)).information
             #expect(abs(information.frameRate - rate) < 0.01, "\(name)")

@@ -46,8 +46,7 @@ import Testing
         #expect(!limits.allows(width: 8192, height: 8192, frames: .max, bytes: .max))
     }
 
-    @Test(
-        "windows over frames years apart are rejected before allocation; other samplings use the existing frames")
+    @Test("windows over frames years apart are rejected before allocation; other samplings use the existing frames")
     func years() throws {
         var data = TinyClip.numbered(1, frames: 4)
         let (header, slow) = ("YUV4MPEG2 W24 H16 F25:1 Ip A1:1 C444\n", "YUV4MPEG2 W24 H16 F1:30000000 Ip A1:1 C444\n")
@@ -70,7 +69,7 @@ import Testing
         #expect(try clip.sample(.uniform(frames: 2), framing: .full).frames.map(\.index) == [1, 3])
     }
 
-    @Test("a header that declares an image of gigabytes causes no allocation") func hugePicture() throws {
+    @Test("a header that declares an image of gigabytes causes no allocation") func hugeImage() throws {
         let header = "YUV4MPEG2 W30000 H30000 F25:1 Ip A1:1 C420\nFRAME\n"
         let path = try scratch.file("huge.y4m", Data(header.utf8) + Data(count: 1000))
         #expect(throws: VideoError.self) { try VideoReader(path: path) }
@@ -78,9 +77,9 @@ import Testing
         let tiny = RGBImage(width: 4, height: 4, pixels: [UInt8](repeating: 9, count: 48))
         var png = try tiny.encoded(as: .png)
         for (place, byte) in zip(16..<24, [0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60] as [UInt8]) { png[place] = byte }
-        let picture = try scratch.file("huge.png", png)
+        let image = try scratch.file("huge.png", png)
         #expect(throws: VideoError.self) {
-            try VideoReader(path: picture).sample(.first(frames: 1), framing: .whole(width: 4, height: 4))
+            try VideoReader(path: image).sample(.first(frames: 1), framing: .whole(width: 4, height: 4))
         }
     }
 

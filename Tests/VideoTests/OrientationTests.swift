@@ -18,7 +18,7 @@ import Testing
 
     /// Four areas with different colours.
     static let colours: [[UInt8]] = [[200, 30, 30], [30, 200, 30], [30, 30, 200], [200, 200, 30]]
-    static func picture(width: Int, height: Int) -> [UInt8] {
+    static func image(width: Int, height: Int) -> [UInt8] {
         (0..<width * height).flatMap { place in
             colours[(place / width < height / 2 ? 0 : 2) + (place % width < width / 2 ? 0 : 1)]
         }
@@ -37,8 +37,8 @@ import Testing
 
     private func movie(_ matrix: [Int32]) throws -> String {
         let path = scratch.path + "/turned.mp4"
-        let picture = Self.picture(width: 64, height: 48)
-        try MovieWriter.write(frames: [picture, picture], width: 64, height: 48, frameRate: 25, to: path)
+        let image = Self.image(width: 64, height: 48)
+        try MovieWriter.write(frames: [image, image], width: 64, height: 48, frameRate: 25, to: path)
         try TestMovie.turn(path, by: matrix)
         return path
     }
@@ -71,7 +71,7 @@ import Testing
     @Test("EXIF orientation rotates and mirrors the images of a folder", arguments: 1...8) func exif(value: Int) throws
     {
         for index in 0..<3 {
-            let image = RGBImage(width: 64, height: 48, pixels: Self.picture(width: 64, height: 48))
+            let image = RGBImage(width: 64, height: 48, pixels: Self.image(width: 64, height: 48))
             let jpeg = try image.encoded(as: .jpeg(quality: 2))
             _ = try scratch.file("clip/\(index).jpg", jpeg.prefix(2) + Self.segment(value) + jpeg.dropFirst(2))
         }

@@ -81,8 +81,8 @@ import Testing
 
     static let goldens: [Golden] = fixture("resize", in: Bundle.module)
 
-    /// `picture` of Tests/Parity/resize_goldens.py.
-    static func picture(side: Int) -> [UInt8] {
+    /// `image` of Tests/Parity/resize_goldens.py.
+    static func image(side: Int) -> [UInt8] {
         (0..<side * side * 3).map { position in
             let (y, x, c) = (position / 3 / side, position / 3 % side, position % 3)
             return UInt8((x * 7 + y * 13 + c * 31 + x * y % 17 * 5) % 256)
@@ -92,7 +92,7 @@ import Testing
     @Test("each filter equals OpenCV's or PIL's", arguments: goldens) func equalsPeers(golden: Golden) throws {
         let scratch = ScratchFolder()
         let side = golden.side
-        let path = try scratch.file("p.ppm", TestMovie.ppm(Self.picture(side: side), width: side, height: side))
+        let path = try scratch.file("p.ppm", TestMovie.ppm(Self.image(side: side), width: side, height: side))
         let framing = Framing.centerSquare(size: golden.size, filter: golden.filter)
         let frame = try VideoReader(path: path).sample(.first(frames: 1), framing: framing).frames[0]
         let errors = golden.pixels.enumerated().map { abs(Int(frame.pixels[$0 * golden.step]) - Int($1)) }

@@ -119,12 +119,12 @@ struct MatrixEntry: Decodable, CustomTestStringConvertible, Sendable {
     /// All frames, decoded sequentially without an index.
     private func sequential(_ path: String) throws -> (frames: [[UInt8]], errors: Int) {
         let file = try InputFile(path: path)
-        let scaler = FrameScaler(path: path, framing: .full, aspect: .stored, container: ShownShape(file.stream))
+        let scaler = FrameScaler(path: path, framing: .full, aspect: .stored, container: DisplayGeometry(file.stream))
         var frames: [[UInt8]] = []
         let pass = try DecodingPass(file, frames: 1000)
-        try pass.run { picture in
-            frames.append(try scaler.frame(picture, index: frames.count, time: 0).pixels)
-            return .goOn
+        try pass.run { frame in
+            frames.append(try scaler.frame(frame, index: frames.count, time: 0).pixels)
+            return .proceed
         }
         return (frames, pass.errors)
     }

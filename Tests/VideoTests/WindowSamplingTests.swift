@@ -59,8 +59,7 @@ import Testing
         }
     }
 
-    @Test(
-        "the clock gives the same ticks as stepping one by one, for any rate and any timestamps", arguments: 0..<60)
+    @Test("the clock gives the same ticks as stepping one by one, for any rate and any timestamps", arguments: 0..<60)
     func ticks(seed: Int) {
         var generator = SeededGenerator(seed: UInt64(seed))
         let ticks: [Double] = [0.04, 1001.0 / 30000, 1.0 / 90000, 0.001, 1.0 / 12800]

@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test("a video has all frames at the requested rate", arguments: [MovieWriter.Codec.h264, .mpeg4(quantizer: 2)])
-    func film(codec: MovieWriter.Codec) throws {
+    func video(codec: MovieWriter.Codec) throws {
         let scratch = ScratchFolder()
         let path = scratch.path + "/a.mp4"
         let writer = try MovieWriter(path: path, width: 64, height: 48, frameRate: 29.97, codec: codec)
@@ -101,16 +101,16 @@ import Testing
 
     @Test("any text is drawn on one line, and nothing in it is interpreted as a command")
     func letters() {
-        let lettering = Lettering()
-        let plain = lettering.mask("ace", size: 20)
+        let textRenderer = TextRenderer()
+        let plain = textRenderer.mask("ace", size: 20)
         guard plain.width > 0 else { return }  // this FFmpeg draws no text
-        #expect(plain.height == 30 && lettering.mask("Äg(", size: 20).height == 30)
+        #expect(plain.height == 30 && textRenderer.mask("Äg(", size: 20).height == 30)
         #expect(plain.coverage.max() ?? 0 > 200 && plain.coverage.min() == 0)
-        #expect(lettering.mask("ace ace", size: 20).width > plain.width)
-        #expect(lettering.mask("", size: 20).width == 0 && lettering.mask(" \n", size: 20).width == 0)
-        let hostile = lettering.mask("%{pts}:x=0'\\,[out]", size: 20)
+        #expect(textRenderer.mask("ace ace", size: 20).width > plain.width)
+        #expect(textRenderer.mask("", size: 20).width == 0 && textRenderer.mask(" \n", size: 20).width == 0)
+        let hostile = textRenderer.mask("%{pts}:x=0'\\,[out]", size: 20)
         #expect(hostile.width > 2 * plain.width)
-        #expect(lettering.mask("a\nb", size: 20).coverage == lettering.mask("a b", size: 20).coverage)
-        #expect(lettering.mask(String(repeating: "long ", count: 900), size: 20).width <= 2048)
+        #expect(textRenderer.mask("a\nb", size: 20).coverage == textRenderer.mask("a b", size: 20).coverage)
+        #expect(textRenderer.mask(String(repeating: "long ", count: 900), size: 20).width <= 2048)
     }
 }

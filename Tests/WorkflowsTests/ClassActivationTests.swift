@@ -35,14 +35,14 @@ import Video
 
     static let goldens: Goldens = fixture("cam", in: Bundle.module)
 
-    static func picture(_ index: Int, size: Int) -> RGBImage {
-        RGBImage(width: size, height: size, pixels: parityPicture(index, size: size))
+    static func image(_ index: Int, size: Int) -> RGBImage {
+        RGBImage(width: size, height: size, pixels: parityImage(index, size: size))
     }
 
     /// A run of an untrained backbone and head on four images.
     private static func place(_ golden: Golden, in scratch: ScratchFolder) throws -> RunDirectory {
         try FileManager.default.createDirectory(atPath: scratch.path + "/clip", withIntermediateDirectories: true)
-        for index in 0..<4 { try picture(index, size: golden.imageSize).write(to: "\(scratch.path)/clip/\(index).png") }
+        for index in 0..<4 { try image(index, size: golden.imageSize).write(to: "\(scratch.path)/clip/\(index).png") }
         let backbone = try #require(Backbone.named(golden.backbone))
         let configuration = ExtractionConfiguration(
             backbone: backbone, weights: .random, tap: golden.tap, imageSize: golden.imageSize,
@@ -106,10 +106,10 @@ import Video
         #expect(throws: PredictorError.unknownLabel("d", available: ["a", "b", "c"])) {
             try mapper.map(scratch.path + "/clip", label: "d")
         }
-        let sheet = activation.spread(2).sheet(Lettering())
+        let sheet = activation.spread(2).sheet(TextRenderer())
         #expect(activation.spread(2).frames.map(\.time) == [0.04, 0.12])
         #expect(sheet.height > 2 * 224 && sheet.width > 2 * 224)
-        #expect(activation.animation(Lettering()).count == 4)
+        #expect(activation.animation(TextRenderer()).count == 4)
     }
 }
 

@@ -1,10 +1,8 @@
 import Backbones
-import Datasets
 import Extraction
 import Foundation
 import SequenceModels
 import Testing
-import Video
 @testable import PipelineFile
 
 @Suite struct PipelineTests {
@@ -119,7 +117,7 @@ import Video
         #expect(try input("caffe") == .caffe)
         #expect(
             try input("{mean: [0, 0, 0], deviation: [1, 1, 0.5]}")
-                == InputConvention(mean: [0, 0, 0], deviation: [1, 1, 0.5]))
+                == InputConvention(mean: [0, 0, 0], standardDeviation: [1, 1, 0.5]))
         for wrong in [
             "cafe", "{mean: [0, 0, 0]}", "{mean: [0, 0], deviation: [1, 1, 1]}", "[1, 2]",
             "{mean: [a, b, c], deviation: [1, 1, 1]}", "{mean: [0, 0, 0], deviation: [1, 0, 1]}",
@@ -179,8 +177,7 @@ import Video
             ("extract.weights=[a.pth, b.pth, c.pth]", "`extract.weights` lists 3, but `extract.backbone` lists 2"),
             ("extract.backbone=[resnet18, resnet18]", "contains a duplicate"),
             ("extract.backbone=[resnet18, resnet19]", "did you mean `resnet18`?"),
-            ("extract.backbone=[]", "a name or a list of names"),
-            ("extract.image_size=64", "from 75"),
+            ("extract.backbone=[]", "a name or a list of names"), ("extract.image_size=64", "from 75"),
             ("sequence.backbone=vgg16", "it must be one of resnet18, inceptionv3"),
             ("extract.numerics=keras", "cannot be `keras` for resnet18"),
         ] {

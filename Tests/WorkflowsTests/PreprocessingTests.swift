@@ -109,7 +109,7 @@ import Video
         let directions = (0..<3).map { TextEncoder.normalized(Array(rows[$0 * size..<($0 + 1) * size])) }
         #expect(
             try ImageEncoder(place.extraction.record, weights: nil).encode(place.video)
-                == Question(wanted: directions).wanted)
+                == SearchQuery(wanted: directions).wanted)
         let vectors = try ClipVectors(place.features())
         let index = try #require(vectors.examples.firstIndex { $0.path == "a/0.y4m" })
         let similar = try SimilarClips(

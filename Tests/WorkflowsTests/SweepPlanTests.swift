@@ -22,8 +22,7 @@ import Testing
     {
         let plan = try Self.plan(
             "sweep: {sequence.optimizer.learning_rate: [1e-2, 1e-3], sequence.model: [{kind: average}, {kind: lstm, "
-                + "hidden: 4}]}"
-        )
+                + "hidden: 4}]}")
         #expect(plan.keys == ["sequence.optimizer.learning_rate", "sequence.model"])
         #expect(plan.points.map(\.name) == ["tiny-s01", "tiny-s02", "tiny-s03", "tiny-s04"])
         #expect(plan.points[1].values == ["1e-2", "{kind: lstm, hidden: 4}"])

@@ -135,7 +135,7 @@ final class PartialFile {
     }
 
     /// Records that further bytes are appended to existing ones.
-    func goOn() { wasContinued = true }
+    func markContinued() { wasContinued = true }
 
     func finish(as name: String) throws {
         guard fsync(descriptor) == 0, rename(path, name) == 0 else { throw Self.failure(name) }

@@ -118,7 +118,7 @@ package struct WeightsFetcher: Sendable {
                     guard start == 0 || headers.status == 206 && origin?.isContinued(by: new) == true else {
                         return false
                     }
-                    if start > 0 { partial.goOn() } else { try partial.remember(new) }
+                    if start > 0 { partial.markContinued() } else { try partial.remember(new) }
                     return true
                 }, receive: { try partial.append($0) })
             if outcome.isTooLarge {

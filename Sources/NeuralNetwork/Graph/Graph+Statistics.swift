@@ -55,7 +55,7 @@ extension Graph {
         if let attention = lastAttention { return tokens(read: attention, needed) }
         for (place, id) in needed.enumerated().reversed() {
             let shape = ImageShape(self[id].shape)
-            guard self[id].shape.isPicture, shape.height * shape.width > 1 else { continue }
+            guard self[id].shape.isImage, shape.height * shape.width > 1 else { continue }
             let before = Set(needed[..<place])
             if needed[(place + 1)...].allSatisfy({ self[$0].inputs.allSatisfy { !before.contains($0) } }) {
                 return (id, shape.frames, shape.height, shape.width)

@@ -165,7 +165,10 @@ package struct ImageShape {
 
 extension Graph.Shape {
     /// Whether it is an image or consecutive frames, rather than a vector.
-    package var isPicture: Bool { if case .image = self { true } else { isClip } }
-
-    package var isClip: Bool { if case .clip = self { true } else { false } }
+    package var isImage: Bool {
+        switch self {
+        case .image, .clip: true
+        case .vector, .sequence, .tokens: false
+        }
+    }
 }

@@ -7,10 +7,10 @@ package struct PixelNormalization: Sendable, Equatable {
     package let isBlueFirst: Bool
 
     /// (value / 255 − mean) / standard deviation for red, green and blue.
-    package init(mean: [Float], deviation: [Float], isBlueFirst: Bool = false) {
+    package init(mean: [Float], standardDeviation: [Float], isBlueFirst: Bool = false) {
         self.isBlueFirst = isBlueFirst
-        scale = deviation.map { 1 / (255 * $0) }
-        offset = zip(mean, deviation).map { -$0 / $1 }
+        scale = standardDeviation.map { 1 / (255 * $0) }
+        offset = zip(mean, standardDeviation).map { -$0 / $1 }
     }
 
     package func apply(to pixels: UnsafeBufferPointer<UInt8>, into output: UnsafeMutablePointer<Float>) {

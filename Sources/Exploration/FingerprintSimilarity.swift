@@ -1,7 +1,7 @@
 import CElementwise
 
 /// The rows of images that are compared.
-enum SketchRegion: CaseIterable, Sendable {
+enum FingerprintRegion: CaseIterable, Sendable {
     case all
     /// Without the bottom quarter, where subtitles are.
     case upper
@@ -9,7 +9,7 @@ enum SketchRegion: CaseIterable, Sendable {
     case lower
 
     var rows: Range<Int> {
-        let side = SketchFrames.side
+        let side = FingerprintFrames.side
         return switch self {
         case .all: 0..<side
         case .upper: 0..<side * 3 / 4
@@ -21,16 +21,16 @@ enum SketchRegion: CaseIterable, Sendable {
     var rest: Range<Int> {
         switch self {
         case .all: 0..<0
-        case .upper: rows.upperBound..<SketchFrames.side
+        case .upper: rows.upperBound..<FingerprintFrames.side
         case .lower: 0..<rows.lowerBound
         }
     }
 }
 
 /// Similarity of two clips' images.
-struct SketchLikeness: Sendable, Equatable {
+struct FingerprintSimilarity: Sendable, Equatable {
     /// Median over images of the correlation with the other clip's image at the same time.
-    let pictures: Float
+    let images: Float
     /// The same for the temporal changes; nil if there are hardly any.
     let motion: Float?
     /// Median difference of red, green or blue from the other clip's, from 0 to 255.
@@ -44,9 +44,9 @@ struct SketchLikeness: Sendable, Equatable {
     private static let moves: Float = 4
 
     /// Compares in both directions and keeps the lower similarity.
-    init(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion = .all) {
+    init(_ first: FingerprintFrames, _ second: FingerprintFrames, _ region: FingerprintRegion = .all) {
         let (one, two) = (Self.oneSided(first, second, region), Self.oneSided(second, first, region))
-        pictures = min(one.pictures, two.pictures)
+        images = min(one.images, two.images)
         motion = if let a = one.motion, let b = two.motion { min(a, b) } else { one.motion ?? two.motion }
         colour = max(one.colour, two.colour)
     }
@@ -58,9 +58,9 @@ struct SketchLikeness: Sendable, Equatable {
     }
 
     /// Uses the offset with most matching images, each up to one step earlier or later. Reversed clips do not match.
-    private static func oneSided(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion) -> (
-        pictures: Float, motion: Float?, colour: Float
-    ) {
+    private static func oneSided(_ first: FingerprintFrames, _ second: FingerprintFrames, _ region: FingerprintRegion)
+        -> (images: Float, motion: Float?, colour: Float)
+    {
         let rows = region.rows
         var known: [Int: Match] = [:]
         func match(_ index: Int, _ place: Int) -> Match {
@@ -69,7 +69,7 @@ struct SketchLikeness: Sendable, Equatable {
             known[index * second.frames.count + place] = found
             return found
         }
-        var chosen: (pictures: Float, matches: [(index: Int, match: Match)]) = (-1, [])
+        var chosen: (images: Float, matches: [(index: Int, match: Match)]) = (-1, [])
         for delay in -delay...delay {
             let matches = first.frames.indices.compactMap { index -> (index: Int, match: Match)? in
                 let places = (index + delay - 1...index + delay + 1).filter(second.frames.indices.contains)
@@ -77,24 +77,25 @@ struct SketchLikeness: Sendable, Equatable {
             }
             guard 2 * matches.count > first.frames.count else { continue }
             let median = median(matches.map(\.match.correlation))
-            if median > chosen.pictures { chosen = (median, matches) }
+            if median > chosen.images { chosen = (median, matches) }
         }
         let (moving, others) = (first.motion, second.motion)
         let motions = chosen.matches.filter {
-            deviation(moving[$0.index], rows) > moves && deviation(others[$0.match.place], rows) > moves
+            standardDeviation(moving[$0.index], rows) > moves && standardDeviation(others[$0.match.place], rows) > moves
         }.map { correlation(moving[$0.index], others[$0.match.place], $0.match.x, $0.match.y, rows) }
         let colours = chosen.matches.map { found in
             let distance = first.colour(found.index, rows: rows) - second.colour(found.match.place, rows: rows)
             return max(abs(distance.x), abs(distance.y), abs(distance.z))
         }
         return (
-            chosen.pictures, 3 * motions.count > chosen.matches.count ? median(motions) : nil,
+            chosen.images, 3 * motions.count > chosen.matches.count ? median(motions) : nil,
             colours.isEmpty ? 255 : median(colours)
         )
     }
 
     /// A quick test with a few images, without spatial offset, at every temporal offset.
-    static func isPossible(_ first: SketchFrames, _ second: SketchFrames, _ region: SketchRegion) -> Bool {
+    static func isPossible(_ first: FingerprintFrames, _ second: FingerprintFrames, _ region: FingerprintRegion) -> Bool
+    {
         (-delay...delay).contains { delay in
             let values = stride(from: 1, to: first.frames.count, by: 2).compactMap { index -> Float? in
                 guard second.frames.indices.contains(index + delay) else { return nil }
@@ -105,8 +106,8 @@ struct SketchLikeness: Sendable, Equatable {
     }
 
     /// Median share of an image's pixels with brightness gradients; an image with few resembles many other clips.
-    static func detail(_ clip: SketchFrames) -> Float {
-        let side = SketchFrames.side
+    static func detail(_ clip: FingerprintFrames) -> Float {
+        let side = FingerprintFrames.side
         let shares = clip.frames.map { frame -> Float in
             var count = 0
             for row in 0..<side - 1 {
@@ -122,7 +123,7 @@ struct SketchLikeness: Sendable, Equatable {
     }
 
     /// Median of the mean difference of images without spatial offset, from 0 to 255, at the best temporal offset.
-    static func distance(_ first: SketchFrames, _ second: SketchFrames) -> Float {
+    static func distance(_ first: FingerprintFrames, _ second: FingerprintFrames) -> Float {
         (-delay...delay).compactMap { delay -> Float? in
             let values = first.frames.indices.compactMap { index -> Float? in
                 guard second.frames.indices.contains(index + delay) else { return nil }
@@ -134,16 +135,16 @@ struct SketchLikeness: Sendable, Equatable {
     }
 
     /// Whether some rows contain changes.
-    static func moves(_ clip: SketchFrames, _ rows: Range<Int>) -> Bool {
+    static func moves(_ clip: FingerprintFrames, _ rows: Range<Int>) -> Bool {
         let motion = clip.motion
-        return 3 * motion.count { deviation($0, rows) > moves } > motion.count
+        return 3 * motion.count { standardDeviation($0, rows) > moves } > motion.count
     }
 
-    private static func best(_ picture: [Float], _ other: [Float], _ place: Int, _ rows: Range<Int>) -> Match {
+    private static func best(_ image: [Float], _ other: [Float], _ place: Int, _ rows: Range<Int>) -> Match {
         var best = Match(correlation: -1, place: place, x: 0, y: 0)
         for y in -shift...shift {
             for x in -shift...shift {
-                let found = correlation(picture, other, x, y, rows)
+                let found = correlation(image, other, x, y, rows)
                 if found > best.correlation { (best.correlation, best.x, best.y) = (found, x, y) }
             }
         }
@@ -152,8 +153,8 @@ struct SketchLikeness: Sendable, Equatable {
 
     private static func median(_ values: [Float]) -> Float { values.isEmpty ? -1 : values.sorted()[values.count / 2] }
 
-    private static func deviation(_ picture: [Float], _ rows: Range<Int>) -> Float {
-        let part = picture[rows.lowerBound * SketchFrames.side..<rows.upperBound * SketchFrames.side]
+    private static func standardDeviation(_ image: [Float], _ rows: Range<Int>) -> Float {
+        let part = image[rows.lowerBound * FingerprintFrames.side..<rows.upperBound * FingerprintFrames.side]
         let mean = part.reduce(0, +) / Float(part.count)
         return (part.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(part.count)).squareRoot()
     }
@@ -162,7 +163,7 @@ struct SketchLikeness: Sendable, Equatable {
     private static func correlation(
         _ first: [Float], _ second: [Float], _ x: Int, _ y: Int, _ rows: Range<Int>
     ) -> Float {
-        let side = SketchFrames.side
+        let side = FingerprintFrames.side
         let inner = side - 2 * shift
         let lines = rows.lowerBound + shift..<rows.upperBound - shift
         let lanes = [Float](unsafeUninitializedCapacity: 5 * 16) { sums, initialized in

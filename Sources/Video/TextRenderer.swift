@@ -1,7 +1,7 @@
 import Escaping
 
 /// Renders lines of text as coverage masks with FFmpeg and the system's sans-serif font. Caches its results.
-package final class Lettering {
+package final class TextRenderer {
     /// Coverage of each pixel by glyphs.
     package struct Mask: Sendable {
         package let width: Int
@@ -12,7 +12,7 @@ package final class Lettering {
     }
 
     private var drawn: [String: Mask] = [:]
-    private let picture = Picture()
+    private let frame = Frame()
 
     package init() {}
 
@@ -49,14 +49,11 @@ package final class Lettering {
         // Full range: in the source's own format black is 16.
         let format = try graph.add("format", ["pix_fmts": "rgb24"])
         let sink = try graph.add("buffersink")
-        try graph.connect(ground, format)
-        try graph.connect(format, writer)
-        try graph.connect(writer, sink)
-        try graph.configure()
-        guard try graph.receive(from: sink, into: picture), let pixels = picture.pointer.pointee.data.0 else {
+        try graph.configure(ground, format, writer, sink)
+        guard try graph.receive(from: sink, into: frame), let pixels = frame.pointer.pointee.data.0 else {
             throw FilterError(filter: "drawtext", reason: "it drew nothing")
         }
-        let stride = Int(picture.pointer.pointee.linesize.0)
+        let stride = Int(frame.pointer.pointee.linesize.0)
         let columns = (0..<Self.widest).reversed()
         let last = columns.first { column in (0..<height).contains { pixels[$0 * stride + 3 * column] > 16 } } ?? 0
         let coverage = (0..<height).flatMap { row in (0...last).map { pixels[row * stride + 3 * $0] } }

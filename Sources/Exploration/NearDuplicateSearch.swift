@@ -5,27 +5,27 @@ import Foundation
 import Threads
 import Video
 
-package struct Twin: Sendable, Equatable {
+package struct NearDuplicate: Sendable, Equatable {
     /// Indices of the clips, the lower first.
     package let first, second: Int
     package let cosine: Double
     /// Similarity of their images, from −1 to 1: the lower of stills and of changes.
-    package let likeness: Double
+    package let similarity: Double
     /// How one differs from the other, such as `mirrored, bars`; empty if only in encoding, size or a small crop.
     package let change: String
 }
 
 /// Searches for near-duplicates: candidates are similar in their features or in a coarse descriptor of their images,
 /// and are confirmed by comparing images, also mirrored, without bars, and without the quarter that subtitles cover.
-package struct TwinSearch: Sendable {
+package struct NearDuplicateSearch: Sendable {
     /// Candidates per clip, by features and by descriptors.
     package static let neighbors = 10
     /// Minimum cosine similarity of the features.
     package static let cosine: Float = 0.4
     /// Minimum similarity of the images if something moves, and of the changes.
-    package static let pictures: Float = 0.9, motion: Float = 0.75
+    package static let images: Float = 0.9, motion: Float = 0.75
     /// Thresholds if only three quarters of the images are compared: higher, since more comparisons match by chance.
-    static let parts: (pictures: Float, motion: Float) = (0.95, 0.8)
+    static let parts: (images: Float, motion: Float) = (0.95, 0.8)
     /// Maximum difference of the mean red, green or blue, from 0 to 255.
     package static let colour: Float = 10
     /// Minimum similarity of images without motion.
@@ -38,7 +38,7 @@ package struct TwinSearch: Sendable {
         + "modified copies of clips with little detail, such as a shape on a uniform background."
 
     /// Most similar first.
-    package let twins: [Twin]
+    package let pairs: [NearDuplicate]
     /// Number of pairs whose images were compared.
     package let candidates: Int
     /// Clips that could not be decoded, with the reason.
@@ -50,50 +50,50 @@ package struct TwinSearch: Sendable {
         _ vectors: ClipVectors, nearest: [[Neighbor]], root: String, workers: Int,
         report: (_ done: Int, _ total: Int) -> Void = { _, _ in }
     ) throws {
-        let (sketches, unreadable) = try Self.sketches(of: vectors.examples, root, workers, report)
+        let (fingerprints, unreadable) = try Self.fingerprints(of: vectors.examples, root, workers, report)
         var wanted = Self.pairs(nearest) { $0.cosine >= Self.cosine }
-        wanted.formUnion(Self.similarImages(sketches))
-        let pairs = wanted.sorted { ($0[0], $0[1]) < ($1[0], $1[1]) }
-        var twins: [Twin] = []
-        try runJobs(count: pairs.count, workers: workers) {
-            { place -> Twin? in
-                let (one, two) = (pairs[place][0], pairs[place][1])
-                guard let first = sketches[one], let second = sketches[two],
-                    let (likeness, change) = TwinComparison.match(first, second)
+        wanted.formUnion(Self.similarImages(fingerprints))
+        let candidates = wanted.sorted { ($0[0], $0[1]) < ($1[0], $1[1]) }
+        var pairs: [NearDuplicate] = []
+        try runJobs(count: candidates.count, workers: workers) {
+            { place -> NearDuplicate? in
+                let (one, two) = (candidates[place][0], candidates[place][1])
+                guard let first = fingerprints[one], let second = fingerprints[two],
+                    let (similarity, change) = NearDuplicateComparison.match(first, second)
                 else { return nil }
-                return Twin(
+                return NearDuplicate(
                     first: one, second: two, cosine: vectors.cosine(one, two),
-                    likeness: Double(min(likeness.pictures, likeness.motion ?? 1)), change: change.text)
+                    similarity: Double(min(similarity.images, similarity.motion ?? 1)), change: change.text)
             }
-        } consume: { (_: Int, twin: Twin?) in
-            if let twin { twins.append(twin) }
+        } consume: { (_: Int, pair: NearDuplicate?) in
+            if let pair { pairs.append(pair) }
         }
-        candidates = pairs.count
+        self.candidates = candidates.count
         self.unreadable = unreadable.sorted { $0.path < $1.path }
-        self.twins = twins.sorted { ($1.likeness, $0.first, $0.second) < ($0.likeness, $1.first, $1.second) }
+        self.pairs = pairs.sorted { ($1.similarity, $0.first, $0.second) < ($0.similarity, $1.first, $1.second) }
     }
 
     /// The clips' images by index; clips that cannot be decoded are listed.
-    private static func sketches(
+    private static func fingerprints(
         of examples: [FeatureSet.Example], _ root: String, _ workers: Int, _ report: (Int, Int) -> Void
-    ) throws -> (sketches: [Int: ClipSketch], unreadable: [(path: String, reason: String)]) {
-        var sketches: [Int: ClipSketch] = [:]
+    ) throws -> (fingerprints: [Int: ClipFingerprint], unreadable: [(path: String, reason: String)]) {
+        var fingerprints: [Int: ClipFingerprint] = [:]
         var unreadable: [(path: String, reason: String)] = []
         try runJobs(count: examples.count, workers: workers) {
             { place in
                 // The path comes from a cache, which may be untrusted.
                 let path = examples[place].path
                 guard Clip.staysInside(path) else { return .failure(VideoError.missing(path: path)) }
-                return Result { try ClipSketch(path: root + "/" + path) }
+                return Result { try ClipFingerprint(path: root + "/" + path) }
             }
-        } consume: { (place: Int, sketch: Result<ClipSketch, any Error>) in
-            switch sketch {
-            case .success(let sketch): sketches[place] = sketch
+        } consume: { (place: Int, fingerprint: Result<ClipFingerprint, any Error>) in
+            switch fingerprint {
+            case .success(let fingerprint): fingerprints[place] = fingerprint
             case .failure(let error): unreadable.append((examples[place].path, error.localizedDescription))
             }
-            report(sketches.count + unreadable.count, examples.count)
+            report(fingerprints.count + unreadable.count, examples.count)
         }
-        return (sketches, unreadable)
+        return (fingerprints, unreadable)
     }
 
     private static func pairs(_ nearest: [[Neighbor]], where isNear: (Neighbor) -> Bool) -> Set<[Int]> {
@@ -107,9 +107,9 @@ package struct TwinSearch: Sendable {
     }
 
     /// Pairs with the most similar descriptors: features of mirrored or letterboxed copies need not be similar.
-    private static func similarImages(_ sketches: [Int: ClipSketch]) -> Set<[Int]> {
-        let indices = sketches.keys.sorted()
-        let rows = indices.flatMap { sketches[$0]?.inner.descriptor ?? [] }
+    private static func similarImages(_ fingerprints: [Int: ClipFingerprint]) -> Set<[Int]> {
+        let indices = fingerprints.keys.sorted()
+        let rows = indices.flatMap { fingerprints[$0]?.inner.descriptor ?? [] }
         guard indices.count > 1, let size = rows.isEmpty ? nil : rows.count / indices.count else { return [] }
         let nearest = NearestNeighbors.all(
             ClipVectors.centred(rows, size: size).rows, size: size, count: Self.neighbors)
@@ -124,8 +124,9 @@ extension ClipVectors {
     }
 }
 
-extension Twin {
-    package func record(_ examples: [FeatureSet.Example]) -> TwinRecord {
-        TwinRecord(first: examples[first].videoID, second: examples[second].videoID, cosine: cosine, likeness: likeness)
+extension NearDuplicate {
+    package func record(_ examples: [FeatureSet.Example]) -> NearDuplicateRecord {
+        NearDuplicateRecord(
+            first: examples[first].videoID, second: examples[second].videoID, cosine: cosine, similarity: similarity)
     }
 }

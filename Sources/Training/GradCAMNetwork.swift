@@ -3,7 +3,7 @@ import NeuralNetwork
 
 /// A network with access to one intermediate value and the gradient of the output with respect to it, for Grad-CAM. The
 /// layers before the value run as an inference plan. Used by one thread.
-package final class WatchedNetwork {
+package final class GradCAMNetwork {
     private let front: InferencePlan
     private let plan: DifferentiablePlan
     private let parameters: NetworkParameters
@@ -39,11 +39,12 @@ package final class WatchedNetwork {
         self.normalization = normalization
     }
 
-    /// `pictures`: each `[height, width, 3]`. Returns values of all nodes after the first part, for `gradient`. Throws
-    /// `ArithmeticError`.
-    package func forward(_ pictures: [[UInt8]]) throws -> DifferentiablePlan.ForwardPass {
-        let values = try front.run(all: pictures, normalization: normalization)
-        let rows = Tensor(shape: [pictures.count, values.count / max(1, pictures.count)], values: values)
+    /// - Parameter images: each `[height, width, 3]`.
+    /// - Returns: values of all nodes after the first part, for `gradient`.
+    /// - Throws: `ArithmeticError`.
+    package func forward(_ images: [[UInt8]]) throws -> DifferentiablePlan.ForwardPass {
+        let values = try front.run(all: images, normalization: normalization)
+        let rows = Tensor(shape: [images.count, values.count / max(1, images.count)], values: values)
         return try plan.forward(rows, parameters)
     }
 

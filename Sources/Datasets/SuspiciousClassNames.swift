@@ -3,7 +3,7 @@ import Foundation
 
 /// Finds suspicious class names: several names that may be one class, several classes in one name, or no class. The
 /// user is notified; labels are not changed.
-struct DoubtfulLabels {
+struct SuspiciousClassNames {
     /// One note for each kind.
     let notes: [String]
 

@@ -1,37 +1,37 @@
 import Video
 
 /// Small grey images of a clip, enough to detect near-duplicates.
-struct ClipSketch: Sendable {
+struct ClipFingerprint: Sendable {
     /// Number of images, evenly spaced over the clip.
     static let count = 12
 
-    let whole: SketchFrames
+    let whole: FingerprintFrames
     /// Frames without the bars around them; nil if there are no bars.
-    let trimmed: SketchFrames?
+    let trimmed: FingerprintFrames?
 
     init(path: String) throws {
-        let requests = [SketchFrames.side, SketchBars.side].map {
+        let requests = [FingerprintFrames.side, LetterboxBars.side].map {
             SampleRequest(.uniform(frames: Self.count), framing: .whole(width: $0, height: $0))
         }
         let sampled = try openClip(path: path).sample(requests)
         self.init(frames: sampled[0].frames, large: sampled[1].frames)
     }
 
-    /// `frames`: of `SketchFrames.side` pixels. `large`: the same frames of `SketchBars.side` pixels, in which bars are
+    /// `frames`: of `FingerprintFrames.side` pixels. `large`: the same frames of `LetterboxBars.side` pixels, in which bars are
     /// detected.
     init(frames: [VideoFrame], large: [VideoFrame]) {
-        whole = SketchFrames(frames.map { $0.pixels.map(Float.init) })
-        trimmed = SketchBars(large.map(\.pixels)).map { bars in
-            SketchFrames(large.map { bars.trimmed($0.pixels, side: SketchFrames.side) })
+        whole = FingerprintFrames(frames.map { $0.pixels.map(Float.init) })
+        trimmed = LetterboxBars(large.map(\.pixels)).map { bars in
+            FingerprintFrames(large.map { bars.trimmed($0.pixels, side: FingerprintFrames.side) })
         }
     }
 
     /// The frames without bars, if there are any, otherwise the whole frames.
-    var inner: SketchFrames { trimmed ?? whole }
+    var inner: FingerprintFrames { trimmed ?? whole }
 }
 
 /// The images of a clip for comparison. Their aspect ratio is not preserved, since copies may have another one.
-struct SketchFrames: Sendable {
+struct FingerprintFrames: Sendable {
     /// Side in pixels.
     static let side = 36
 
@@ -60,9 +60,9 @@ struct SketchFrames: Sendable {
         }
     }
 
-    var mirrored: SketchFrames {
+    var mirrored: FingerprintFrames {
         let side = Self.side
-        return SketchFrames(
+        return FingerprintFrames(
             frames: frames.map { frame in
                 frame.indices.map { frame[$0 / side * side + side - 1 - $0 % side] }
             }, rowColours: rowColours)

@@ -1,4 +1,3 @@
-import Datasets
 import FeatureCache
 import Foundation
 import TestSupport
@@ -33,11 +32,11 @@ private struct Scene {
     }
 }
 
-@Suite struct TwinsTests {
+@Suite struct NearDuplicateTests {
     @Test("scaled, cropped, shifted and noisy copies are near-duplicates; another action in the same scene is not")
     func planted() throws {
         let scratch = ScratchFolder()
-        var paths: [String] = [], twins: Set<[Int]> = []
+        var paths: [String] = [], nearDuplicates: Set<[Int]> = []
         for background in 0..<6 {
             let first = paths.count
             let scene = Scene(background: background, motion: background % 3)
@@ -49,7 +48,7 @@ private struct Scene {
                 paths.append("\(background)/\(name).y4m")
                 try scene.write(to: scratch, paths[paths.count - 1])
             }
-            twins.insert([first, first + 1])
+            nearDuplicates.insert([first, first + 1])
         }
         // For the backbone all clips of one scene look nearly the same.
         var rows: [Float] = []
@@ -62,9 +61,9 @@ private struct Scene {
                 length: 1, firstRow: index)
         }
         let vectors = try ClipVectors(FeatureSet(examples: examples, featureSize: 8, rows: rows))
-        let search = try TwinSearch(
+        let search = try NearDuplicateSearch(
             vectors, nearest: NearestNeighbors.all(vectors, count: 10), root: scratch.path, workers: 2)
-        #expect(Set(search.twins.map { [$0.first, $0.second] }) == twins)
+        #expect(Set(search.pairs.map { [$0.first, $0.second] }) == nearDuplicates)
         #expect(search.candidates >= 12 && search.unreadable.isEmpty)
     }
 
@@ -80,15 +79,15 @@ private struct Scene {
         }
         let rows: [Float] = [1, 0, 0, 1, 0, 0.01, 1, 0.01, 0, -3, 0, 0]
         let vectors = try ClipVectors(FeatureSet(examples: examples, featureSize: 3, rows: rows))
-        let search = try TwinSearch(
+        let search = try NearDuplicateSearch(
             vectors, nearest: NearestNeighbors.all(vectors, count: 3), root: scratch.path, workers: 1)
-        #expect(search.twins.map { [$0.first, $0.second] } == [[0, 1]])
+        #expect(search.pairs.map { [$0.first, $0.second] } == [[0, 1]])
         #expect(search.unreadable.map(\.path) == ["c.y4m", "d.y4m"])
     }
 }
 
 /// Copies that were mirrored, letterboxed or subtitled.
-@Suite struct TwinComparisonTests {
+@Suite struct NearDuplicateComparisonTests {
     /// A generated detailed scene in which a spot moves, and the changes made to the copy.
     struct Copy {
         var scene = 0, isMirrored = false
@@ -98,7 +97,7 @@ private struct Scene {
         /// Changing text, from this row of 72 on.
         var text: Int?
 
-        func sketch() throws -> ClipSketch {
+        func fingerprint() throws -> ClipFingerprint {
             let scratch = ScratchFolder()
             let (width, height) = (96 + 2 * columns, 72 + 2 * rows)
             let data = TinyClip.y4m(width: width, height: height, frames: 24) { pixel, frame in
@@ -110,7 +109,7 @@ private struct Scene {
                 guard (0..<96).contains(column), (0..<72).contains(row) else { return bar }
                 return Self.value(scene, isMirrored ? 95 - column : column, row, frame)
             }
-            return try ClipSketch(path: scratch.file("clip.y4m", data))
+            return try ClipFingerprint(path: scratch.file("clip.y4m", data))
         }
 
         private static func value(_ scene: Int, _ column: Int, _ row: Int, _ frame: Int) -> UInt8 {
@@ -135,21 +134,21 @@ private struct Scene {
     @Test("copies that were mirrored, letterboxed or subtitled, also in combination, are found", arguments: 0..<12)
     func found(index: Int) throws {
         let (copy, change) = Self.copies[index]
-        let original = try Copy().sketch()
-        let match = try #require(TwinComparison.match(original, copy.sketch()), "\(copy)")
+        let original = try Copy().fingerprint()
+        let match = try #require(NearDuplicateComparison.match(original, copy.fingerprint()), "\(copy)")
         #expect(match.change.text == change)
-        #expect(try TwinComparison.match(copy.sketch(), original) != nil)
+        #expect(try NearDuplicateComparison.match(copy.fingerprint(), original) != nil)
     }
 
     @Test("different scenes are no near-duplicates, even with equal bars or equal text") func others() throws {
         for (one, two) in [
             (Copy(), Copy(scene: 1)), (Copy(rows: 14), Copy(scene: 1, rows: 14)),
             (Copy(text: 60), Copy(scene: 1, text: 60)), (Copy(isMirrored: true), Copy(scene: 1, rows: 12)),
-        ] { #expect(try TwinComparison.match(one.sketch(), two.sketch()) == nil, "\(one) \(two)") }
+        ] { #expect(try NearDuplicateComparison.match(one.fingerprint(), two.fingerprint()) == nil, "\(one) \(two)") }
     }
 
     @Test("bars end along a complete row or column: an object on a uniform background has no bars") func bars() throws {
-        let side = SketchBars.side
+        let side = LetterboxBars.side
         func images(_ inside: (_ row: Int, _ column: Int) -> Bool) -> [[UInt8]] {
             (0..<6).map { frame in
                 (0..<side * side).flatMap { pixel -> [UInt8] in
@@ -158,26 +157,26 @@ private struct Scene {
                 }
             }
         }
-        let bars = try #require(SketchBars(images { row, _ in (20..<124).contains(row) }))
+        let bars = try #require(LetterboxBars(images { row, _ in (20..<124).contains(row) }))
         #expect(bars.columns == 0..<side && (20...22).contains(bars.rows.lowerBound))
         #expect((122...124).contains(bars.rows.upperBound))
-        #expect(SketchBars(images { row, column in hypot(Double(row - 70), Double(column - 70)) < 30 }) == nil)
-        #expect(SketchBars(images { _, _ in true }) == nil && SketchBars(images { _, _ in false }) == nil)
+        #expect(LetterboxBars(images { row, column in hypot(Double(row - 70), Double(column - 70)) < 30 }) == nil)
+        #expect(LetterboxBars(images { _, _ in true }) == nil && LetterboxBars(images { _, _ in false }) == nil)
     }
 
     @Test("shapes on a uniform background are no near-duplicates unless they are almost equal")
     func plainShapes() throws {
-        func sketch(_ radius: Double, at x: Double) throws -> ClipSketch {
+        func fingerprint(_ radius: Double, at x: Double) throws -> ClipFingerprint {
             let scratch = ScratchFolder()
             let data = TinyClip.y4m(width: 96, height: 72, frames: 12) { pixel, frame in
                 let (dx, dy) = (Double(pixel % 96) - x, Double(pixel / 96) - 36)
                 let size = radius + Double(frame)
                 return dx * dx + dy * dy < size * size ? 200 : 25
             }
-            return try ClipSketch(path: scratch.file("clip.y4m", data))
+            return try ClipFingerprint(path: scratch.file("clip.y4m", data))
         }
-        let first = try sketch(12, at: 48)
-        #expect(try TwinComparison.match(first, sketch(12, at: 48)) != nil)
-        #expect(try TwinComparison.match(first, sketch(15, at: 46)) == nil)
+        let first = try fingerprint(12, at: 48)
+        #expect(try NearDuplicateComparison.match(first, fingerprint(12, at: 48)) != nil)
+        #expect(try NearDuplicateComparison.match(first, fingerprint(15, at: 46)) == nil)
     }
 }

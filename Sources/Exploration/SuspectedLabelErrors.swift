@@ -1,7 +1,7 @@
 import FeatureCache
 
 /// A suspected label error: neither a model that was not trained on the clip nor its neighbours support its label.
-package struct DoubtfulLabel: Sendable, Equatable {
+package struct SuspectedLabelError: Sendable, Equatable {
     package let index: Int
     /// The label that both suggest, or the model's if they differ.
     package let suggested: String
@@ -19,15 +19,15 @@ package struct DoubtfulLabel: Sendable, Equatable {
 /// neighbours: another class is more probable than the clip's own, and at least half as probable as it is on average
 /// for clips with that label, and fewer than half of the clip's neighbours have its label. The published threshold is
 /// the whole average, which misses more than half of artificially corrupted labels.
-package enum DoubtfulLabels {
+package enum SuspectedLabelErrors {
     package static let neighbors = 10
 
     /// `predictions`: out-of-fold, by row ID of `video`. `labels`: in the probabilities' order. Most suspicious first.
     package static func find(
         _ vectors: ClipVectors, nearest: [[Neighbor]], predictions: [Int64: PredictionRecord], labels: [String]
-    ) -> [DoubtfulLabel] {
+    ) -> [SuspectedLabelError] {
         let thresholds = thresholds(predictions.values, labels)
-        return vectors.examples.indices.compactMap { index -> DoubtfulLabel? in
+        return vectors.examples.indices.compactMap { index -> SuspectedLabelError? in
             let example = vectors.examples[index]
             guard let prediction = predictions[example.videoID], prediction.probabilities.count == labels.count,
                 let own = labels.firstIndex(of: example.label)
@@ -42,7 +42,7 @@ package enum DoubtfulLabels {
                 / Double(max(1, around.count))
             guard share < 0.5 else { return nil }
             let margin = (1 + probabilities[other] - probabilities[own]) / 2
-            return DoubtfulLabel(
+            return SuspectedLabelError(
                 index: index, suggested: labels[other], probability: probabilities[own],
                 suggestedProbability: probabilities[other], neighborShare: share, score: margin * (1 - share))
         }.sorted { ($1.score, vectors.examples[$0.index].path) < ($0.score, vectors.examples[$1.index].path) }

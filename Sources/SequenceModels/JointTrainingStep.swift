@@ -2,7 +2,7 @@ import NeuralNetwork
 import Training
 
 /// The result of a training step in which the backbone is trained too.
-package struct JointStep: Sendable {
+package struct JointTrainingStep: Sendable {
     /// Mean over the batch.
     package let loss: Double
     /// Number of correctly classified sequences, or frames for the frame head.
@@ -21,7 +21,7 @@ extension Head {
     /// - `targets`: indices of labels.
     package func step(
         rows: [Float], lengths: [Int], targets: [Int], loss: CrossEntropy, dropout: RandomParameters, threads: Int
-    ) -> JointStep {
+    ) -> JointTrainingStep {
         var plan = plan
         plan.parallel = Parallel(threads: threads)
         let firstRows = lengths.reduce(into: [0]) { $0.append(($0.last ?? 0) + $1) }.dropLast()
@@ -31,7 +31,7 @@ extension Head {
         let (value, slope) = loss(pass.output, targets: targets)
         var gradient = parameters
         let ofRows = plan.backward(pass, outputGradient: slope, parameters, into: &gradient, wantsInput: true)
-        return JointStep(
+        return JointTrainingStep(
             loss: value, correct: Metrics.correct(pass.output, targets: targets), gradient: gradient,
             rowGradient: ofRows.flatMap(\.values))
     }

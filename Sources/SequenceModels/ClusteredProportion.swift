@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Wilson's interval (1927) with the effective sample size (Kish 1965), and Student's quantile for the number of
 /// sources. Unlike a bootstrap interval, it does not have zero width if all clips are correct.
-struct ClusteredShare {
+struct ClusteredProportion {
     let share: Double
     /// Effective sample size: the number of independent clips with the same variance.
     let effectiveCount: Double
@@ -50,7 +50,7 @@ struct ClusteredShare {
 
     /// 95 % confidence interval of the difference second − first on the same clips, from both intervals and their
     /// correlation (Newcombe 1998, method 10 for paired proportions).
-    static func gain(_ first: ClusteredShare, _ second: ClusteredShare) -> Statistics.Interval {
+    static func gain(_ first: ClusteredProportion, _ second: ClusteredProportion) -> Statistics.Interval {
         let products = zip(first.residuals, second.residuals).reduce(0) { $0 + $1.0 * $1.1 }
         let lengths = [first, second].map { $0.residuals.reduce(0) { $0 + $1 * $1 } }
         let correlation = lengths[0] > 0 && lengths[1] > 0 ? products / (lengths[0] * lengths[1]).squareRoot() : 0

@@ -1,5 +1,5 @@
 /// Detects bars of one colour around a clip's frames, as from letterboxing, also coloured or with subtitles.
-struct SketchBars: Equatable {
+struct LetterboxBars: Equatable {
     /// Side in pixels of the images in which bars are detected.
     static let side = 144
 

@@ -4,7 +4,7 @@ import Foundation
 import Video
 
 /// Writes moments of several clips to one video with captions.
-package struct MomentFilm {
+package struct MomentVideo {
     package struct Summary: Sendable {
         package let joined: Int
         /// Clips that could not be decoded, with the reason.
@@ -18,12 +18,12 @@ package struct MomentFilm {
     private static let margin = 0.5
 
     private let root: String
-    private let lettering = Lettering()
+    private let textRenderer = TextRenderer()
 
     package init(root: String) { self.root = root }
 
     /// - `isCancelled`: polled before each frame; after cancellation the file at the path is unchanged.
-    /// - Throws: `VideoError`; `MomentFilm.Cancelled`.
+    /// - Throws: `VideoError`; `MomentVideo.Cancelled`.
     package func write(_ moments: [Moment], to path: String, isCancelled: () -> Bool = { false }) throws -> Summary {
         let writer = try MovieWriter(path: path, width: Self.width, height: Self.height, frameRate: Self.frameRate)
         var failures: [(path: String, error: String)] = []
@@ -70,7 +70,7 @@ package struct MomentFilm {
             let drawn = Caption.drawn(
                 on: Self.framed(RGBImage(frame)), label: moment.path.fileName,
                 probability: Double(moment.probability ?? max(0, moment.score)),
-                figure: moment.probability == nil ? decimal(Double(moment.score), 3) : nil, lettering)
+                figure: moment.probability == nil ? decimal(Double(moment.score), 3) : nil, textRenderer)
             try writer.append(drawn.pixels, at: tick)
             next = tick + 1
         }
@@ -89,5 +89,46 @@ package struct MomentFilm {
             )
         }
         return RGBImage(width: width, height: height, pixels: pixels)
+    }
+}
+
+/// A segment of a clip that was found, with its score.
+package struct Moment: Sendable {
+    package let path, label: String
+    /// In seconds.
+    package let start, end: Double
+    /// From −1 to 1.
+    package let score: Float
+    package let probability: Float?
+
+    package init(path: String, label: String, start: Double, end: Double, score: Float, probability: Float?) {
+        (self.path, self.label, self.start, self.end) = (path, label, start, end)
+        (self.score, self.probability) = (score, probability)
+    }
+
+    /// Path, times and score in one line.
+    var text: String {
+        let probability = probability.map { ", probability " + percent(Double($0)) } ?? ""
+        return "\(decimal(start, 2)) to \(decimal(end, 2)) s, score \(decimal(Double(score), 3))\(probability)"
+    }
+
+    /// Decodes the frames from `start` to `end`, or the nearest one if there are none, and stops after them. Throws
+    /// `VideoError`, or the error of `body`.
+    func forEachFrame(
+        of clip: any ClipReader, from first: Double, to last: Double, framing: Framing,
+        _ body: (VideoFrame) throws -> Void
+    ) throws {
+        struct Enough: Error {}
+        let times = clip.information.frameTimes
+        let inside = times.filter { $0 >= first - 1e-6 && $0 <= last + 1e-6 }
+        guard let least = inside.first ?? times.min(by: { abs($0 - first) < abs($1 - first) }) else { return }
+        let most = inside.last ?? least
+        do {
+            try clip.forEachFrame(SampleRequest(.first(frames: Sampling.unlimited), framing: framing, aspect: .display))
+            { frame in
+                if frame.time > most + 1e-6 { throw Enough() }
+                if frame.time >= least - 1e-6 { try body(frame) }
+            }
+        } catch is Enough {}
     }
 }
