@@ -29,7 +29,8 @@ FORMULAE := onednn ffmpeg libzip hdf5 openssl@3 pkg-config gnuplot
 
 # A oneDNN other than the system's uses a separate build folder.
 ifdef ONEDNN
-  FLAGS := --scratch-path .build/onednn -Xcc '-I$(ONEDNN)/include' -Xlinker '-L$(ONEDNN)/lib' -Xlinker -rpath -Xlinker '$(ONEDNN)/lib'
+  export ONEDNN
+  FLAGS := --scratch-path .build/onednn -Xcc '-I$(ONEDNN)/include' -Xlinker '$(ONEDNN)/lib/libdnnl.so' -Xlinker -rpath -Xlinker '$(ONEDNN)/lib'
   BUILT := .build/onednn/release
 else
   BUILT := .build/release

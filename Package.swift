@@ -34,7 +34,10 @@ let package = Package(
         .target(name: "Threads"),
         .target(name: "CHDF5", dependencies: ["CLibHDF5"]),
         .target(name: "Digests", dependencies: ["CLibcrypto", "Files"]),
-        .target(name: "COneDNN", linkerSettings: [.linkedLibrary("dnnl")]),
+        // The Makefile links another oneDNN by its path: the system's folders come first where a name is looked up.
+        .target(
+            name: "COneDNN",
+            linkerSettings: (Context.environment["ONEDNN"] ?? "").isEmpty ? [.linkedLibrary("dnnl")] : []),
         // Loops over numbers are slow enough without the optimiser to be most of the tests.
         .target(name: "CElementwise", cSettings: [.unsafeFlags(["-O2"], .when(configuration: .debug))]),
         .target(

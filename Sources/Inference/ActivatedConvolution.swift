@@ -26,7 +26,7 @@ struct ActivatedConvolution {
         _ name: String, _ activation: onednn_activation, _ layout: Layout, _ context: Context
     ) throws -> any PlanKernel {
         if activation == ONEDNN_GELU, layout.element == ONEDNN_F32 {
-            return GELUKernel(name: name, count: layout.bytes / ONEDNN_F32.bytes, qparams: nil)
+            return CustomKernel.gelu(name, count: layout.bytes / ONEDNN_F32.bytes, nil)
         }
         return try Primitive(name, activation, layout, context)
     }

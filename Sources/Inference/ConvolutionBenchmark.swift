@@ -159,7 +159,8 @@ extension onednn_convolution_options {
     /// Estimated seconds on one core with wide vectors, from the median of a few thousand measured convolutions of each
     /// kind. Only the ranking and the order of magnitude matter.
     fileprivate func estimatedSeconds(_ format: MemoryFormat) -> Double {
-        let overFrames = frames.in > 0 ? frames.out * frames.kernel : 1
+        let w = window
+        let overFrames = w.over_frames ? w.out.0 * w.kernel.0 : 1
         let adds =
             w.batch * overFrames * w.out_channels * w.out.1 * w.out.2 * (w.in_channels / groups) * w.kernel.1
             * w.kernel.2

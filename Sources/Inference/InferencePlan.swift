@@ -92,29 +92,20 @@ package final class InferencePlan {
     /// Runs the network on up to `batch` images or clips in 8-bit RGB. `pixels`: `[count, height, width, 3]`, or
     /// `[count, frames, height, width, 3]`; count from 1 to `batch`. Returns `[count] + outputShape`.
     package func run(pixels: [UInt8], normalization: PixelNormalization) throws -> Tensor {
-        try run(images: [pixels], normalization: normalization, observe: nil)
+        try run(images: [pixels], normalization: normalization)
     }
 
-    /// Runs the network on up to `batch` images in 8-bit RGB.
-    ///
-    /// - `images`: each `[height, width, 3]`, or several frames `[frames, height, width, 3]`.
-    /// - Returns: `[count] + outputShape`.
-    package func run(images: [[UInt8]], normalization: PixelNormalization) throws -> Tensor {
-        try run(images: images, normalization: normalization, observe: nil)
-    }
-
-    /// As `run(images:)`, on any number of images.
-    ///
-    /// - Returns: the elements of all outputs.
+    /// As `run(images:)`, on any number of images. Returns the elements of all outputs.
     package func run(all images: [[UInt8]], normalization: PixelNormalization) throws -> [Float] {
         try images.batches(of: batch).flatMap { try run(images: $0, normalization: normalization).values }
     }
 
-    /// - `observe`: called with the network's input and each convolution's output in `f32`, in any memory
-    ///   layout, possibly zero-padded.
-    func run(
+    /// Runs the network on up to `batch` images in 8-bit RGB. `images`: each `[height, width, 3]`, or several frames
+    /// `[frames, height, width, 3]`. `observe`: called with the network's input and each convolution's output in `f32`,
+    /// in any memory layout, possibly zero-padded. Returns `[count] + outputShape`.
+    package func run(
         images: [[UInt8]], normalization: PixelNormalization,
-        observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)?
+        observe: ((_ layer: String, UnsafeBufferPointer<Float>) -> Void)? = nil
     ) throws -> Tensor {
         let imageElements = inputShape.size
         let pixels = images.reduce(0) { $0 + $1.count }

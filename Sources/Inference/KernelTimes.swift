@@ -13,9 +13,7 @@ struct KernelTimes {
     static let share = 0.03
 
     /// Measures missing kernels, the most expensive convolutions first, within `share` of the remaining work.
-    ///
-    /// - `images`: expected number of images for such plans; nil measures everything.
-    /// - Throws: `ArithmeticError`.
+    /// `images`: expected number of images for such plans; nil measures everything. Throws `ArithmeticError`.
     init(
         _ lowering: Lowering, batch: Int, element: onednn_element, images: Int?, tuning: KernelTuning,
         context: Context

@@ -111,7 +111,7 @@ extension PlanCompiler {
         ignoreLast()
         let numbers = placed(step.output)
         let bytes = try layout(step.output, ONEDNN_CHANNELS_LAST, qparams.element)
-        let kernel = GELUKernel(name: step.name + ".activation", count: bytes.bytes, qparams: qparams)
+        let kernel = CustomKernel.gelu(step.name + ".activation", count: bytes.bytes, qparams)
         append(kernel, numbers, layout: bytes, qparams: qparams, output: step.output)
         observeLast(bytes, step.output, qparams: qparams)
     }

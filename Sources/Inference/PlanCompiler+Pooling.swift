@@ -4,7 +4,7 @@ import NeuralNetwork
 extension PlanCompiler {
     mutating func compile(_ name: String, _ step: PoolingStep, input: Int, output: Int) throws {
         let (from, to) = (shapes[input], shapes[output])
-        var options = onednn_pooling_options(step.kind.code, step.window, batch: batch, from: from, to: to)
+        var window = onednn_window(step.window, batch: batch, from: from, to: to)
         let qparams = storedQParams(output)
         let source: Placed
         if let qparams {

@@ -34,10 +34,10 @@ extension PlanCompiler {
     /// int8 attention; the output is int8 too if its readers are.
     private mutating func attend(_ name: String, _ heads: Int, _ source: Placed, input: Int, output: Int) throws {
         let qparams = storedQParams(output)
-        let kernel = ByteAttentionKernel(
+        let attention = ByteAttention(
             name, heads: heads, batch: batch, from: shapes[input], to: shapes[output], qparams)
         let layout = try layout(output, ONEDNN_CHANNELS_LAST, qparams?.element ?? ONEDNN_F32)
-        append(kernel, source, layout: layout, qparams: qparams, output: output)
+        append(attention.kernel, source, layout: layout, qparams: qparams, output: output)
         observeLast(layout, output, qparams: qparams)
     }
 

@@ -121,7 +121,7 @@ struct PlanCompiler {
         let source = try converted(first, to: plain, nil, name)
         let gates = try converted(second, to: layout(second, ONEDNN_CHANNELS_LAST, ONEDNN_F32), nil, name)
         touch(gates.buffer)
-        let kernel = GateKernel(name: name, shape: shapes[output], batch: batch, qparams: qparams)
+        let kernel = CustomKernel.gate(name, shapes[output], batch: batch, qparams)
         let bytes = try layout(output, ONEDNN_CHANNELS_LAST, qparams.element)
         append(kernel, source, second: gates.buffer, layout: bytes, qparams: qparams, output: output)
         observeLast(bytes, output, qparams: qparams)
@@ -205,7 +205,7 @@ struct PlanCompiler {
         let (own, reorder) = (values[value]!, name + ".reorder")
         if let qparams, qparams.isShifted, try own.layout == self.layout(value, ONEDNN_CHANNELS_LAST, ONEDNN_F32) {
             touch(own.buffer)
-            let kernel = ShiftKernel(name: reorder, count: layout.bytes, qparams: qparams)
+            let kernel = CustomKernel.shift(reorder, count: layout.bytes, qparams)
             operations.append(Operation(kernel: kernel, sources: [own.buffer], destination: buffer))
         } else {
             try appendReorder(reorder, own, to: layout, qparams, buffer)

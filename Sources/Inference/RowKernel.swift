@@ -11,23 +11,19 @@ struct RowKernel {
         CustomKernel(name: name, kernel: "rows", scratchpadBytes: scratchpadBytes) { [self] buffers in
             let scratch = buffers.scratchpad.assumingMemoryBound(to: Float.self)
             let table = UnsafePointer(buffers.weights?.assumingMemoryBound(to: Float.self) ?? scratch)
-            for picture in 0..<batch {
-                execute(buffers.source + picture * from.size, buffers.floats + picture * to.size, table, scratch)
+            for image in 0..<batch {
+                execute(buffers.source + image * from.size, buffers.floats + image * to.size, table, scratch)
             }
         }
     }
 
-    private func rows(_ shape: ImageShape) -> Int { shape.pixels }
-
-    func bind(_ buffers: KernelBuffers) -> (Context) throws -> Void {
-        let scratch = buffers.scratchpad.assumingMemoryBound(to: Float.self)
-        let table = UnsafePointer(buffers.weights?.assumingMemoryBound(to: Float.self) ?? scratch)
-        return { [self] _ in
-            for image in 0..<batch {
-                execute(
-                    buffers.source + image * rows(from) * from.channels,
-                    buffers.floats + image * rows(to) * to.channels, table, scratch)
-            }
+    /// Attention needs the scores of one block of queries only, not of all pairs of tokens.
+    private var scratchpadBytes: Int {
+        switch operation {
+        case .attention: 4 * TokenAttention.scratch(queries: to.pixels, keys: from.pixels)
+        case .latentAttention: 4 * from.pixels
+        case .responseNormalization: 4 * from.channels
+        default: 0
         }
     }
 

@@ -74,9 +74,8 @@ package final class DifferentiablePlan {
         case lengths(Matrix)
     }
 
-    /// - `images`: `[image, row · column · channel]`.
-    /// - `dropout`: random numbers for dropout; nil disables it.
-    /// - Throws: `ArithmeticError`, `PlanError` for unsupported nodes.
+    /// `images`: `[image, row · column · channel]`. `dropout`: random numbers for dropout; nil disables it. Throws
+    /// `ArithmeticError`, `PlanError` for unsupported nodes.
     package func forward(
         _ images: Tensor, _ parameters: NetworkParameters, dropout: RandomParameters? = nil
     ) throws -> ForwardPass {

@@ -39,9 +39,8 @@ package final class GradCAMNetwork {
         self.normalization = normalization
     }
 
-    /// - Parameter images: each `[height, width, 3]`.
-    /// - Returns: values of all nodes after the first part, for `gradient`.
-    /// - Throws: `ArithmeticError`.
+    /// `images`: each `[height, width, 3]`. Returns values of all nodes after the first part, for `gradient`. Throws
+    /// `ArithmeticError`.
     package func forward(_ images: [[UInt8]]) throws -> DifferentiablePlan.ForwardPass {
         let values = try front.run(all: images, normalization: normalization)
         let rows = Tensor(shape: [images.count, values.count / max(1, images.count)], values: values)

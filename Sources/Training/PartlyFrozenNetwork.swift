@@ -41,9 +41,7 @@ package final class PartlyFrozenNetwork {
         inputSize = graph.nodes[0].shape.size
     }
 
-    /// The input of the trained part for images in 8-bit RGB `[row, column, 3]`.
-    ///
-    /// - Returns: `[image, element]`.
+    /// The input of the trained part for images in 8-bit RGB `[row, column, 3]`. Returns `[image, element]`.
     package func boundary(_ images: [[UInt8]]) throws -> Tensor {
         let values: [Float]
         if let frozen {

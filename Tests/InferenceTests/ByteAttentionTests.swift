@@ -48,7 +48,7 @@ import Testing
         /// The kernel's output as `Element`s.
         func bytes<Element>(queries: Int, _ qparams: QuantizationParameters?, _ zero: Element) throws -> [Element] {
             let to = ImageShape(.tokens(count: queries, size: heads * width))
-            let kernel = ByteAttentionKernel("attention", heads: heads, batch: batch, from: shape, to: to, qparams)
+            let kernel = ByteAttention("attention", heads: heads, batch: batch, from: shape, to: to, qparams).kernel
             let (source, target) = (AlignedBuffer(bytes: input.count * 4), AlignedBuffer(bytes: batch * to.size * 4))
             let scratch = AlignedBuffer(bytes: kernel.scratchpadBytes)
             input.withUnsafeBytes { source.pointer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }

@@ -175,7 +175,9 @@ import Testing
         var images: Nodes = [("GlobalAveragePool", ["x"], ["p0"])]
         images += (0..<70).map { ("Concat", ["p\($0)", "p\($0)"], [$0 == 69 ? "y" : "p\($0 + 1)"]) }
         let words = try refusal(images) { model in
-            for index in 1..<model.graph.node.count { model.graph.node[index].attribute = [Self.attribute("axis", 1)] }
+            for index in 1..<model.graph.node.count {
+                model.graph.node[index].attribute = [Attribute.integer("axis", 1).message]
+            }
         }
         #expect(words.contains("its output has"), "\(words)")
     }

@@ -165,10 +165,7 @@ package struct ImageShape {
 
 extension Graph.Shape {
     /// Whether it is an image or consecutive frames, rather than a vector.
-    package var isImage: Bool {
-        switch self {
-        case .image, .clip: true
-        case .vector, .sequence, .tokens: false
-        }
-    }
+    package var isImage: Bool { if case .image = self { true } else { isClip } }
+
+    package var isClip: Bool { if case .clip = self { true } else { false } }
 }
