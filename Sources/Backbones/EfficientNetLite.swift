@@ -21,11 +21,6 @@ package struct EfficientNetLite: Sendable {
 
     package init(_ size: Size, _ numerics: Numerics) { (self.size, self.numerics) = (size, numerics) }
 
-    /// Channels, repeats, stride and kernel of each stage. The expansion is 1 in the first stage and 6 in the others.
-    private static let stages = [
-        (16, 1, 1, 3), (24, 2, 2, 3), (40, 2, 2, 5), (80, 3, 2, 3), (112, 3, 1, 5), (192, 4, 2, 5), (320, 1, 1, 3),
-    ]
-
     /// Outputs `spatial` (the last convolution), `pooled` `[1280]`, `logits`.
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
@@ -33,14 +28,15 @@ package struct EfficientNetLite: Sendable {
         let blocks = InvertedResiduals(padsLikeTensorFlow: isKeras, epsilon: isKeras ? 1e-3 : 1e-5, activation: .relu6)
         var x = builder.image(imageSize)
         x = blocks.unit(&builder, "conv_stem", "bn1", x, 32, kernel: 3, stride: 2, activation: .relu6)
-        let stages = Self.stages.enumerated().map { number, stage in
+        let stages = EfficientNet.stages.enumerated().map { number, stage in
+            let (expansion, width, repeats, stride, kernel) = stage
             // The depth of the first and the last stage is not scaled.
-            let isEnd = number == 0 || number == Self.stages.count - 1
+            let isEnd = number == 0 || number == EfficientNet.stages.count - 1
             return InvertedResiduals.Stage(
-                kind: number == 0 ? .separable : .inverted,
-                channels: InvertedResiduals.rounded(stage.0, size.scaling.width),
-                repeats: isEnd ? stage.1 : Int((Double(stage.1) * size.scaling.depth).rounded(.up)), stride: stage.2,
-                kernel: stage.3, expansion: number == 0 ? 1 : 6)
+                kind: expansion == 1 ? .separable : .inverted,
+                channels: InvertedResiduals.rounded(width, size.scaling.width),
+                repeats: isEnd ? repeats : Int((Double(repeats) * size.scaling.depth).rounded(.up)), stride: stride,
+                kernel: kernel, expansion: expansion)
         }
         x = blocks.stages(&builder, stages, x)
         x = blocks.unit(&builder, "conv_head", "bn2", x, 1280, kernel: 1, activation: .relu6)

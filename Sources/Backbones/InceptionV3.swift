@@ -13,104 +13,93 @@ package struct InceptionV3: Sendable {
     package func graph(imageSize: Int) -> Graph {
         var builder = GraphBuilder()
         var x = builder.image(imageSize)
-        x = unit(&builder, "Conv2d_1a_3x3", x, 32, 3, stride: 2, padding: Extent(0))
-        x = unit(&builder, "Conv2d_2a_3x3", x, 32, 3, padding: Extent(0))
-        x = unit(&builder, "Conv2d_2b_3x3", x, 64, 3)
+        x = unit(&builder, "Conv2d_1a_3x3", x, 32, Self.square, stride: 2, padding: Extent(0))
+        x = unit(&builder, "Conv2d_2a_3x3", x, 32, Self.square, padding: Extent(0))
+        x = unit(&builder, "Conv2d_2b_3x3", x, 64, Self.square)
         x = builder.maxPooling("maxpool1", x, Self.reduction)
-        x = unit(&builder, "Conv2d_3b_1x1", x, 80, 1)
-        x = unit(&builder, "Conv2d_4a_3x3", x, 192, 3, padding: Extent(0))
+        x = unit(&builder, "Conv2d_3b_1x1", x, 80, Self.pixel)
+        x = unit(&builder, "Conv2d_4a_3x3", x, 192, Self.square, padding: Extent(0))
         x = builder.maxPooling("maxpool2", x, Self.reduction)
         for (name, pooled) in [("Mixed_5b", 32), ("Mixed_5c", 64), ("Mixed_5d", 64)] {
-            x = blockA(&builder, name, x, pooled: pooled)
+            x = block(&builder, name, x, Self.blockA, pooled: pooled)
         }
-        x = blockB(&builder, "Mixed_6a", x)
+        x = block(&builder, "Mixed_6a", x, Self.blockB, pooled: nil)
         for (name, width) in [("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)] {
-            x = blockC(&builder, name, x, width: width)
+            x = block(&builder, name, x, Self.blockC(width), pooled: 192)
         }
-        x = blockD(&builder, "Mixed_7a", x)
-        for name in ["Mixed_7b", "Mixed_7c"] { x = blockE(&builder, name, x) }
+        x = block(&builder, "Mixed_7a", x, Self.blockD, pooled: nil)
+        for name in ["Mixed_7b", "Mixed_7c"] { x = block(&builder, name, x, Self.blockE, pooled: 192) }
         return builder.classifier(x, pooling: "avgpool", linear: "fc")
     }
 
     // MARK: - Blocks, with branches in the order in which both implementations concatenate them
 
-    private func blockA(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, pooled: Int) -> Graph.NodeID {
-        let one = unit(&builder, "\(name).branch1x1", x, 64, 1)
-        var five = unit(&builder, "\(name).branch5x5_1", x, 48, 1)
-        five = unit(&builder, "\(name).branch5x5_2", five, 64, 5)
-        var three = unit(&builder, "\(name).branch3x3dbl_1", x, 64, 1)
-        three = unit(&builder, "\(name).branch3x3dbl_2", three, 96, 3)
-        three = unit(&builder, "\(name).branch3x3dbl_3", three, 96, 3)
-        let pool = pooledBranch(&builder, name, x, pooled)
-        return builder.concatenation(name, [one, five, three, pool])
-    }
+    /// A convolution by the end of its name, with its channels and kernel. Those that end in a and b read the same
+    /// value, others the one before.
+    private typealias Unit = (name: String, channels: Int, kernel: Extent)
 
-    private func blockB(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID) -> Graph.NodeID {
-        let one = unit(&builder, "\(name).branch3x3", x, 384, 3, stride: 2, padding: Extent(0))
-        var two = unit(&builder, "\(name).branch3x3dbl_1", x, 64, 1)
-        two = unit(&builder, "\(name).branch3x3dbl_2", two, 96, 3)
-        two = unit(&builder, "\(name).branch3x3dbl_3", two, 96, 3, stride: 2, padding: Extent(0))
-        return builder.concatenation(name, [one, two, builder.maxPooling("\(name).pool", x, Self.reduction)])
-    }
+    private static let (pixel, square, across, down) = (Extent(1), Extent(3), Extent(1, 7), Extent(7, 1))
 
-    private func blockC(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, width: Int) -> Graph.NodeID {
-        let (across, down) = (Extent(1, 7), Extent(7, 1))
-        let one = unit(&builder, "\(name).branch1x1", x, 192, 1)
-        var single = unit(&builder, "\(name).branch7x7_1", x, width, 1)
-        single = unit(&builder, "\(name).branch7x7_2", single, width, across)
-        single = unit(&builder, "\(name).branch7x7_3", single, 192, down)
-        var double = unit(&builder, "\(name).branch7x7dbl_1", x, width, 1)
-        for (number, (channels, kernel)) in [(width, down), (width, across), (width, down), (192, across)].enumerated()
-        { double = unit(&builder, "\(name).branch7x7dbl_\(number + 2)", double, channels, kernel) }
-        let pool = pooledBranch(&builder, name, x, 192)
-        return builder.concatenation(name, [one, single, double, pool])
-    }
+    private static let blockA: [[Unit]] = [
+        [("1x1", 64, pixel)], [("5x5_1", 48, pixel), ("5x5_2", 64, Extent(5))],
+        [("3x3dbl_1", 64, pixel), ("3x3dbl_2", 96, square), ("3x3dbl_3", 96, square)],
+    ]
 
-    private func blockD(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID) -> Graph.NodeID {
-        var three = unit(&builder, "\(name).branch3x3_1", x, 192, 1)
-        three = unit(&builder, "\(name).branch3x3_2", three, 320, 3, stride: 2, padding: Extent(0))
-        var seven = unit(&builder, "\(name).branch7x7x3_1", x, 192, 1)
-        seven = unit(&builder, "\(name).branch7x7x3_2", seven, 192, Extent(1, 7))
-        seven = unit(&builder, "\(name).branch7x7x3_3", seven, 192, Extent(7, 1))
-        seven = unit(&builder, "\(name).branch7x7x3_4", seven, 192, 3, stride: 2, padding: Extent(0))
-        return builder.concatenation(name, [three, seven, builder.maxPooling("\(name).pool", x, Self.reduction)])
-    }
+    private static let blockB: [[Unit]] = [
+        [("3x3", 384, square)], [("3x3dbl_1", 64, pixel), ("3x3dbl_2", 96, square), ("3x3dbl_3", 96, square)],
+    ]
 
-    private func blockE(_ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID) -> Graph.NodeID {
-        let (across, down) = (Extent(1, 3), Extent(3, 1))
-        let one = unit(&builder, "\(name).branch1x1", x, 320, 1)
-        let three = unit(&builder, "\(name).branch3x3_1", x, 384, 1)
-        let split = [
-            unit(&builder, "\(name).branch3x3_2a", three, 384, across),
-            unit(&builder, "\(name).branch3x3_2b", three, 384, down),
+    private static func blockC(_ width: Int) -> [[Unit]] {
+        [
+            [("1x1", 192, pixel)], [("7x7_1", width, pixel), ("7x7_2", width, across), ("7x7_3", 192, down)],
+            [
+                ("7x7dbl_1", width, pixel), ("7x7dbl_2", width, down), ("7x7dbl_3", width, across),
+                ("7x7dbl_4", width, down), ("7x7dbl_5", 192, across),
+            ],
         ]
-        var double = unit(&builder, "\(name).branch3x3dbl_1", x, 448, 1)
-        double = unit(&builder, "\(name).branch3x3dbl_2", double, 384, 3)
-        let splitDouble = [
-            unit(&builder, "\(name).branch3x3dbl_3a", double, 384, across),
-            unit(&builder, "\(name).branch3x3dbl_3b", double, 384, down),
-        ]
-        let pool = pooledBranch(&builder, name, x, 192)
-        return builder.concatenation(name, [one] + split + splitDouble + [pool])
     }
 
-    // MARK: - Units
+    private static let blockD: [[Unit]] = [
+        [("3x3_1", 192, pixel), ("3x3_2", 320, square)],
+        [("7x7x3_1", 192, pixel), ("7x7x3_2", 192, across), ("7x7x3_3", 192, down), ("7x7x3_4", 192, square)],
+    ]
+
+    private static let blockE: [[Unit]] = [
+        [("1x1", 320, pixel)],
+        [("3x3_1", 384, pixel), ("3x3_2a", 384, Extent(1, 3)), ("3x3_2b", 384, Extent(3, 1))],
+        [
+            ("3x3dbl_1", 448, pixel), ("3x3dbl_2", 384, square), ("3x3dbl_3a", 384, Extent(1, 3)),
+            ("3x3dbl_3b", 384, Extent(3, 1)),
+        ],
+    ]
 
     /// The pooling that halves the image: 3×3, stride 2, no padding.
     private static let reduction = Window(kernel: Extent(3), stride: Extent(2))
 
-    private func pooledBranch(
-        _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, _ channels: Int
+    /// `pooled`: channels of the branch that begins with a mean; nil for a block that halves the image.
+    private func block(
+        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, _ branches: [[Unit]], pooled: Int?
     ) -> Graph.NodeID {
+        var outputs: [Graph.NodeID] = []
+        for branch in branches {
+            var (source, ends) = (input, [Graph.NodeID]())
+            for (index, (end, channels, kernel)) in branch.enumerated() {
+                if !end.hasSuffix("b") { (source, ends) = (ends.last ?? input, []) }
+                let halves = pooled == nil && index == branch.count - 1
+                ends.append(
+                    unit(
+                        &builder, "\(name).branch\(end)", source, channels, kernel, stride: halves ? 2 : 1,
+                        padding: halves ? Extent(0) : nil))
+            }
+            outputs += ends
+        }
+        guard let pooled else {
+            return builder.concatenation(name, outputs + [builder.maxPooling("\(name).pool", input, Self.reduction)])
+        }
         let window = Window(kernel: Extent(3), padding: Extent(1))
-        let pool = builder.averagePooling("\(name).pool", x, window, countsPadding: numerics == .torchvision)
-        return unit(&builder, "\(name).branch_pool", pool, channels, 1)
+        let pool = builder.averagePooling("\(name).pool", input, window, countsPadding: numerics == .torchvision)
+        return builder.concatenation(name, outputs + [unit(&builder, "\(name).branch_pool", pool, pooled, Self.pixel)])
     }
-
-    private func unit(
-        _ builder: inout GraphBuilder, _ name: String, _ x: Graph.NodeID, _ channels: Int, _ kernel: Int,
-        stride: Int = 1, padding: Extent? = nil
-    ) -> Graph.NodeID { unit(&builder, name, x, channels, Extent(kernel), stride: stride, padding: padding) }
 
     /// Convolution, batch normalisation and ReLU; "same" padding unless specified.
     private func unit(

@@ -1,6 +1,6 @@
 import NeuralNetwork
 
-/// The blocks of EfficientNet and related networks under timm's names, built from tables of stages.
+/// The blocks of EfficientNet and related networks, built from tables of stages.
 struct InvertedResiduals {
     enum Kind {
         /// One convolution (timm's `cn`).
@@ -37,13 +37,16 @@ struct InvertedResiduals {
     let activation: Activation
     /// Activations inside the squeeze-and-excitation, and of its gate.
     var gate: (inner: Activation, outer: Activation) = (.silu, .sigmoid)
+    /// Whether parameters have torchvision's names for EfficientNet; otherwise they have timm's.
+    var hasTorchvisionNames = false
 
-    /// Builds all stages, with blocks named `blocks.stage.block`.
+    /// Builds all stages, with blocks named `blocks.stage.block`, or `features.stage.block` counting stages from 1.
     func stages(_ builder: inout GraphBuilder, _ stages: [Stage], _ input: Graph.NodeID) -> Graph.NodeID {
         var x = input
         for (number, stage) in stages.enumerated() {
             for index in 0..<stage.repeats {
-                x = block(&builder, "blocks.\(number).\(index)", stage, stride: index == 0 ? stage.stride : 1, x)
+                let name = hasTorchvisionNames ? "features.\(number + 1).\(index)" : "blocks.\(number).\(index)"
+                x = block(&builder, name, stage, stride: index == 0 ? stage.stride : 1, x)
             }
         }
         return x
@@ -59,28 +62,37 @@ struct InvertedResiduals {
         // An untrained squeeze-and-excitation halves its input; the initial scale compensates, less so in residual
         // branches.
         let scale: Float = isResidual ? 0.2 : stage.excitation == .none ? 1 : 1.5
-        var x = input
+        var (x, parts) = (input, 0)
         func unit(
             _ convolution: String, _ normalization: Int, _ channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1,
             _ activation: Activation?, scale: Float = 1
         ) {
+            let part = "\(name).block.\(parts)"
+            let names =
+                hasTorchvisionNames
+                ? (part + ".0", part + ".1") : ("\(name).\(convolution)", "\(name).bn\(normalization)")
             x = self.unit(
-                &builder, "\(name).\(convolution)", "\(name).bn\(normalization)", x, channels, kernel: kernel,
-                stride: stride, groups: groups, activation: activation, scale: scale)
+                &builder, names.0, names.1, x, channels, kernel: kernel, stride: stride, groups: groups,
+                activation: activation, scale: scale)
+            parts += 1
+        }
+        func excite() {
+            if stage.excitation == .none { return }
+            let squeezed = stage.excitation == .quarterOfInput ? max(1, channels / 4) : Self.rounded(inner / 4)
+            x = self.excite(
+                &builder, hasTorchvisionNames ? "\(name).block.\(parts)" : name + ".se", x, squeezed: squeezed)
+            parts += 1
         }
         switch stage.kind {
         case .convolution: unit("conv", 1, stage.channels, kernel: stage.kernel, stride: stride, own, scale: scale)
         case .separable:
             unit("conv_dw", 1, inner, kernel: stage.kernel, stride: stride, groups: inner, own)
+            excite()
             unit("conv_pw", 2, stage.channels, kernel: 1, nil, scale: scale)
         case .inverted:
             unit("conv_pw", 1, inner, kernel: 1, own)
             unit("conv_dw", 2, inner, kernel: stage.kernel, stride: stride, groups: inner, own)
-            switch stage.excitation {
-            case .none: break
-            case .quarterOfInput: x = excite(&builder, name + ".se", x, squeezed: max(1, channels / 4))
-            case .quarterOfInner: x = excite(&builder, name + ".se", x, squeezed: Self.rounded(inner / 4))
-            }
+            excite()
             unit("conv_pwl", 3, stage.channels, kernel: 1, nil, scale: scale)
         case .fused:
             unit("conv_exp", 1, inner, kernel: stage.kernel, stride: stride, own)
@@ -90,19 +102,19 @@ struct InvertedResiduals {
     }
 
     /// Squeeze-and-Excitation, Hu et al. 2018 (arXiv:1709.01507). Random weights are small: no gate saturates.
-    func excite(
-        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int,
-        reduction: String = "conv_reduce", expansion: String = "conv_expand"
+    private func excite(
+        _ builder: inout GraphBuilder, _ name: String, _ input: Graph.NodeID, squeezed: Int
     ) -> Graph.NodeID {
         guard case .image(let channels, let height, let width) = builder.shape(of: input) else { return input }
         func pixelwise(_ part: String, _ input: Graph.NodeID, _ out: Int, from fan: Int) -> Graph.NodeID {
             let layer = Convolution(outChannels: out, window: Window(kernel: Extent(1)), hasBias: true)
             return builder.convolution("\(name).\(part)", input, layer, initializer: .fan(fan))
         }
+        let names = hasTorchvisionNames ? ("fc1", "fc2") : ("conv_reduce", "conv_expand")
         let all = Window(kernel: Extent(height, width))
         var s = builder.averagePooling(name + ".avgpool", input, all, countsPadding: false)
-        s = builder.activation(gate.inner, pixelwise(reduction, s, squeezed, from: channels))
-        s = pixelwise(expansion, s, channels, from: squeezed)
+        s = builder.activation(gate.inner, pixelwise(names.0, s, squeezed, from: channels))
+        s = pixelwise(names.1, s, channels, from: squeezed)
         return builder.scaleChannels(name, input, by: builder.activation(gate.outer, s))
     }
 

@@ -83,4 +83,12 @@ enum RowOperation {
     case gather([Int])
     case responseNormalization(epsilon: Float)
     case groupNormalization(groups: Int, epsilon: Float)
+
+    /// Whether each row of the result depends on one row of the input only.
+    var isRowWise: Bool {
+        switch self {
+        case .gather, .function: true
+        default: false
+        }
+    }
 }

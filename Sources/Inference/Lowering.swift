@@ -90,7 +90,9 @@ struct Lowering {
         case .classToken: return firstToken(of: input)
         default:
             guard let operation = rowOperation(node) else { throw PlanError.unsupported(node: node.name) }
-            return appendRows(id, operation)
+            return append(
+                shape(of: id), node.name, .rows(operation, parameters: node.parameters),
+                [operation.isRowWise ? rows(input, for: id) : value[input]!])
         }
     }
 
@@ -159,14 +161,6 @@ struct Lowering {
         firstTokenOnly.contains(reader) ? firstToken(of: id) : value[id]!
     }
 
-    /// The value that a row operation reads: operations over all tokens read all rows.
-    private mutating func rows(_ id: Graph.NodeID, for reader: Graph.NodeID, _ operation: RowOperation) -> Value {
-        switch operation {
-        case .gather, .function: return rows(id, for: reader)
-        default: return value[id]!
-        }
-    }
-
     private mutating func firstToken(of id: Graph.NodeID) -> Value {
         if firstTokenOnly.contains(id) { return value[id]! }
         if let known = firstTokens[id] { return known }
@@ -175,13 +169,6 @@ struct Lowering {
             shape, graph[id].name + ".first", .rows(.slice(first: 0), parameters: []), [value[id]!])
         firstTokens[id] = token
         return token
-    }
-
-    private mutating func appendRows(_ id: Graph.NodeID, _ operation: RowOperation) -> Value {
-        let node = graph[id]
-        return append(
-            shape(of: id), node.name, .rows(operation, parameters: node.parameters),
-            [rows(node.inputs[0], for: id, operation)])
     }
 
     /// The convolution that computed `node`'s value, if the node has only one reader.

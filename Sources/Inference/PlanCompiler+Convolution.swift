@@ -44,8 +44,7 @@ extension PlanCompiler {
         let primitive = try convolution(
             step.name, &request, framesLayout(step.input, element), framesLayout(step.output, element))
         let plain = try layout(step.output, ONEDNN_CHANNELS_LAST, element)
-        let source = try converted(
-            step.input, to: layout(step.input, ONEDNN_CHANNELS_LAST, element), nil, step.name)
+        let source = try channelsLast(step.input, element, step.name)
         let accumulated = try step.accumulated.map { try converted($0, to: plain, nil, step.name) }
         let layer = PackedWeights.Request(step: step, layout: primitive.weights!, sourceScale: 1)
         append(primitive, source, into: accumulated?.buffer, layout: plain, layer: layer, output: step.output)
@@ -58,7 +57,7 @@ extension PlanCompiler {
         var request = request
         request.winograd = kernel.isWinograd
         let format = kernel.format.code
-        let source = try layout(step.input, isInput(step.input) ? ONEDNN_CHANNELS_LAST : format, element)
+        let source = try layout(step.input, step.input == input ? ONEDNN_CHANNELS_LAST : format, element)
         return try? ActivatedConvolution(
             step.name, request, source, layout(step.output, format, element),
             separates: kernel.separatesActivation ?? request.separations(winograd: kernel.isWinograd)[0], context)
@@ -69,7 +68,7 @@ extension PlanCompiler {
         var destination = storedQParams(step.output)
         var accumulated: Placed?
         if let value = step.accumulated {
-            if destination != nil, let own = placed(value).qparams ?? quantization?.qparams[value] {
+            if destination != nil, let own = values[value]?.qparams ?? quantization?.qparams[value] {
                 accumulated = try whole(value, own, step.name)
             } else {
                 destination = nil
@@ -109,7 +108,7 @@ extension PlanCompiler {
     /// Applies GELU to the last step's output and quantises it.
     private mutating func appendGELU(_ step: ConvolutionStep, _ qparams: QuantizationParameters) throws {
         ignoreLast()
-        let numbers = placed(step.output)
+        let numbers = values[step.output]!
         let bytes = try layout(step.output, ONEDNN_CHANNELS_LAST, qparams.element)
         let kernel = CustomKernel.gelu(step.name + ".activation", count: bytes.bytes, qparams)
         append(kernel, numbers, layout: bytes, qparams: qparams, output: step.output)

@@ -5,7 +5,7 @@ import NeuralNetwork
 extension PlanCompiler {
     mutating func compile(_ name: String, _ epsilon: Float, _ parameters: [Int], input: Int, output: Int) throws {
         let shape = shapes[input]
-        let source = try rows(input, element, name)
+        let source = try channelsLast(input, element, name)
         let layout = try Layout([batch * shape.pixels, shape.channels], ONEDNN_PLAIN, element)
         let primitive = try Primitive(name) {
             onednn_layer_normalization_create(context.handle, layout.handle, epsilon, $0)
@@ -17,7 +17,7 @@ extension PlanCompiler {
     mutating func compile(
         _ name: String, _ operation: RowOperation, _ parameters: [Int], input: Int, output: Int
     ) throws {
-        let source = try rows(input, ONEDNN_F32, name)
+        let source = try channelsLast(input, ONEDNN_F32, name)
         if case .attention(let heads) = operation, quantization?.attendsInBytes == true, shapes[output].pixels > 1 {
             return try attend(name, heads, source, input: input, output: output)
         }
@@ -39,10 +39,6 @@ extension PlanCompiler {
         let layout = try layout(output, ONEDNN_CHANNELS_LAST, qparams?.element ?? ONEDNN_F32)
         append(attention.kernel, source, layout: layout, qparams: qparams, output: output)
         observeLast(layout, output, qparams: qparams)
-    }
-
-    private mutating func rows(_ value: Lowering.Value, _ element: onednn_element, _ name: String) throws -> Placed {
-        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
     }
 }
 

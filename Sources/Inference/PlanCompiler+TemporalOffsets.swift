@@ -39,7 +39,7 @@ extension PlanCompiler {
             try activate(step, activation, frames: 0..<last.frames.lowerBound, destination, written)
             try activate(step, activation, frames: last.frames.upperBound..<frames, destination, written)
         }
-        place(step.output, Placed(buffer: destination, layout: blocked))
+        values[step.output] = Placed(buffer: destination, layout: blocked)
         observeLast(blocked, step.output)
     }
 

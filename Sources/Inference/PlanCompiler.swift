@@ -41,7 +41,7 @@ struct PlanCompiler {
     let choice: KernelChoice?
 
     private(set) var operations: [Operation] = []
-    private(set) var values: [Lowering.Value: Placed] = [:]
+    var values: [Lowering.Value: Placed] = [:]
     /// Values converted to other layouts or element types than their step produced.
     private(set) var copies: [Lowering.Value: [Placed]] = [:]
     private(set) var shapes: [ImageShape] = []
@@ -104,7 +104,7 @@ struct PlanCompiler {
         }
         var primitive = try make()
         if primitive.isPlainLoop {
-            (a, b) = (try channelsLast(first, name), try channelsLast(second, name))
+            (a, b) = (try channelsLast(first, element, name), try channelsLast(second, element, name))
             primitive = try make()
         }
         touch(b.buffer)
@@ -117,9 +117,8 @@ struct PlanCompiler {
     private mutating func gate(
         _ name: String, _ first: Int, _ second: Int, _ qparams: QuantizationParameters, output: Int
     ) throws {
-        let plain = try layout(first, ONEDNN_CHANNELS_LAST, ONEDNN_F32)
-        let source = try converted(first, to: plain, nil, name)
-        let gates = try converted(second, to: layout(second, ONEDNN_CHANNELS_LAST, ONEDNN_F32), nil, name)
+        let source = try channelsLast(first, ONEDNN_F32, name)
+        let gates = try channelsLast(second, ONEDNN_F32, name)
         touch(gates.buffer)
         let kernel = CustomKernel.gate(name, shapes[output], batch: batch, qparams)
         let bytes = try layout(output, ONEDNN_CHANNELS_LAST, qparams.element)
@@ -138,7 +137,7 @@ struct PlanCompiler {
         }
         var primitive = try make()
         if qparams == nil, primitive.isPlainLoop {
-            sources = try inputs.map { try channelsLast($0, name) }
+            sources = try inputs.map { try channelsLast($0, element, name) }
             primitive = try make()
         }
         for source in sources { touch(source.buffer) }
@@ -147,10 +146,10 @@ struct PlanCompiler {
         values[output] = Placed(buffer: destination, layout: primitive.destination, qparams: qparams)
     }
 
-    /// The value in channels last, for kernels that do not support mixed formats.
-    private mutating func channelsLast(_ value: Lowering.Value, _ name: String) throws -> Placed {
-        try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
-    }
+    /// The value as unquantised elements in channels last.
+    mutating func channelsLast(
+        _ value: Lowering.Value, _ element: onednn_element, _ name: String
+    ) throws -> Placed { try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name) }
 
     /// The memory of a value that is not read after this step, for the step's output: this halves the memory traffic of
     /// a fresh buffer.
@@ -176,18 +175,13 @@ struct PlanCompiler {
         try Layout(shapes[value].dimensions(batch: batch, withFrames: true), ONEDNN_CHANNELS_LAST, element)
     }
 
-    func isInput(_ value: Lowering.Value) -> Bool { value == input }
-
-    func placed(_ value: Lowering.Value) -> Placed { values[value]! }
-
     /// The value as unquantised elements, in its current format.
     mutating func float(
         _ value: Lowering.Value, _ name: String, _ element: onednn_element? = nil
     ) throws -> Placed {
         let element = element ?? self.element
         let own = values[value]!
-        if own.qparams == nil && own.layout.element == element { return own }
-        return try converted(value, to: layout(value, ONEDNN_CHANNELS_LAST, element), nil, name)
+        return own.qparams == nil && own.layout.element == element ? own : try channelsLast(value, element, name)
     }
 
     /// The value in int8.
@@ -278,9 +272,6 @@ struct PlanCompiler {
     mutating func observeLast(_ layout: Layout, _ value: Lowering.Value, qparams: QuantizationParameters? = nil) {
         operations[operations.count - 1].observed = (layout, qparams, value)
     }
-
-    /// Sets the memory of a value that several steps write together.
-    mutating func place(_ value: Lowering.Value, _ placed: Placed) { values[value] = placed }
 
     mutating func newBuffer(_ bytes: Int) -> Buffer {
         buffers.append(.init(bytes: bytes, lifetime: operations.count...operations.count))

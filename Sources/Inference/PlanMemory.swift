@@ -7,8 +7,6 @@ struct PlanMemory {
     private let input: AlignedBuffer
     private let output: AlignedBuffer
 
-    var bytes: Int { arena.bytes + scratchpad.bytes + input.bytes + output.bytes }
-
     init(_ parts: CompiledPlan) {
         let place = MemoryPlanner.place(parts.compiler.buffers)
         offsets = place.offsets

@@ -263,8 +263,6 @@ struct GraphImporter {
         return try arranged(node, view)
     }
 
-    func rank(_ node: Graph.NodeID) -> Int { TensorView(builder.shape(of: node)).dimensions.count }
-
     func plain(_ node: Graph.NodeID) -> Value { .value(node, TensorView(builder.shape(of: node)), .identity) }
 
     mutating func parameter(_ name: String, _ shape: [Int], _ load: @escaping @Sendable () throws -> Tensor)

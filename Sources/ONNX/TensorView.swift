@@ -8,11 +8,7 @@ struct TensorView: Equatable {
         let stride, size: Int
     }
 
-    enum Axis: Int, Comparable {
-        case channel, row, column
-
-        static func < (first: Axis, second: Axis) -> Bool { first.rawValue < second.rawValue }
-    }
+    enum Axis: Int { case channel, row, column }
 
     /// For each dimension, its index digits, fastest-varying last; empty if the length is 1.
     var dimensions: [[Digit]]

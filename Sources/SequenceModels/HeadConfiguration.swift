@@ -175,11 +175,6 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
         return builder.build(outputs: ["logits": logits])
     }
 
-    /// The head for vectors, in sequences of up to 10,000 frames.
-    package func graph(featureSize: Int, classes: Int) -> Graph {
-        graph(Input(shape: [featureSize], maximumLength: 10_000), classes: classes)
-    }
-
     private func pooled(_ builder: inout GraphBuilder, _ x: Graph.NodeID, _ input: Input) -> Graph.NodeID {
         switch kind {
         case .frame, .average: builder.sequenceMean("mean", x)

@@ -30,7 +30,7 @@ package struct Parallel: Sendable, Equatable {
     }
 
     /// Splits `count` items into two ranges of nearly the same size, or one range if there are too few.
-    static func halves(_ count: Int, atLeast minimum: Int = 2) -> [Range<Int>] {
-        count < minimum ? [0..<count] : [0..<count / 2, count / 2..<count]
+    static func halves(_ count: Int) -> [Range<Int>] {
+        count < 2 ? [0..<count] : [0..<count / 2, count / 2..<count]
     }
 }

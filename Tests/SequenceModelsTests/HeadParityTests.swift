@@ -184,13 +184,14 @@ import Training
             name.hasPrefix("gru")
             ? HeadConfiguration(kind: .gru, hidden: [5, 4], dropout: 0.4, dense: 8)
             : HeadConfiguration(kind: .bilstm, hidden: [4, 3], projection: 5)
-        let plan = try TrainingPlan(graph: configuration.graph(featureSize: setup.size, classes: setup.classes))
+        let vectors = HeadConfiguration.Input(shape: [setup.size], maximumLength: setup.steps)
+        let plan = try TrainingPlan(graph: configuration.graph(vectors, classes: setup.classes))
         let parameters = try ParameterVector(plan.graph, from: openHeadWeights(path: path, for: plan.graph.parameters))
         let input = around("input", [setup.lengths.count, setup.steps, setup.size], spread: 1.5)
         let pass = plan.forward(PackedSequences(padded: input, lengths: setup.lengths), parameters)
         let expected = try #require(setup.probabilities[String(name.dropLast())])
         #expect(relativeError(softmax(pass.output).values, expected) < 1e-5)
-        let other = HeadConfiguration(kind: .gru, hidden: [6]).graph(featureSize: setup.size, classes: setup.classes)
+        let other = HeadConfiguration(kind: .gru, hidden: [6]).graph(vectors, classes: setup.classes)
         #expect(throws: WeightsError.self) {
             try ParameterVector(other, from: openHeadWeights(path: path, for: other.parameters))
         }

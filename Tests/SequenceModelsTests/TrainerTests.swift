@@ -251,10 +251,10 @@ extension FeatureSet.Example {
     @Test("the GRU and LSTM heads of the published Keras recipe have as many parameters as theirs")
     func publishedParameterCounts() {
         let gru = HeadConfiguration(kind: .gru, hidden: [16, 8], dropout: 0.4, dense: 8)
-        #expect(gru.graph(featureSize: 2048, classes: 5).parameterCount == 99_909)
+        #expect(gru.graph(.init(shape: [2048], maximumLength: 8), classes: 5).parameterCount == 99_909)
         // PyTorch's LSTM has two bias vectors where Keras has one: 4 · (16 + 8) more.
         let lstm = HeadConfiguration(kind: .lstm, hidden: [16, 8], dropout: 0.4, dense: 8)
-        #expect(lstm.graph(featureSize: 2560, classes: 5).parameterCount == 165_845 + 96)
+        #expect(lstm.graph(.init(shape: [2560], maximumLength: 8), classes: 5).parameterCount == 165_845 + 96)
     }
 }
 

@@ -48,12 +48,6 @@ extension Graph {
         return graph
     }
 
-    /// The names of the layers that an output depends on, in order: convolutions, linear layers and poolings.
-    package func layers(of output: String) -> [String] {
-        guard let node = outputs[output] else { return [] }
-        return ancestry(of: node).filter { self[$0].isLayer }.map { self[$0].name }
-    }
-
     /// Names of the parameters of the last `count` layers, with the normalisations that follow them.
     package func parameters(ofLast count: Int, of output: String) -> Set<String> {
         guard let node = outputs[output] else { return [] }
