@@ -35,33 +35,20 @@ static int number_behind(const char *mode) {
 static const char *message(const void *it) { return ((const status *)it)->text; }
 static void release(void *it) { free(it); }
 
-static void *make_two(void *a, void **made) {
-  (void)a;
+static void *make(const void *of, void **made) {
   *made = malloc(1);
   return NULL;
 }
 
-static void *make_environment(int level, const char *name, void **made) {
-  (void)level;
-  return make_two((void *)name, made);
-}
+static void *make_environment(int level, const char *name, void **made) { return make(name, made); }
 
-static void *make_options(void **made) { return make_two(NULL, made); }
-static void *set_threads(void *options, int threads) {
-  (void)options;
-  (void)threads;
-  return NULL;
-}
+static void *make_options(void **made) { return make(NULL, made); }
+static void *set_threads(void *options, int threads) { return NULL; }
 
-static void *make_domain(const char *name, void **made) { return make_two((void *)name, made); }
-static void *add(void *to, const void *what) {
-  (void)to;
-  (void)what;
-  return NULL;
-}
+static void *make_domain(const char *name, void **made) { return make(name, made); }
+static void *add(void *to, const void *what) { return NULL; }
 
 static void *make_session(const void *environment, const char *model, const void *options, void **made) {
-  (void)environment;
   FILE *file = fopen(model, "rb");
   if (!file) return problem("no such model");
   enum { ENOUGH = 1 << 20 };
@@ -76,30 +63,20 @@ static void *make_session(const void *environment, const char *model, const void
   if (number_behind("old") >= 0 && has_products) return problem("an operator cannot be computed");
   if (number_behind("new") >= 0 && !has_products && !is_trial) return problem("an operator is too slow");
   if (number_behind("turing") >= 0 && has_bf16) return problem("CUDNN_STATUS_ARCH_MISMATCH");
-  make_two((void *)options, made);
+  make(options, made);
   *(char *)*made = (char)(number_behind("turing") >= 0 && !has_products);
   return NULL;
 }
 
-static void *make_memory(const char *name, int type, int device, int kind, void **made) {
-  (void)type;
-  (void)device;
-  (void)kind;
-  return make_two((void *)name, made);
-}
+static void *make_memory(const char *name, int type, int device, int kind, void **made) { return make(name, made); }
 
-static void *make_allocator(const void *session, const void *memory, void **made) {
-  (void)session;
-  return make_two((void *)memory, made);
-}
+static void *make_allocator(const void *session, const void *memory, void **made) { return make(memory, made); }
 
 static void *allocate(void *allocator, size_t bytes, void **made) {
-  (void)allocator;
   return (*made = malloc(bytes)) ? NULL : problem("Failed to allocate memory");
 }
 
 static void *release_memory(void *allocator, void *memory) {
-  (void)allocator;
   free(memory);
   return NULL;
 }
@@ -112,9 +89,6 @@ typedef struct {
 
 static void *make_value(
   const void *memory, void *data, size_t bytes, const int64_t *shape, size_t rank, int type, void **made) {
-  (void)memory;
-  (void)bytes;
-  (void)type;
   value *own = calloc(1, sizeof *own);
   own->data = data;
   own->rank = rank;
@@ -128,25 +102,21 @@ typedef struct {
 } binding;
 
 static void *make_binding(void *session, void **made) {
-  (void)session;
   *made = calloc(1, sizeof(binding));
   return NULL;
 }
 
 static void *bind_input(void *it, const char *name, const void *what) {
-  (void)name;
   ((binding *)it)->input = what;
   return NULL;
 }
 
 static void *bind_output(void *it, const char *name, const void *what) {
-  (void)name;
   ((binding *)it)->output = what;
   return NULL;
 }
 
 static void *run(const void *session, const void *options, const void *bound) {
-  (void)options;
   if (*(const char *)session) usleep(20000);
   static int runs;
   const value *input = ((const binding *)bound)->input, *output = ((const binding *)bound)->output;
@@ -167,11 +137,10 @@ static void *run(const void *session, const void *options, const void *bound) {
 static void *make_cuda(void **made) {
   const char *given = getenv("FAKE_GPU");
   if (given && strcmp(given, "none") == 0) return problem("CUDA failure 100: no CUDA-capable device is detected");
-  return make_two(NULL, made);
+  return make(NULL, made);
 }
 
 static void *update_cuda(void *it, const char *const *keys, const char *const *values, size_t count) {
-  (void)it;
   for (size_t i = 0; i < count; i++) {
     if (!keys[i] || !values[i]) return problem("an option is missing");
   }
@@ -202,7 +171,6 @@ const base *OrtGetApiBase(void) {
 // CUDA's driver and compiler, as far as copies need them.
 
 int cuDevicePrimaryCtxRetain(void **context, int device) {
-  (void)device;
   *context = table;
   return 0;
 }
