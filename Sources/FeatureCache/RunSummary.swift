@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 
 package struct RunSummary: Sendable, Equatable, Encodable {
     package let name: String
