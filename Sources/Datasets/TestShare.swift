@@ -1,39 +1,3 @@
-extension DatasetConfiguration {
-    /// Assigns splits to the clips of a cache: the data set's own, with the fraction for `test`. Caches of older
-    /// versions stored that fraction as if it were the data set's own split. The data set's folder or lists decide if
-    /// they exist; otherwise a stored test set must equal the one that `test` selects. `clips`: all clips of the data
-    /// set except the excluded ones, with the splits stored in the cache. Throws `DatasetError.storedTest`.
-    package func placed(_ clips: [Clip]) throws -> [Clip] {
-        let own = clips.contains { $0.split == .test } ? ownSplits(clips) : clips
-        guard test > 0 else { return own }
-        let stored = own.filter { $0.split == .test }
-        if stored.isEmpty { return try settingTestAside(own) }
-        let chosen = try settingTestAside(own.map { $0.split == .test ? $0.inTraining : $0 })
-        guard Set(stored.map(\.path)) == Set(chosen.filter { $0.split == .test }.map(\.path)) else {
-            throw DatasetError.storedTest(name, clips: stored.count)
-        }
-        return chosen
-    }
-
-    /// Clips stored as test clips that are in train in the data set's folder or lists are moved to train.
-    private func ownSplits(_ clips: [Clip]) -> [Clip] {
-        guard let listed = try? listedClips() else { return clips }
-        let training = Set(listed.filter { $0.split == .train }.map(\.path))
-        return clips.map { $0.split == .test && training.contains($0.path) ? $0.inTraining : $0 }
-    }
-
-    /// As for validation in `sequence`, but with an independent seed. Throws `DatasetError.hasTest`.
-    func settingTestAside(_ clips: [Clip]) throws -> [Clip] {
-        if clips.contains(where: { $0.split == .test }) { throw DatasetError.hasTest(name) }
-        let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
-        let own = clips.filter { $0.split == .train }
-        let chosen = ValidationSplit.choose(
-            fraction: test, examples: own.map { ($0.label, $0.group, $0.path) }, seed: seed)
-        let paths = Set(zip(own, chosen).filter(\.1).map(\.0.path))
-        return clips.map { paths.contains($0.path) ? $0.settingAside : $0 }
-    }
-}
-
 /// A problem with the test set selected by `dataset.test`, and a fraction that avoids it.
 package struct TestShareProblem: Equatable, Sendable {
     package let share: Double
@@ -72,6 +36,40 @@ package struct TestShareProblem: Equatable, Sendable {
 }
 
 extension DatasetConfiguration {
+    /// Assigns splits to the clips of a cache: the data set's own, with the fraction for `test`. Caches of older
+    /// versions stored that fraction as if it were the data set's own split. The data set's folder or lists decide if
+    /// they exist; otherwise a stored test set must equal the one that `test` selects. `clips`: all clips of the data
+    /// set except the excluded ones, with the splits stored in the cache. Throws `DatasetError.storedTest`.
+    package func placed(_ clips: [Clip]) throws -> [Clip] {
+        let own = clips.contains { $0.split == .test } ? ownSplits(clips) : clips
+        guard test > 0 else { return own }
+        let stored = own.filter { $0.split == .test }
+        if stored.isEmpty { return try settingTestAside(own) }
+        let chosen = try settingTestAside(own.map { $0.split == .test ? $0.inTraining : $0 })
+        guard Set(stored.map(\.path)) == Set(chosen.filter { $0.split == .test }.map(\.path)) else {
+            throw DatasetError.storedTest(name, clips: stored.count)
+        }
+        return chosen
+    }
+
+    /// Clips stored as test clips that are in train in the data set's folder or lists are moved to train.
+    private func ownSplits(_ clips: [Clip]) -> [Clip] {
+        guard let listed = try? listedClips() else { return clips }
+        let training = Set(listed.filter { $0.split == .train }.map(\.path))
+        return clips.map { $0.split == .test && training.contains($0.path) ? $0.inTraining : $0 }
+    }
+
+    /// As for validation in `sequence`, but with an independent seed. Throws `DatasetError.hasTest`.
+    func settingTestAside(_ clips: [Clip]) throws -> [Clip] {
+        if clips.contains(where: { $0.split == .test }) { throw DatasetError.hasTest(name) }
+        let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
+        let own = clips.filter { $0.split == .train }
+        let chosen = ValidationSplit.choose(
+            fraction: test, examples: own.map { ($0.label, $0.group, $0.path) }, seed: seed)
+        let paths = Set(zip(own, chosen).filter(\.1).map(\.0.path))
+        return clips.map { paths.contains($0.path) ? $0.settingAside : $0 }
+    }
+
     /// A problem with the test set that `test` selects from these clips; nil if there is none, or without `test`.
     /// `clips`: as returned by `clips()`.
     package func testShareProblem(_ clips: [Clip]) -> TestShareProblem? {

@@ -78,9 +78,7 @@ extension StringProtocol {
         result.append(contentsOf: rest)
         return result
     }
-}
 
-extension StringProtocol {
     /// The text after `start` if its UTF-8 bytes begin with those of `start`, else nil.
     package func droppingBytePrefix(_ start: some StringProtocol) -> SubSequence? {
         hasBytePrefix(start) ? self[utf8.index(startIndex, offsetBy: start.utf8.count)...] : nil

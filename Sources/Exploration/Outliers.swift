@@ -16,8 +16,7 @@ package enum Outliers {
     /// `nearest`: at least five neighbours of each clip. `brightness`: mean of each decoded clip's frames, 0 to 255.
     /// `rowsAreFrames`: false for windows, of which a short clip has one. Throws `CacheError`, if rows are streamed.
     package static func find(
-        _ vectors: ClipVectors, _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float],
-        rowsAreFrames: Bool = true
+        _ features: FeatureSet, nearest: [[Neighbor]], brightness: [Int: Float], rowsAreFrames: Bool = true
     ) throws -> [Outlier] {
         var outliers: [Outlier] = []
         for (index, example) in features.examples.enumerated() where example.length == 1 && rowsAreFrames {

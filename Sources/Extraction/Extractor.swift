@@ -3,7 +3,6 @@ import FeatureCache
 import Foundation
 import Inference
 import NeuralNetwork
-import Synchronization
 import Video
 
 /// Extracts features of every clip of a data set into the cache, once.

@@ -86,7 +86,7 @@ extension CacheFile {
 
     /// The clips of a data set that meet a condition, with or without features. Throws `CacheError`; `ScanError` if the
     /// condition is invalid.
-    package func videos(dataset: String, extraction: Int64, condition: String?) throws -> Set<Int64> {
+    package func videos(dataset: String, condition: String?) throws -> Set<Int64> {
         if let condition { return try videos(meeting: condition, dataset: dataset) }
         return try read { database in
             let all = "SELECT video_id FROM sample WHERE dataset = ?"

@@ -126,9 +126,7 @@ extension CacheFile {
         }
         return examples
     }
-}
 
-extension CacheFile {
     /// Number of a data set's videos without a valid frame.
     package func emptySequences(dataset: String, extraction: Int64) throws -> Int {
         try read { database in

@@ -174,11 +174,9 @@ extension CacheFile {
 
     static func json(_ numbers: [Int]) -> String { "[" + numbers.map(String.init).joined(separator: ",") + "]" }
     static func json(_ numbers: [Double]) -> String { "[" + numbers.map { "\($0)" }.joined(separator: ",") + "]" }
-}
 
-/// Vectors of phrases in the space of a recipe's features, so that they can be used in SQL queries later.
-extension CacheFile {
-    /// Stores phrases that are not stored yet. `phrases`: with unit vectors. Throws `CacheError`.
+    /// Stores vectors of phrases in the space of a recipe's features, for later SQL queries, unless they are stored.
+    /// `phrases`: with unit vectors. Throws `CacheError`.
     package func store(phrases: [(phrase: String, feature: [Float])], extraction: Int64) throws {
         try write { database in
             try database.run(Schema.phrases)

@@ -35,6 +35,17 @@ package struct CacheSummary: Sendable, Encodable, Equatable {
     package let runs: Int
 }
 
+package struct VideoFacts: Sendable {
+    package let path, label, split: String
+    /// In pixels; nil if the video was never opened.
+    package let width, height: Int?
+    package let frameRate: Double?
+    /// In seconds.
+    package let duration: Double?
+    /// Damaged parts that were skipped.
+    package let decodeErrors: Int
+}
+
 extension CacheFile {
     /// Summarises the cache without reading features.
     package func summary() throws -> CacheSummary {
@@ -94,20 +105,7 @@ extension CacheFile {
                     own.map { try ($0.get("digest") as String, $0.get("videos") as Int) }, uniquingKeysWith: { $1 }))
         }
     }
-}
 
-package struct VideoFacts: Sendable {
-    package let path, label, split: String
-    /// In pixels; nil if the video was never opened.
-    package let width, height: Int?
-    package let frameRate: Double?
-    /// In seconds.
-    package let duration: Double?
-    /// Damaged parts that were skipped.
-    package let decodeErrors: Int
-}
-
-extension CacheFile {
     /// Number of sequences by the row ID of their recipe.
     package func sequenceCounts() throws -> [Int64: Int] {
         try read { try $0.pairs("SELECT extraction_id, count(*) FROM sequence GROUP BY extraction_id") }

@@ -1,5 +1,3 @@
-import GRDB
-
 /// The role of a clip in a run.
 package enum ClipRole: String, Sendable, CaseIterable, Codable {
     /// Used for training.

@@ -54,6 +54,23 @@ package struct PredictionRecord: Sendable, Equatable {
     package var isScored: Bool { probability.isFinite && !probabilities.isEmpty }
 }
 
+/// The prediction of one cross-validation model for a clip that it was not trained on.
+package struct FoldRecord: Sendable, Equatable {
+    package let videoID: Int64
+    /// The repetition, from 1.
+    package let number: Int
+    /// The fold, from 1.
+    package let fold: Int
+    package let predicted: String
+    /// In the order of the run's labels.
+    package let probabilities: [Double]
+
+    package init(videoID: Int64, number: Int, fold: Int, predicted: String, probabilities: [Double]) {
+        (self.videoID, self.number, self.fold, self.predicted) = (videoID, number, fold, predicted)
+        self.probabilities = probabilities
+    }
+}
+
 extension CacheFile {
     /// Creates a run; a fine-tuning run has no extraction yet. Throws `CacheError.runExists`.
     package func addRun(
@@ -148,27 +165,7 @@ extension CacheFile {
                 probability: probability, probabilities: probabilities)
         }
     }
-}
 
-/// The prediction of one cross-validation model for a clip that it was not trained on.
-package struct FoldRecord: Sendable, Equatable {
-    package let videoID: Int64
-    /// The repetition, from 1.
-    package let number: Int
-    /// The fold, from 1.
-    package let fold: Int
-    package let predicted: String
-    /// In the order of the run's labels.
-    package let probabilities: [Double]
-
-    package init(videoID: Int64, number: Int, fold: Int, predicted: String, probabilities: [Double]) {
-        (self.videoID, self.number, self.fold, self.predicted) = (videoID, number, fold, predicted)
-        self.probabilities = probabilities
-    }
-}
-
-/// The table `fold`, which exists only in caches with cross-validated runs.
-extension CacheFile {
     /// Stores a run's out-of-fold predictions, replacing earlier ones.
     package func store(_ folds: [FoldRecord], run: Int64) throws {
         try write { database in

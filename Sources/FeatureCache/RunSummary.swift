@@ -1,5 +1,4 @@
 import Foundation
-import GRDB
 
 package struct RunSummary: Sendable, Equatable, Encodable {
     package let name: String
@@ -27,6 +26,11 @@ package struct RunSummary: Sendable, Equatable, Encodable {
         case validationLoss = "validation_loss", validationAccuracy = "validation_accuracy"
         case testAccuracy = "test_accuracy"
     }
+}
+
+package struct UsedClip: Sendable, Equatable {
+    package let videoID: Int64
+    package let digest, path, label, split: String
 }
 
 extension CacheFile {
@@ -59,14 +63,7 @@ extension CacheFile {
         let sql = "SELECT video_id, \"group\" FROM sample WHERE dataset = ? AND \"group\" IS NOT NULL"
         return try read { try $0.pairs(sql, [dataset]) }
     }
-}
 
-package struct UsedClip: Sendable, Equatable {
-    package let videoID: Int64
-    package let digest, path, label, split: String
-}
-
-extension CacheFile {
     /// The clips that a run predicted, which are all it used, ordered by path.
     package func clips(run: Int64) throws -> [UsedClip] {
         try rows(

@@ -8,14 +8,10 @@ package struct ClassPrompts: Sendable {
     /// The default template of OpenAI's CLIP.
     package static let template = "a photo of {}."
 
-    private let prompts: [String: [String]]
-    private let templates: [String]?
-
-    /// `prompts`: prompts of classes; the default is the class name. `templates`: sentences whose `{}` is replaced with
-    /// a name or prompt.
-    package init(prompts: [String: [String]] = [:], templates: [String]? = nil) {
-        (self.prompts, self.templates) = (prompts, templates)
-    }
+    /// Prompts of classes; the default is the class name.
+    var prompts: [String: [String]] = [:]
+    /// Sentences whose `{}` is replaced with a name or prompt.
+    var templates: [String]?
 
     package func sentences(_ label: String) -> [String] {
         guard let own = prompts[label] else {

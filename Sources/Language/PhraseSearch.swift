@@ -160,7 +160,7 @@ package struct PhraseSearch: Sendable {
         let parts = ProcessInfo.processInfo.activeProcessorCount
         let queries = [query.wanted] + query.unwanted
         let chosen =
-            mapped == nil ? [] : try cache.videos(dataset: dataset, extraction: extraction.id, condition: condition)
+            mapped == nil ? [] : try cache.videos(dataset: dataset, condition: condition)
         let found = try concurrentMap(parts) { part in
             if let mapped { return mapped.cosines(to: queries, videos: chosen, part: part, of: parts) }
             // Each thread uses its own connection.

@@ -7,15 +7,10 @@ package struct Chart: Sendable {
     package let name: String
     package let title: String
     /// In pixels.
-    package let width, height: Int
+    package var width = 460, height = 300
     /// In pixels.
     var fontSize = 12
     package let script: String
-
-    init(name: String, title: String, width: Int = 460, height: Int = 300, fontSize: Int = 12, script: String) {
-        (self.name, self.title, self.width, self.height) = (name, title, width, height)
-        (self.fontSize, self.script) = (fontSize, script)
-    }
 
     /// A gnuplot string constant of letters, digits, spaces and octal escapes.
     static func quoted(_ text: String) -> String { Escaping.gnuplot(text) }

@@ -80,15 +80,9 @@ package struct MomentVideo {
     /// Centres an image in a black one of the video's size.
     private static func framed(_ image: RGBImage) -> RGBImage {
         if image.width == width && image.height == height { return image }
-        var pixels = [UInt8](repeating: 0, count: 3 * width * height)
-        let (left, top) = ((width - image.width) / 2, (height - image.height) / 2)
-        for row in 0..<image.height {
-            let start = 3 * ((top + row) * width + left)
-            pixels.replaceSubrange(
-                start..<start + 3 * image.width, with: image.pixels[3 * row * image.width..<3 * (row + 1) * image.width]
-            )
-        }
-        return RGBImage(width: width, height: height, pixels: pixels)
+        var framed = RGBImage(width: width, height: height, pixels: Array(repeating: 0, count: 3 * width * height))
+        framed.draw(image, x: (width - image.width) / 2, y: (height - image.height) / 2)
+        return framed
     }
 }
 

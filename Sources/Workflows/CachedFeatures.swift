@@ -12,20 +12,12 @@ package struct CachedFeatures {
         case joining(done: Int, total: Int)
     }
 
-    private let file: String
-    private let cache: CacheFile
-    private let version: String
-    private let isCancelled: @Sendable () -> Bool
-    private let report: (Event) -> Void
-
-    /// - `file`: the pipeline's, for errors.
-    package init(
-        file: String, in cache: CacheFile, version: String, isCancelled: @escaping @Sendable () -> Bool,
-        report: @escaping (Event) -> Void
-    ) {
-        (self.file, self.cache, self.version) = (file, cache, version)
-        (self.isCancelled, self.report) = (isCancelled, report)
-    }
+    /// The pipeline's, for errors.
+    let file: String
+    let cache: CacheFile
+    let version: String
+    let isCancelled: @Sendable () -> Bool
+    let report: (Event) -> Void
 
     /// Finds the features, concatenates those of several backbones if necessary, and encodes the class names for heads
     /// that start from text. Throws `PipelineError`, `SequenceError.notExtracted`, `CacheError`,

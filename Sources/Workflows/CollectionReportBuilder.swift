@@ -71,7 +71,7 @@ package struct CollectionReportBuilder: Sendable {
         }
         let recipe = try? ExtractionRecipe(json: selection.extraction.record.recipe)
         let outliers = try Outliers.find(
-            vectors, features, nearest: nearest, brightness: shown.mapValues(\.brightness),
+            features, nearest: nearest, brightness: shown.mapValues(\.brightness),
             rowsAreFrames: recipe?.sampling.windowed == nil)
         let facts = try cache.videoFacts(dataset: selection.dataset, extraction: selection.extraction.id)
         let failures = try cache.failures(extraction: selection.extraction.id)

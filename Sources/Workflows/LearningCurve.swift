@@ -27,7 +27,7 @@ package struct LearningCurve: Sendable {
         report: @escaping (Event) -> Void
     ) throws {
         try pipeline.requireOneSplit(file: file)
-        let cached = CachedFeatures(file: file, in: cache, version: version, isCancelled: isCancelled) {
+        let cached = CachedFeatures(file: file, cache: cache, version: version, isCancelled: isCancelled) {
             report(.features($0))
         }
         var pipelines = [pipeline]

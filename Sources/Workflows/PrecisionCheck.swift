@@ -100,7 +100,7 @@ package struct PrecisionCheck: Sendable {
         let exact = sets[0].1
         let weights = try LoadedWeights(base.weights, for: base.backbone)
         let rows = try zip(native, sets).map { precision, set in
-            try row(precision, set.0, set.1, exact: exact, base, extractor, weights)
+            try row(precision, set.0, set.1, exact: exact, extractor, weights)
         }
         return Result(
             backbone: base.backbone.name, rows: rows, missing: wanted.filter { !native.contains($0) }, isGPU: isGPU,
@@ -131,7 +131,7 @@ package struct PrecisionCheck: Sendable {
 
     private func row(
         _ precision: Precision, _ record: ExtractionRecord, _ features: FeatureSet, exact: FeatureSet,
-        _ base: ExtractionConfiguration, _ extractor: Extractor, _ weights: LoadedWeights
+        _ extractor: Extractor, _ weights: LoadedWeights
     ) throws -> Row {
         func tensor(_ set: FeatureSet) -> Tensor {
             Tensor(shape: [set.rows.count / set.featureSize, set.featureSize], values: set.rows)

@@ -44,7 +44,7 @@ package struct SequenceWorkflow {
     package func train(
         name: String?, isCancelled: @escaping @Sendable () -> Bool, report: @escaping (Event) -> Void
     ) throws -> Result? {
-        let cached = CachedFeatures(file: file, in: cache, version: version, isCancelled: isCancelled) {
+        let cached = CachedFeatures(file: file, cache: cache, version: version, isCancelled: isCancelled) {
             report(.features($0))
         }
         var pipelines = [pipeline]

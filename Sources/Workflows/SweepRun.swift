@@ -82,7 +82,7 @@ package struct SweepRun {
     private func prepared(
         isCrossValidated: Bool, _ isCancelled: @escaping @Sendable () -> Bool, _ report: @escaping (Event) -> Void
     ) throws -> Prepared {
-        let cached = CachedFeatures(file: file, in: cache, version: version, isCancelled: isCancelled) {
+        let cached = CachedFeatures(file: file, cache: cache, version: version, isCancelled: isCancelled) {
             report(.features($0))
         }
         var (plan, pipelines) = (plan, plan.points.map(\.pipeline))

@@ -161,7 +161,7 @@ enum Planted {
         let features = FeatureSet(examples: examples, featureSize: 16, rows: rows)
         let vectors = try ClipVectors(features)
         let outliers = try Outliers.find(
-            vectors, features, nearest: NearestNeighbors.all(vectors, count: 10), brightness: [4: 3, 5: 90])
+            features, nearest: NearestNeighbors.all(vectors, count: 10), brightness: [4: 3, 5: 90])
         let reasons = Dictionary(grouping: outliers, by: { examples[$0.index].path }).mapValues {
             Set($0.map(\.reason))
         }

@@ -112,7 +112,7 @@ enum CacheReaders {
         let (cache, id) = try Example.cache(in: folder)
         let extraction = try #require(try cache.extractions().first { $0.id == id })
         let scanned = try cache.cosines(to: [[1, 0, 0]], dataset: "demo", extraction: extraction, condition: condition)
-        let listed = try cache.videos(dataset: "demo", extraction: id, condition: condition)
+        let listed = try cache.videos(dataset: "demo", condition: condition)
         #expect(Set(scanned.videos.map(\.id)) == listed)
         return listed.sorted().map(Int.init)
     }
