@@ -52,7 +52,8 @@ INLINE float half_square(const half *a, long count) {
   return sum;
 }
 
-EVERY_PROCESSOR void elementwise_inverse_row_norms(long count, long size, int are_halves, const void *rows, float *shares) {
+EVERY_PROCESSOR void elementwise_inverse_row_norms(
+  long count, long size, int are_halves, const void *rows, float *shares) {
   for (long row = 0; row < count; row++) {
     float square = are_halves ? half_square((const half *)rows + row * size, size)
                               : product((const number *)rows + row * size, (const number *)rows + row * size, size);
@@ -65,7 +66,8 @@ EVERY_PROCESSOR void elementwise_cosines(long count, long size, int are_halves, 
   long bytes = size * (are_halves ? 2 : 4);
   for (long row = 0; row < count; row++) {
     // Prefetches the next page, because the hardware prefetcher stops at page boundaries.
-    for (long ahead = 4096; ahead < 4096 + bytes; ahead += 256) __builtin_prefetch((const char *)rows + row * bytes + ahead);
+    for (long ahead = 4096; ahead < 4096 + bytes; ahead += 256)
+      __builtin_prefetch((const char *)rows + row * bytes + ahead);
     for (long q = 0; q < queries; q++) {
       float sum = are_halves ? half_product((const half *)rows + row * size, query + q * size, size)
                              : product((const number *)rows + row * size, query + q * size, size);

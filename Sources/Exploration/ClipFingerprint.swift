@@ -17,7 +17,8 @@ struct ClipFingerprint: Sendable {
         self.init(frames: sampled[0].frames, large: sampled[1].frames)
     }
 
-    /// `frames`: of `FingerprintFrames.side` pixels. `large`: the same frames of `LetterboxBars.side` pixels, in which bars are
+    /// `frames`: of `FingerprintFrames.side` pixels. `large`: the same frames of `LetterboxBars.side` pixels, in which
+    /// bars are
     /// detected.
     init(frames: [VideoFrame], large: [VideoFrame]) {
         whole = FingerprintFrames(frames.map { $0.pixels.map(Float.init) })

@@ -161,7 +161,8 @@ struct MergeInput {
         // file.
         try database.run(
             """
-            CREATE TEMP TABLE fresh AS SELECT old.rowid AS place, recipe_map.new AS recipe, video_map.new AS video, bytes
+            CREATE TEMP TABLE fresh AS SELECT old.rowid AS place, recipe_map.new AS recipe, video_map.new AS video,
+            bytes
               FROM input.sequence AS old CROSS JOIN recipe_map ON recipe_map.old = extraction_id
                 CROSS JOIN video_map ON video_map.old = video_id
               WHERE NOT EXISTS (SELECT 1 FROM main.sequence AS known WHERE known.extraction_id = recipe_map.new

@@ -89,7 +89,8 @@ enum Schema {
           FROM prediction JOIN run ON run.id = run_id JOIN video ON video.id = video_id
           WHERE split IN ('train', 'validation', 'test');
         UPDATE run SET state = 'diverged' WHERE id IN
-          (SELECT run_id FROM prediction WHERE probability IS NULL OR probabilities LIKE '%nan%' OR probabilities LIKE '%inf%');
+          (SELECT run_id FROM prediction WHERE probability IS NULL OR probabilities LIKE '%nan%'
+            OR probabilities LIKE '%inf%');
         UPDATE prediction SET predicted = '', probability = NULL, probabilities = NULL
           WHERE probability IS NULL OR probabilities LIKE '%nan%' OR probabilities LIKE '%inf%';
         """
@@ -124,7 +125,7 @@ enum Schema {
 
     /// Created by the first search with phrases.
     static let phrases = """
-        CREATE TABLE IF NOT EXISTS phrase (         -- words that were asked for, beside the features they are compared with
+        CREATE TABLE IF NOT EXISTS phrase (         -- phrases searched for, with their features
           extraction_id INTEGER NOT NULL REFERENCES extraction ON DELETE CASCADE,
           phrase TEXT NOT NULL,
           feature BLOB NOT NULL,                    -- float32, of length 1

@@ -35,8 +35,8 @@ package struct FineTuningConfiguration: Sendable {
         let normalizes = graph.nodes.contains { if case .batchNormalization = $0.operation { true } else { false } }
         guard training.batchSize == 1, normalizes else { return [] }
         return [
-            "a batch is \(images == 1 ? "one image" : "the \(images) frames of one video"), so the statistics of trained batch "
-                + "normalisations are unreliable. Raise `finetune.batch_size`"
+            "a batch is \(images == 1 ? "one image" : "the \(images) frames of one video"), so the statistics of "
+                + "trained batch normalisations are unreliable. Raise `finetune.batch_size`"
         ]
     }
 

@@ -1,5 +1,4 @@
 import COneDNN
-import NeuralNetwork
 
 enum MemoryFormat: String, Codable, CaseIterable {
     case channelsLast

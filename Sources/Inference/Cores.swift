@@ -1,5 +1,4 @@
 import Foundation
-import NeuralNetwork
 import Threads
 
 /// Computes `count` values in parallel and returns them in order of their indices. Each core runs one worker on a

@@ -1,6 +1,5 @@
 import CElementwise
 import Foundation
-import NeuralNetwork
 
 /// Histogram of magnitudes. Counts are integers, so the merged histogram does not depend on the order of threads.
 struct Histogram: Sendable {

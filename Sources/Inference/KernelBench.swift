@@ -1,5 +1,4 @@
 import COneDNN
-import NeuralNetwork
 
 /// Benchmarks primitives on its own memory. Belongs to one thread.
 final class KernelBench {

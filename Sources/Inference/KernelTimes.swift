@@ -1,6 +1,5 @@
 import COneDNN
 import Foundation
-import NeuralNetwork
 
 /// Measured kernel times of a network's convolutions, and estimates for those that were not measured.
 struct KernelTimes {

@@ -1,5 +1,3 @@
-import NeuralNetwork
-
 /// Places buffers with known lifetimes into one arena so that buffers alive at the same time never overlap.
 struct MemoryPlanner {
     struct Request {

@@ -1,5 +1,4 @@
 import COneDNN
-import NeuralNetwork
 
 extension PlanCompiler {
     mutating func compile(_ step: ConvolutionStep) throws {

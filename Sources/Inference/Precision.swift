@@ -1,5 +1,4 @@
 import COneDNN
-import NeuralNetwork
 
 package enum Precision: String, Sendable, CaseIterable, Codable {
     /// IEEE 754 single precision, in which the networks were trained.

@@ -17,8 +17,6 @@ package final class TextEncoder {
     private var plans: [Int: DifferentiablePlan] = [:]
 
     private static let batch = 32
-    /// Lengths are rounded up to a multiple of this number of tokens, so that few plans are created.
-    private static let step = 8
 
     /// `weights`: of the tower. `vocabularySize`: number of token embeddings in the weights. Throws
     /// `TextError.otherVocabulary`, or the weights' errors.

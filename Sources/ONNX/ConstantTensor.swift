@@ -1,5 +1,4 @@
 import Foundation
-import ONNXMessages
 
 struct ConstantTensor: Sendable {
     enum Values: Sendable { case numbers([Float]), integers([Int]) }

@@ -17,7 +17,10 @@ extension GraphImporter {
     }
 
     private func name(_ node: Graph.NodeID, _ view: TensorView) -> String {
-        "\(node.index).\(view.dimensions.map { $0.map { "\($0.axis.rawValue)/\($0.stride)/\($0.size)" }.joined(separator: "+") }.joined(separator: ",")).\(view.offsets)"
+        let dimensions = view.dimensions.map { axes in
+            axes.map { "\($0.axis.rawValue)/\($0.stride)/\($0.size)" }.joined(separator: "+")
+        }
+        return "\(node.index).\(dimensions.joined(separator: ",")).\(view.offsets)"
     }
 
     /// Whether the view is an image's pixels as rows of channels (true), or an image made of tokens (false).

@@ -1,5 +1,4 @@
 import NeuralNetwork
-import ONNXMessages
 
 extension GraphImporter {
     mutating func joinedConstants(_ call: Call) throws -> ConstantTensor {

@@ -1,6 +1,5 @@
 import Foundation
 import NeuralNetwork
-import ONNXMessages
 
 /// Constant folding: nodes that read only constants are computed during the import.
 extension GraphImporter {

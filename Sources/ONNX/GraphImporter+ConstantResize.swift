@@ -1,6 +1,5 @@
 import Foundation
 import NeuralNetwork
-import ONNXMessages
 
 /// `Resize` of constants, such as position embeddings, one axis at a time.
 extension GraphImporter {

@@ -1,6 +1,5 @@
 import Foundation
 import NeuralNetwork
-import ONNXMessages
 
 extension GraphImporter {
     /// Attention scores: query-key products per head.

@@ -1,5 +1,4 @@
 import NeuralNetwork
-import ONNXMessages
 
 extension GraphImporter {
     /// Nil for other operators.

@@ -1,5 +1,4 @@
 import Foundation
-import NeuralNetwork
 
 extension GraphImporter {
     /// Nil for other operators.

@@ -41,8 +41,8 @@ package struct Pipeline: Sendable {
             throw PipelineError(
                 file: file,
                 error.problem == .missing
-                    ? "the pipeline file does not exist. Check its path, or write one: `zoetrope demo` creates a folder "
-                        + "with examples"
+                    ? "the pipeline file does not exist. Check its path, or write one: `zoetrope demo` creates a "
+                        + "folder with examples"
                     : "the pipeline file cannot be read: \(error.reason). Name a readable YAML file")
         }
         guard let text = String(data: data, encoding: .utf8) else {

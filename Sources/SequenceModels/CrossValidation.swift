@@ -1,7 +1,6 @@
 import Datasets
 import FeatureCache
 import Foundation
-import NeuralNetwork
 
 /// Group-aware cross-validation on cached features: every clip outside the test set is predicted by models that were
 /// trained on no clip of its source.

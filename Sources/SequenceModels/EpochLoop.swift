@@ -1,5 +1,4 @@
 import FeatureCache
-import Training
 
 package enum TrainingOutcome: Sendable, Equatable {
     case finished, stoppedEarly, cancelled

@@ -23,7 +23,8 @@ package struct HeadConfiguration: Sendable, Equatable, Codable {
             case .attention:
                 "attention pooling over the frames with a learned score (Lin et al. 2017), then a linear layer"
             case .transformer:
-                "transformer encoder with learned positions (Vaswani et al. 2017), mean over the frames, then a linear layer"
+                "transformer encoder with learned positions (Vaswani et al. 2017), mean over the frames, then a "
+                    + "linear layer"
             case .zeroShot:
                 "cosine of the mean frame embedding to CLIP or SigLIP text embeddings of the class names; untrained"
             case .linearProbe:

@@ -31,7 +31,7 @@ extension [MissingClips] {
         }
     }
 
-    /// Such as "12 of 120 clips have no features (4 without a file, 8 not extracted yet): train 10 of 96, test 2 of 24".
+    /// Such as "12 of 120 clips have no features (4 without a file, 8 not extracted yet): train 10 of 96, test 2".
     package var text: String {
         let all = total
         let reasons = [

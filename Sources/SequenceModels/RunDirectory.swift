@@ -65,7 +65,8 @@ package struct RunDirectory: Sendable {
     package static func warnings(_ configuration: Configuration) -> [String] {
         configuration.diverged == true
             ? [
-                "training of \(configuration.name) diverged; the model is that of the earlier epoch \(configuration.bestEpoch)"
+                "training of \(configuration.name) diverged; the model is that of the earlier epoch "
+                    + "\(configuration.bestEpoch)"
             ] : []
     }
 

@@ -93,15 +93,15 @@ package struct RunEvaluation: Sendable {
             configuration, role, missing: live == nil ? 0 : clips.digests(role).count - features.examples.count)
         if relabelled > 0 {
             notes.append(
-                "\(count(relabelled, "clip")) \(relabelled == 1 ? "has" : "have") another label in the data set now; the metrics use the "
-                    + "labels that the run was trained with")
+                "\(count(relabelled, "clip")) \(relabelled == 1 ? "has" : "have") another label in the data set now; "
+                    + "the metrics use the labels that the run was trained with")
         }
         notes += try Self.plausibilityWarnings(cache, configuration, metrics)
         let added = try Self.added(cache, configuration, clips, videos, extraction.id)
         if added > 0 {
             notes.append(
-                "\(count(added, "clip")) of the data set \(added == 1 ? "was" : "were") added after training; the run did not use "
-                    + "them, so they are left out")
+                "\(count(added, "clip")) of the data set \(added == 1 ? "was" : "were") added after training; the run "
+                    + "did not use them, so they are left out")
         }
         otherNotes = notes
     }
@@ -149,8 +149,8 @@ package struct RunEvaluation: Sendable {
         var notes: [String] = []
         if missing > 0 {
             notes.append(
-                "\(count(missing, "\(role.rawValue) clip")) of the run \(missing == 1 ? "has" : "have") no features in the cache any "
-                    + "more and \(missing == 1 ? "is" : "are") left out")
+                "\(count(missing, "\(role.rawValue) clip")) of the run \(missing == 1 ? "has" : "have") no features "
+                    + "in the cache any more and \(missing == 1 ? "is" : "are") left out")
         }
         if let parts = configuration.missing, parts.total.count > 0 {
             notes.append("when the run was trained, " + parts.text)

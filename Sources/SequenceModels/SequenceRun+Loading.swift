@@ -1,4 +1,3 @@
-import Datasets
 import FeatureCache
 
 /// Reading features for a run, with notes for the user.
@@ -26,7 +25,8 @@ extension SequenceRun {
             return try RunClips(directory, directory.checkpointConfiguration(), in: cache)
         } catch SequenceError.noClips {
             note(
-                "an older version did not store the clips that trained \(name); the run is resumed with the current data set"
+                "an older version did not store the clips that trained \(name); the run is resumed with the current "
+                    + "data set"
             )
             return nil
         }
@@ -68,13 +68,15 @@ extension SequenceRun {
         }
         if ExtractionLock.isHeld(cache: cache.path) {
             notes.append(
-                "an extraction is filling \(cache.path): only the \(count(features.examples.count, "video")) extracted so far can be used"
+                "an extraction is filling \(cache.path): only the \(count(features.examples.count, "video")) "
+                    + "extracted so far can be used"
             )
         }
         let short = features.examples.count { $0.views.count < training.views }
         if short > 0 {
             notes.append(
-                "\(count(short, "video")) \(short == 1 ? "has" : "have") fewer than \(training.views) augmented views; run `zoetrope extract` with this pipeline to add them"
+                "\(count(short, "video")) \(short == 1 ? "has" : "have") fewer than \(training.views) augmented "
+                    + "views; run `zoetrope extract` with this pipeline to add them"
             )
         }
         if case .streamed = features.storage {
@@ -93,7 +95,8 @@ extension SequenceRun {
         }
         guard !leaks.isEmpty else { return nil }
         return
-            "\(Set(leaks).count) of \(count(test.count, "test clip")) with a near-duplicate among the training and validation clips: the test "
+            "\(Set(leaks).count) of \(count(test.count, "test clip")) with a near-duplicate among the training and "
+            + "validation clips: the test "
             + "accuracy is too high (SELECT * FROM twin)"
     }
 }

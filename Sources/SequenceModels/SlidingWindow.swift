@@ -1,6 +1,5 @@
 import FeatureCache
 import NeuralNetwork
-import Training
 
 /// Applies a head to a sliding window over rows that arrive incrementally. Keeps only the rows of one window and one
 /// batch.

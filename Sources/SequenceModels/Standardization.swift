@@ -1,5 +1,4 @@
 import FeatureCache
-import NeuralNetwork
 
 /// Standardises each feature to mean 0 and standard deviation 1 over the training rows.
 package struct Standardization: Sendable, Equatable {

@@ -1,6 +1,5 @@
 import Foundation
 import Inference
-import NeuralNetwork
 
 /// Attention pooling of a sequence with one score per step: the mean weighted by the softmax of the scores over the
 /// valid steps (Bahdanau et al. 2015, arXiv:1409.0473; as pooling: Lin et al. 2017, arXiv:1703.03130).

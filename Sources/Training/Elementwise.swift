@@ -1,6 +1,5 @@
 import CElementwise
 import COneDNN
-import Inference
 import NeuralNetwork
 
 // Element-wise functions that oneDNN does not provide, written so that the compiler vectorises them: no branches, calls

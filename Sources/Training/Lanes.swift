@@ -1,5 +1,4 @@
 import Inference
-import NeuralNetwork
 
 /// A SIMD vector. The compiler does not vectorise loops over several pointers by itself, because it cannot prove that
 /// they do not overlap.

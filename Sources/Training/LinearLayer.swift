@@ -1,5 +1,4 @@
 import Inference
-import NeuralNetwork
 
 /// y = x·Wᵀ + b on rows. W is `[out, in]`, b `[out]`.
 ///

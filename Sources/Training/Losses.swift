@@ -1,5 +1,4 @@
 import Foundation
-import Inference
 import NeuralNetwork
 
 /// Softmax of each row: exp(x − max) / Σ.

@@ -1,4 +1,3 @@
-import Inference
 import NeuralNetwork
 
 /// A batch of sequences of different lengths without padding.

@@ -1,6 +1,3 @@
-import Inference
-import NeuralNetwork
-
 // One step of a cell, forward and backward. Pointers begin at the step's first row; `gate` holds the pre-activations
 // and receives the activations.
 

@@ -1,6 +1,5 @@
 import COneDNN
 import Inference
-import NeuralNetwork
 
 /// A oneDNN primitive for training, bound to new memory in each step.
 final class TrainingPrimitive {

@@ -12,9 +12,10 @@ struct ActivationMaps: ParsableCommand {
         commandName: "cam",
         abstract: "Draw class-activation maps (Grad-CAM): which regions of the frames support a class.",
         discussion: """
-            Writes for each video a contact sheet (PNG) of uniformly sampled frames, and an animated GIF of all frames that \
-            the run uses. Maps are Grad-CAM of the head's score at the CNN's last feature maps; if the head is linear in \
-            the pooled features, this equals CAM with the head's weights.
+            Writes for each video a contact sheet (PNG) of uniformly sampled frames, and an animated GIF of all \
+            frames that \
+            the run uses. Maps are Grad-CAM of the head's score at the CNN's last feature maps; if the head is \
+            linear in the pooled features, this equals CAM with the head's weights.
             """)
 
     @OptionGroup var trained: RunArgument

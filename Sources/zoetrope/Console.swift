@@ -46,7 +46,7 @@ enum Console {
         do { return try work { Interruption.isRequested } } catch is FeatureExtractor.Cancelled { throw interrupted }
     }
 
-    /// Runs work on one of several videos. Prints a message and returns nil if it throws `VideoError`, so that the others
+    /// Runs work on one of several videos. Prints a message and returns nil if it throws `VideoError`, so that others
     /// are processed.
     static func attempt<Result>(_ work: () throws -> Result) throws -> Result? {
         do { return try work() } catch let error as VideoError {

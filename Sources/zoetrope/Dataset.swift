@@ -76,7 +76,8 @@ struct Dataset: ParsableCommand {
         for (path, reason) in search.unreadable { Console.message("failed: \(path): \(reason)") }
         guard !search.pairs.isEmpty else {
             return """
-                No near-duplicates among \(grouped(examples.count)) clips (\(grouped(search.candidates)) pairs compared).
+                No near-duplicates among \(grouped(examples.count)) clips (\(grouped(search.candidates)) pairs \
+                compared).
                 \(NearDuplicateSearch.limits)
                 """
         }

@@ -10,7 +10,8 @@ struct Evaluate: ParsableCommand {
             "Evaluate a run on cached features: accuracy, top-k, recall, precision and F1 per class, confusion; as "
             + "text, JSON or a report.",
         discussion: """
-            The report is one self-contained HTML file with curves, confusion, calibration and the most confident errors \
+            The report is one self-contained HTML file with curves, confusion, calibration and the most confident \
+            errors \
             with their frames. Charts need gnuplot, frames need the videos; without them, the report omits these parts.
             """)
 

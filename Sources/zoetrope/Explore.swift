@@ -12,8 +12,8 @@ struct Explore: ParsableCommand {
             + "outliers.",
         discussion: """
             All analyses use the cached features; videos are opened only to show their frames. The page is one \
-            self-contained HTML file. Labels are checked by a linear head that was not trained on the clip, or by a run's \
-            held-out predictions.
+            self-contained HTML file. Labels are checked by a linear head that was not trained on the clip, or by a \
+            run's held-out predictions.
             """)
 
     @OptionGroup var collection: CollectionOptions

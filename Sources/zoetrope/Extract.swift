@@ -19,7 +19,8 @@ struct Extract: ParsableCommand {
             "Device for inference: cpu, cuda (an NVIDIA GPU), or auto.",
             discussion: """
                 `cuda` needs ONNX Runtime with CUDA (`pip install 'onnxruntime-gpu[cuda,cudnn]'`), whose folder \
-                ZOETROPE_ONNXRUNTIME names. Its f32 features equal those of the cpu up to rounding and share their recipe.
+                ZOETROPE_ONNXRUNTIME names. Its f32 features equal those of the cpu up to rounding and share their \
+                recipe.
                 """)) var device = InferenceDevice.cpu
 
     @Flag(help: "Retry videos that failed before.") var retryFailed = false

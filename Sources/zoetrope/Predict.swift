@@ -11,8 +11,8 @@ struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Predict the classes of new videos, or of sliding windows over time with --windows.",
         discussion: """
-            Needs the run's folder and the backbone's weights; not the cache. --windows slides the window that the run was \
-            trained on over videos of any length, at the frame rate of the training clips.
+            Needs the run's folder and the backbone's weights; not the cache. --windows slides the window that the \
+            run was trained on over videos of any length, at the frame rate of the training clips.
             """)
 
     @OptionGroup var trained: RunArgument
@@ -212,8 +212,8 @@ enum WindowedOutput {
             prediction.unit == "frames" ? "windows of \(prediction.window)" : "one window of \(prediction.window)"
         let short = prediction.isShort ? "; the video is shorter than the window that the run was trained on" : ""
         return """
-            \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) per second, \
-            \(window)\(short))
+            \(prediction.video) (\(grouped(frames)) \(prediction.unit) at \(decimal(prediction.frameRate, 2)) per \
+            second, \(window)\(short))
             \(lines: prediction.timeline.segmentTable)
             """
     }

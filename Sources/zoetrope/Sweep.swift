@@ -104,7 +104,8 @@ struct Sweep: ParsableCommand {
         let (mean, standardDeviation) = nested.result.summary.accuracy
         Console.print(
             """
-            \(plan.points[0].pipeline.name): the selection of each outer fold among \(counted(plan.points.count, "setting"))
+            \(plan.points[0].pipeline.name): the selection of each outer fold among \
+            \(counted(plan.points.count, "setting"))
             \(lines: table.text)
 
             Accuracy of this selection on held-out clips: \(percent(nested.result.metrics.accuracy)) (95 %: \

@@ -154,9 +154,10 @@ struct TrainSequence: ParsableCommand {
             let unknown = metrics.unknown
             if leavesOutUnknown { metrics = metrics.ofKnownClasses }
             if unknown.count > 0 {
+                let first = unknown.labels.prefix(8).joined(separator: ", ") + (unknown.labels.count > 8 ? ", …" : "")
                 notes.append(
                     "\(name): \(counted(unknown.count, "clip")) of classes without training clips "
-                        + "(\(unknown.labels.prefix(8).joined(separator: ", "))\(unknown.labels.count > 8 ? ", …" : "")) "
+                        + "(\(first)) "
                         + (leavesOutUnknown ? "left out" : "counted as wrong; --known-classes leaves them out"))
             }
             table.append([
@@ -173,7 +174,8 @@ struct TrainSequence: ParsableCommand {
                 "\(run.name): \($0.summary.text(averaged: $0.metrics.accuracy, interval: $0.interval))\n"
             } ?? ""
         return headline + """
-            \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \(decimal(summary.seconds, 2)) s\
+            \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \
+            \(decimal(summary.seconds, 2)) s\
             \(summary.ending.note(remedy: " or standardize: true"))
             \(lines: lines)
             Run: \(summary.directory)

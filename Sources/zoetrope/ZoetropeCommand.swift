@@ -12,8 +12,8 @@ struct ZoetropeCommand: ParsableCommand {
             Two stages: `extract` decodes each video once, runs its frames through a frozen encoder and stores the \
             features in one SQLite file; `sequence` trains sequence classifiers on these features in seconds.
 
-            Exit codes: 0 done, 1 failed or could not be printed, 2 bad configuration, 3 done but some videos failed or training diverged, 64 bad usage, \
-            130 interrupted.
+            Exit codes: 0 done, 1 failed or could not be printed, 2 bad configuration, 3 done but some videos failed \
+            or training diverged, 64 bad usage, 130 interrupted.
             """, version: version,
         subcommands: [
             Extract.self, TrainSequence.self, FineTune.self, Sweep.self, LearningCurveCommand.self, Evaluate.self,

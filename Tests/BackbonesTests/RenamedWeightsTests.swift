@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test(
-        "a shard without its index, an index with a path outside its folder, and a missing shard are errors that name the file"
+        "a shard without its index, an index with a path outside its folder, and a missing shard are errors"
     )
     func shards() throws {
         let scratch = ScratchFolder()

@@ -43,7 +43,7 @@ import Testing
     private var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } }
 
     @Test(
-        "an HTML page, a Git LFS pointer, gzip data, a JSON error or a short file is rejected with an error that names it, and no file remains",
+        "an HTML page, a Git LFS pointer, gzip data, a JSON error or a short file is rejected, and no file remains",
         arguments: [
             ("<html>Error!!</html>", "sent an HTML page"), ("\n<!DOCTYPE HTML><p>", "sent an HTML page"),
             ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test(
-        "partial files of unknown origin, without a validator, from another address or that are too long are never resumed"
+        "partial files of unknown origin, without validator, from another address or too long are never resumed"
     )
     func staleBytes() throws {
         let address = server.address("ok") + unstated.path
@@ -186,7 +186,7 @@ import Testing
     }
 
     @Test(
-        "a named pipe or folder at the destination is rejected immediately; a pipe at the partial file's path is replaced"
+        "a named pipe or folder at the destination is rejected immediately; a pipe as partial file is replaced"
     )
     func specialFiles() throws {
         let began = ContinuousClock.now

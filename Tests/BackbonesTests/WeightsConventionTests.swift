@@ -167,7 +167,7 @@ import Testing
     }
 
     @Test(
-        "a masked autoencoder is detected from its decoder, and its input is normalised with ImageNet's mean and standard deviation"
+        "a masked autoencoder is detected from its decoder, and has ImageNet's mean and standard deviation"
     )
     func decoder() throws {
         let backbone = try #require(Backbone.named("vit_base_16"))

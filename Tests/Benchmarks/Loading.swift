@@ -32,10 +32,11 @@ enum LoadingBenchmark {
         let gigabytes = Double(values * 4) / 1e9
         print(
             """
-            {"gigabytes": \(gigabytes), "seconds": \(next), "checked_seconds": \(first), "overlapping_seconds": \(overlapping), \
+            {"gigabytes": \(gigabytes), "seconds": \(next), "checked_seconds": \(first), \
+            "overlapping_seconds": \(overlapping), \
             "verified_seconds": \(verified), "checked_over_plain": \(median(first) / plain), "overlapping_over_plain": \
-            \(median(overlapping) / plain), "verified_over_plain": \(median(verified) / plain), "gigabytes_per_second": \
-            \(gigabytes / plain), "peak_over_features": \
+            \(median(overlapping) / plain), "verified_over_plain": \(median(verified) / plain), \
+            "gigabytes_per_second": \(gigabytes / plain), "peak_over_features": \
             \(NetworkBenchmark.peakMemory() * 1_048_576 / Double(values * 4))}
             """)
     }

@@ -67,7 +67,8 @@ enum PhraseBenchmark {
         let bytes = Double(clips * frames * size * 2)
         print(
             """
-            {"mapped": \(isMapped), "opened_seconds": \(opened), "frames": \(clips * frames), "numbers": \(size), "seconds": \(times), \
+            {"mapped": \(isMapped), "opened_seconds": \(opened), "frames": \(clips * frames), "numbers": \(size), \
+            "seconds": \(times), \
             "gigabytes_per_second": \(bytes / 1e9 / times.min()!), "peak_mib": \(NetworkBenchmark.peakMemory())}
             """)
     }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Compares the table of modules in docs/architecture.md with Package.swift.
+/// Compares the table of modules in docs/architecture.md with Package.swift, and checks the sources' layout.
 @Suite struct ArchitectureTests {
     /// A target of the package under Sources.
     private struct Target {
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func `The guide lists all modules in the order of the package, with their C libraries`() throws {
+    @Test("the guide lists all modules in the order of the package, with their C libraries") func guide() throws {
         let targets = try Self.targets()
         let rows = try Self.rows()
         let known = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0) })
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func `Each module builds on modules above it only`() throws {
+    @Test("each module builds on modules above it only") func order() throws {
         var above: Set<String> = []
         for target in try Self.targets() where !target.isC {
             let own = target.dependencies.filter { $0.wholeMatch(of: /C[A-Z].*/) == nil }
@@ -59,5 +59,21 @@ import Testing
             above.insert(target.name)
         }
         #expect(above.contains("zoetrope"))
+    }
+
+    /// The formatter does not break string literals, nor lines of C.
+    @Test("no line is longer than 120 characters") func lines() throws {
+        var count = 0
+        for folder in ["Sources", "Tests"] {
+            let files = FileManager.default.enumerator(atPath: Self.root.path + "/" + folder)
+            while let file = files?.nextObject() as? String {
+                guard [".swift", ".c", ".h"].contains(where: file.hasSuffix) else { continue }
+                count += 1
+                let text = try String(contentsOf: Self.root.appending(path: folder + "/" + file), encoding: .utf8)
+                let long = text.split(separator: "\n").filter { $0.count > 120 }
+                #expect(long.isEmpty, "\(folder)/\(file): \(long)")
+            }
+        }
+        #expect(count > 500)
     }
 }

@@ -46,7 +46,7 @@ import Video
     }
 
     @Test(
-        "backbones without a classifier, lists of class names of another length and unknown backbones are rejected with errors"
+        "backbones without a classifier, class names of another number and unknown backbones are rejected"
     )
     func refusals() throws {
         let place = try Workplace(clips: 1)

@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test(
-        "if a file contains several models, commands print which one is used; pipelines, inspect and convert can select another"
+        "if a file has several models, commands print which one is used; another can be selected"
     )
     func parts() throws {
         let place = try Self.place()

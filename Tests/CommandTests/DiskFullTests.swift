@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test(
-        "extract on a disk that is full at any moment: stored features stay, and the rest is extracted when there is space"
+        "extract on a disk that is full at any moment: features stay, and the rest follows when there is space"
     )
     func extract() throws {
         let place = try Workplace(clips: 12)

@@ -47,9 +47,8 @@ import Testing
 
     /// Whether it contains something to type, or a list of valid values.
     private static func holdsCommand(_ text: String) -> Bool {
-        text.contains(
-            /`(zoetrope|apt-get|pip|nvidia-smi|make|--)|--[a-z]+ |It has |It has |begin with|The cache has|run the command|name the |SQL over/
-        )
+        text.contains(/`(zoetrope|apt-get|pip|nvidia-smi|make|--)|--[a-z]+ |It has |begin with/)
+            || text.contains(/The cache has|run the command|name the |SQL over/)
     }
 
     /// A message without any of these does not help its reader.

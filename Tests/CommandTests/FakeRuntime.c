@@ -25,7 +25,8 @@ struct OrtStatus {
 static OrtStatus *problem(const char *text) {
   OrtStatus *made = calloc(1, sizeof *made);
   snprintf(
-    made->text, sizeof made->text, "/source.cc:7 void Call() [ONNXRuntimeError] : 1 : FAIL : %s ; GPU=0 ; file=x", text);
+    made->text, sizeof made->text,
+    "/source.cc:7 void Call() [ONNXRuntimeError] : 1 : FAIL : %s ; GPU=0 ; file=x", text);
   return made;
 }
 

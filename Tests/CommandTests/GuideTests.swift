@@ -147,7 +147,8 @@ final class GuidePlace: Sendable {
         let program = URL(fileURLWithPath: Program.path).deletingLastPathComponent().path
         let shim = """
             #!/bin/sh
-            exec /usr/bin/make --no-print-directory -f '\(GuideTests.root)/Makefile' -o build -o setup 'BUILT=\(program)' "$@"
+            exec /usr/bin/make --no-print-directory -f '\(GuideTests.root)/Makefile' -o build -o setup \\
+              'BUILT=\(program)' "$@"
             """
         try scratch.file("bin/make", Data(shim.utf8))
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path + "/bin/make")

@@ -13,7 +13,7 @@ extension ChildProcess {
 
 @Suite struct InterruptionTests {
     @Test(
-        "after SIGKILL, the remaining videos are extracted, and the cache equals that of an uninterrupted extraction byte for byte"
+        "after SIGKILL, the rest is extracted, and the cache equals an uninterrupted one byte for byte"
     )
     func survivesKill() throws {
         let place = try Workplace(clips: 60)

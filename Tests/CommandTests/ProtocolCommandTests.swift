@@ -7,7 +7,7 @@ import Testing
     private func place(clips: Int = 16) throws -> Workplace { try Workplace(clips: clips, after: "extract") }
 
     @Test(
-        "cross-validation holds out every clip once, keeps the fold models, and its run works in evaluate, compare and predict"
+        "cross-validation holds out each clip once, keeps its models, and works in evaluate, compare, predict"
     ) func folds() throws {
         let place = try place()
         try place.run(
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test(
-        "a test part that the pipeline sets aside belongs to `sequence` alone: no data set lists it, and no other run has it"
+        "a test part set aside by the pipeline belongs to `sequence` alone: no data set and no other run has it"
     )
     func testPart() throws {
         let place = try Workplace(clips: 24)

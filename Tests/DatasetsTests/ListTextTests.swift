@@ -72,7 +72,8 @@ import Testing
             "# path label\na.mp4 x\n# c.mp4 z\n## c.mp4 z\nb.mp4 y\n", "a.mp4 x\n# c.mp4 z\n#second\nb.mp4 y\n",
             "# c.mp4;z\npath;label\n# it's \"open\na.mp4;x\nb.mp4;y\n# c.mp4;z",
             "path\tlabel\na.mp4\tx\n#\tc.mp4\tz\nb.mp4\ty\n", "# c.mp4 z\na.mp4,x\n# c.mp4,\"z\nb.mp4,y\n",
-            "# JSON\n{\"path\":\"a.mp4\",\"label\":\"x\"}\n# {\"path\":\"c.mp4\"}\n{\"path\":\"b.mp4\",\"label\":\"y\"}\n",
+            "# JSON\n{\"path\":\"a.mp4\",\"label\":\"x\"}\n"
+                + "# {\"path\":\"c.mp4\"}\n{\"path\":\"b.mp4\",\"label\":\"y\"}\n",
             "path,label\na.mp4,x\n# path,label\npath,label\nb.mp4,y\n",
         ])
     func comments(list: String) throws { #expect(try pairs(list) == ["a.mp4 = x", "b.mp4 = y"]) }

@@ -144,7 +144,7 @@ import Testing
     }
 
     @Test(
-        "folder names that differ only in case and separators are equal; those that differ in digits or other characters are not"
+        "folder names that differ only in case and separators are equal; with other digits or letters they are not"
     ) func keys() {
         for (one, other, isSame) in [
             ("brush hair", "Brush_Hair", true), ("ApplyEyeMakeup", "apply_eye_makeup", true), ("a (b)", "a_b", true),

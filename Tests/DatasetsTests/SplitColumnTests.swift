@@ -49,7 +49,8 @@ import Testing
         let objects = rows.map { row -> String in
             let fields = row.split(separator: ",")
             return
-                #""\#(fields[0])":{"annotations":{"label":"yoga","segment":[\#(fields[1]),\#(fields[2])]},"subset":"\#(fields[3])"}"#
+                #""\#(fields[0])":{"annotations":{"label":"yoga","#
+                + #""segment":[\#(fields[1]),\#(fields[2])]},"subset":"\#(fields[3])"}"#
         }
         let json = try listing("{\(objects.joined(separator: ","))}", name: "list.json")
         for found in [csv, json] {

@@ -151,7 +151,7 @@ import Testing
     }
 
     @Test(
-        "a regular expression on the path gives the source, as its capture group or the whole match; sources stay together"
+        "a regular expression gives the source, as capture group or whole match; sources stay together"
     )
     func pattern() throws {
         let captured = try dataset(test: 0.25, group: #"/(cam\d+)_"#).clips()

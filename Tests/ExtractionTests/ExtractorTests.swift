@@ -52,7 +52,7 @@ import Video
     }
 
     @Test(
-        "several backbones share one decoding pass and get the same features as alone; only missing features are extracted"
+        "several backbones share one decoding pass; features are as alone, and only missing ones are extracted"
     )
     func severalBackbones() throws {
         let dataset = try TinyDataset()
@@ -154,7 +154,7 @@ import Video
     }
 
     @Test(
-        "broken clips become failures, the others are extracted, and failures are retried on request or when the file changed"
+        "broken clips become failures, which are retried on request or if the file changed; others are extracted"
     )
     func failures() throws {
         let dataset = try TinyDataset()

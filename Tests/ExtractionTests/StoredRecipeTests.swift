@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test(
-        "position embeddings of a transformer that was trained on another grid are interpolated once, to the requested size"
+        "position embeddings of another grid are interpolated once, to the requested size"
     )
     func grid() throws {
         let backbone = try #require(Backbone.named("vit_tiny_16"))

@@ -184,7 +184,7 @@ import Video
     }
 
     @Test(
-        "rows of the faster sequence are averaged around each time of the slower one; if there are none, the nearest row is used"
+        "the faster sequence is averaged around each time of the slower one, or its nearest row is used"
     )
     func joins() throws {
         struct Apart: Error {}

@@ -81,7 +81,8 @@ import Testing
         let code = """
             import numpy as np, sys
             z = np.load(\(String(reflecting: path)))
-            print(sorted(z.files), z['features'].shape, z['features'].dtype, z['features'][0, 2].tolist(), z['mask'].dtype,
+            print(sorted(z.files), z['features'].shape, z['features'].dtype, z['features'][0, 2].tolist(),
+                z['mask'].dtype,
               z['mask'].sum(), z['lengths'].tolist(), z['labels'].tolist(), z['classes'].tolist(), z['paths'].tolist(),
               z['splits'].tolist(), z['times'][0, 1], np.isnan(z['times'][1, 3]), z['indices'].tolist())
             """

@@ -137,7 +137,7 @@ enum CacheReaders {
     ]
 
     @Test(
-        "a condition that closes its parentheses, writes, fails or calls more than SQL's built-in functions is an error that says so",
+        "a condition that closes its parentheses, writes, fails or calls foreign functions is an error",
         arguments: refused)
     func refuses(condition: String) throws {
         let error = #expect(throws: ScanError.self) { try clips(condition) }

@@ -37,7 +37,8 @@ import Testing
         "comment that ends elsewhere": """
         PRAGMA writable_schema = ON;
         UPDATE sqlite_master SET sql = replace(sql, 'label TEXT NOT NULL',
-          'label TEXT --' || char(13) || 'NOT' || char(10) || ' NULL') WHERE name = 'sample'; PRAGMA schema_version = 1000
+          'label TEXT --' || char(13) || 'NOT' || char(10) || ' NULL') WHERE name = 'sample';
+        PRAGMA schema_version = 1000
         """,
         "virtual table": "DROP TABLE failure; CREATE VIRTUAL TABLE failure USING fts5(extraction_id, path, error, at)",
         "view in place of a later table": "CREATE VIEW fold AS \(endless) n AS run_id FROM t",

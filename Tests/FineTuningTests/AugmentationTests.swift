@@ -2,9 +2,7 @@ import Backbones
 import Datasets
 import Extraction
 import Foundation
-import NeuralNetwork
 import SequenceModels
-import TestSupport
 import Testing
 @testable import FineTuning
 

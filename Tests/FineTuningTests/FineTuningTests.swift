@@ -8,7 +8,6 @@ import SequenceModels
 import TestSupport
 import Testing
 import Training
-import Video
 @testable import FineTuning
 
 /// Tiny clips of two labels that differ in brightness.

@@ -160,7 +160,8 @@ package final class FuzzWorkplace: Sendable {
             sql: """
                 PRAGMA writable_schema = ON;
                 CREATE TEMP TABLE whole AS SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL;
-                UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table' AND sql NOT LIKE '%WITHOUT ROWID%';
+                UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'
+                  AND sql NOT LIKE '%WITHOUT ROWID%';
                 PRAGMA schema_version = 900
                 """)
     }
@@ -168,7 +169,8 @@ package final class FuzzWorkplace: Sendable {
     private static func restoreConstraints(_ database: Database) throws {
         try database.execute(
             sql: """
-                UPDATE sqlite_master SET sql = (SELECT sql FROM whole WHERE whole.name = sqlite_master.name) WHERE sql IS NOT NULL;
+                UPDATE sqlite_master SET sql = (SELECT sql FROM whole WHERE whole.name = sqlite_master.name)
+                  WHERE sql IS NOT NULL;
                 PRAGMA schema_version = 901; PRAGMA writable_schema = OFF
                 """)
         _ = try? database.checkpoint(.truncate)

@@ -41,7 +41,7 @@ import Tokenizers
     }
 
     @Test(
-        "a text tower in a separate file has its publisher's activation, whatever the convention of the image tower's file is"
+        "a text tower in a separate file has its publisher's activation, whatever the image tower's convention"
     )
     func activation() throws {
         let scratch = ScratchFolder()

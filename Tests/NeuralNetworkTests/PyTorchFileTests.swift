@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(
-        "a file that is truncated anywhere, or has any byte changed, is an error or gives its tensors; it never crashes",
+        "a file truncated anywhere, or with any byte changed, is an error or gives its tensors; it never crashes",
         arguments: ["zip", "legacy", "kinds4"])
     func damaged(name: String) throws {
         let scratch = ScratchFolder()
@@ -95,7 +95,7 @@ import Testing
         #expect(throws: Never.self) { try load(pickle(offset: 1, length: 3, stride: 1)) }
         #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 2, length: 3, stride: 1)) }
         #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 0, length: 3, stride: 2)) }
-        // A stride of zero repeats elements, as `expand` does; without a limit, a tensor of any size from four elements.
+        // A stride of zero repeats elements, as `expand` does: without a limit, four elements give any size.
         #expect(throws: Never.self) { try load(pickle(offset: 0, length: 200, stride: 0)) }
         #expect(throws: Unpickler.Refusal.self) { try load(pickle(offset: 0, length: 100_000, stride: 0)) }
     }
@@ -132,7 +132,8 @@ import Testing
         #expect(Array(file.shapes.keys) == ["plain"])
         #expect(
             file.notes == [
-                "its 1 meta tensor (empty) is not read. It has a shape, but no values: load the model's weights before saving it",
+                "its 1 meta tensor (empty) is not read. It has a shape, but no values: "
+                    + "load the model's weights before saving it",
                 "its 1 quantised tensor (int8) is not read. Save it dequantised: `tensor.dequantize()`",
                 "its 2 sparse tensors (csr, sparse) are not read. Save them dense: `tensor.to_dense()`",
             ])

@@ -62,14 +62,15 @@ import Testing
             ("{\"x\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[16,0]}}", "claims bytes"),
             ("{\"x\":{\"dtype\":\"F32\",\"shape\":[-4],\"data_offsets\":[0,16]}}", "has the shape"),
             (
-                "{\"x\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4611686018427387904],\"data_offsets\":[0,16]}}",
+                #"{"x":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,16]}}"#,
                 "has the shape"
             ), ("{\"x\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", "unknown type C64"),
             ("{\"x\":{\"shape\":[1]}}", "lacks dtype"), ("{\"x\":3}", "is not an object"),
             ("[1,2]", "not a JSON object"),
             ("{\"x\":", "not a JSON object"),
             (
-                "{\"x\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[0,8]},\"y\":{\"dtype\":\"U8\",\"shape\":[8],\"data_offsets\":[4,12]}}",
+                #"{"x":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"#
+                    + #""y":{"dtype":"U8","shape":[8],"data_offsets":[4,12]}}"#,
                 "overlaps"
             ),
         ])

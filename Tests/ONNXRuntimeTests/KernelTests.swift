@@ -1,5 +1,4 @@
 import CKernels
-import TestSupport
 import Testing
 
 /// The program's own kernels, as passed to the GPU's compiler, compared with plain reference implementations.

@@ -1,5 +1,4 @@
 import CKernels
-import TestSupport
 import Testing
 
 /// The program's own sliding-window kernels, compared with plain reference implementations.

@@ -1,8 +1,6 @@
 import Datasets
 import FeatureCache
 import Foundation
-import NeuralNetwork
-import TestSupport
 import Testing
 @testable import SequenceModels
 
@@ -15,7 +13,7 @@ import Testing
     }
 
     @Test(
-        "every clip outside the test split is held out once per repeat, in the same fold as the other clips of its source"
+        "each clip outside the test split is held out once per repeat, in the fold of its source's other clips"
     )
     func holdsOut() throws {
         let examples = Self.features.examples.enumerated().map { index, example in

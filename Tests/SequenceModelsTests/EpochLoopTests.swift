@@ -1,7 +1,6 @@
 import FeatureCache
 import NeuralNetwork
 import Testing
-import Training
 
 @testable import SequenceModels
 

@@ -1,7 +1,5 @@
-import Datasets
 import FeatureCache
 import Foundation
-import TestSupport
 import Testing
 @testable import SequenceModels
 

@@ -1,5 +1,3 @@
-import Datasets
-import Digests
 import FeatureCache
 import Foundation
 import NeuralNetwork

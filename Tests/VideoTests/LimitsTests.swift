@@ -11,7 +11,7 @@ import Testing
     }
 
     @Test(
-        "videos with too many frames, too large frames or too long decoding are rejected with errors that say what to do"
+        "videos with too many or too large frames, or too long decoding, are errors that say what to do"
     )
     func limits() throws {
         let path = try clip()
@@ -92,10 +92,13 @@ import Testing
             "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n\(video)\n#EXT-X-ENDLIST\n",
             "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n#EXT-X-ENDLIST\n",
             "ffconcat version 1.0\nfile '\(video)'\n", "ffconcat version 1.0\nfile clip.y4m\n",
-            "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+            "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\n"
+                + "m=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
             """
-            <?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" profiles="urn:mpeg:dash:profile:isoff-main:2011" \
-            type="static"><Period><AdaptationSet mimeType="video/mp4"><Representation id="1"><BaseURL>\(video)</BaseURL>\
+            <?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" \
+            profiles="urn:mpeg:dash:profile:isoff-main:2011" \
+            type="static"><Period><AdaptationSet mimeType="video/mp4"><Representation id="1">\
+            <BaseURL>\(video)</BaseURL>\
             </Representation></AdaptationSet></Period></MPD>
             """,
         ]

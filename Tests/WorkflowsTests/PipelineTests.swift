@@ -158,7 +158,7 @@ import Testing
     }
 
     @Test(
-        "a list of backbones has one weight file each and optionally one size each; `sequence` must name the one that it trains on"
+        "a list of backbones has a weight file and optionally a size for each; `sequence` must name one"
     )
     func severalBackbones() throws {
         let list = ["extract.backbone=[resnet18, inceptionv3]"]
@@ -187,14 +187,13 @@ import Testing
     }
 
     @Test(
-        "a transformer's image size is a multiple of its patch size, its taps are specific to it, and it is resized as in training"
+        "a transformer's image size is a multiple of its patch size; taps and resizing are its own"
     )
     func transformers() throws {
         func parse(_ more: String) throws -> Pipeline {
-            try Pipeline(
-                text:
-                    "dataset: {root: clips}\nextract: {sampling: {policy: first, frames: 2}, weights: \(more.contains("[") ? "[random, random]" : "random"), \(more)}\n",
-                file: "p.yaml")
+            let weights = more.contains("[") ? "[random, random]" : "random"
+            let extract = "{sampling: {policy: first, frames: 2}, weights: \(weights), \(more)}"
+            return try Pipeline(text: "dataset: {root: clips}\nextract: \(extract)\n", file: "p.yaml")
         }
         let plain = try parse("backbone: dinov2_vits14").extractions[0]
         #expect(plain.imageSize == 224 && plain.resize == .bicubic && plain.tap == "pooled")
@@ -226,9 +225,10 @@ import Testing
         let tuning = try #require(
             try Self.pipeline(
                 """
-                {unfreeze: 4, model: {kind: frame}, frames_per_video: 2, frames_per_class: 200, backbone_learning_rate: 1e-5,
-                  augmentation: {flip: [horizontal, vertical], rotation: 0.4, zoom: 0.2, contrast: 0.3, brightness: 0.1, crop: 0.6,
-                  per: frame}, optimizer: {kind: adam, learning_rate: 1e-3, epsilon: 0.01}, batch_size: 100}
+                {unfreeze: 4, model: {kind: frame}, frames_per_video: 2, frames_per_class: 200,
+                  backbone_learning_rate: 1e-5,
+                  augmentation: {flip: [horizontal, vertical], rotation: 0.4, zoom: 0.2, contrast: 0.3, brightness: 0.1,
+                  crop: 0.6, per: frame}, optimizer: {kind: adam, learning_rate: 1e-3, epsilon: 0.01}, batch_size: 100}
                 """
             ).fineTuning)
         #expect(tuning.unfreezing == .last(4) && tuning.backboneLearningRate == 1e-5)

@@ -1,4 +1,3 @@
-import Digests
 import Escaping
 import Files
 import Foundation

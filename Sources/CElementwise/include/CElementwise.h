@@ -59,8 +59,8 @@ void elementwise_inverse_row_norms(long count, long size, int are_halves, const 
 void elementwise_cosines(long count, long size, int are_halves, const void *rows, const float *shares, long queries,
     const float *query, float *cosines);
 
-/// Adds a, b, a², b² and ab of two images' pixels to `sums` `[5, 16]`, column i to lane i mod 16. `columns` is a multiple of 16,
-/// `stride` the floats from one row to the next.
+/// Adds a, b, a², b² and ab of two images' pixels to `sums` `[5, 16]`, column i to lane i mod 16. `columns` is a
+/// multiple of 16, `stride` the floats from one row to the next.
 void elementwise_paired_sums(
     long rows, long columns, long stride, const float *first, const float *second, float *sums);
 
