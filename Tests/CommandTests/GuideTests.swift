@@ -137,25 +137,23 @@ final class GuidePlace: Sendable {
 
     private init(from other: GuidePlace?) throws {
         scratch = ScratchFolder()
-        if let other {
-            try FileManager.default.removeItem(atPath: path)
-            try FileManager.default.copyItem(atPath: other.path, toPath: path)
-        } else {
+        guard let other else {
             try make()
-        }
-        // `make` and `zoetrope`, using the products that the tests have built.
-        let program = URL(fileURLWithPath: Program.path).deletingLastPathComponent().path
-        let shim = """
-            #!/bin/sh
-            exec /usr/bin/make --no-print-directory -f '\(GuideTests.root)/Makefile' -o build -o setup \\
-              'BUILT=\(program)' "$@"
-            """
-        try scratch.file("bin/make", Data(shim.utf8))
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path + "/bin/make")
-        if other == nil {
+            try FileManager.default.createDirectory(atPath: path + "/bin", withIntermediateDirectories: false)
             try FileManager.default.createSymbolicLink(
                 atPath: path + "/bin/zoetrope", withDestinationPath: Program.path)
+            return
         }
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.copyItem(atPath: other.path, toPath: path)
+        // `make` and `zoetrope`, using the products that the tests have built.
+        let program = URL(fileURLWithPath: Program.path).deletingLastPathComponent().path
+        _ = try scratch.program(
+            "bin/make",
+            """
+            exec /usr/bin/make --no-print-directory -f '\(GuideTests.root)/Makefile' -o build -o setup \\
+              'BUILT=\(program)' "$@"
+            """)
     }
 
     /// Runs lines as typed by a user, and stops at the first that fails.
