@@ -96,7 +96,7 @@ uninstall: ## Remove what `make install` wrote under PREFIX
 
 # Tests run side by side: a thread that waits for others sleeps, instead of taking their core.
 test: setup ## Run all tests
-	OMP_WAIT_POLICY=passive swift test $(TESTING)
+	OMP_WAIT_POLICY=passive swift test $(TESTING) $(ARGS)
 
 ROUNDS ?= 50
 faults: build ## Repeated tests of kills, full disks, damaged caches and 5,000 videos (ten minutes)

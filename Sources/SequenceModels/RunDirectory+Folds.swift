@@ -12,7 +12,9 @@ extension RunDirectory {
             return (name, number, fold)
         }
         guard !numbered.isEmpty else {
-            throw unusable("it was not cross-validated. Train one with `zoetrope sequence --folds 5`")
+            throw SequenceError.runDirectory(
+                path: path, reason: "it was not cross-validated",
+                remedy: "Train one with `zoetrope sequence --folds 5`")
         }
         return numbered.sorted { ($0.repeat, $0.fold) < ($1.repeat, $1.fold) }
             .map { RunDirectory(path: "\(path)/folds/\($0.name)") }

@@ -120,10 +120,10 @@ package struct RunDirectory: Sendable {
     package func load() throws -> (head: Head, configuration: Configuration) {
         let data: Data
         do { data = try RegularFile.json(configurationPath) } catch {
-            throw unusable(
-                error.problem == .missing
-                    ? "there is no config.json. Train one with `zoetrope sequence`"
-                    : "its config.json cannot be read: \(error.reason)")
+            throw error.problem == .missing
+                ? .runDirectory(
+                    path: path, reason: "there is no config.json", remedy: "Train one with `zoetrope sequence`")
+                : unusable("its config.json cannot be read: \(error.reason)")
         }
         let configuration: Configuration
         do {

@@ -21,7 +21,7 @@ package enum SequenceError: LocalizedError, Equatable {
     case clipsGone(run: String, count: Int)
     case notFinite(video: String)
     case noProbabilities
-    case runDirectory(path: String, reason: String)
+    case runDirectory(path: String, reason: String, remedy: String = "Train it again with `zoetrope sequence`")
     case noSplit(String, available: [String])
     case unknownRun(String, cache: String)
     case unknownClass(String, available: [String])
@@ -101,8 +101,8 @@ package enum SequenceError: LocalizedError, Equatable {
         case .noProbabilities:
             "The head computes NaN probabilities: its weights or the features are damaged. Train the run again; "
                 + "`zoetrope cache verify` checks the features."
-        case .runDirectory(let path, let reason):
-            "The run \(path) cannot be used: \(reason). Train it again with `zoetrope sequence`."
+        case .runDirectory(let path, let reason, let remedy):
+            "The run \(path) cannot be used: \(reason). \(remedy)."
         case .unknownClass(let label, let available):
             "`sequence.class_weights` names \"\(label)\", which is not a class of the training part. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."

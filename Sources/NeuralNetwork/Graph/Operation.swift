@@ -12,7 +12,7 @@ package enum Operation: Sendable, Equatable {
     /// Multiplies each channel of an image by its element of a one-pixel image.
     case scaleChannels
     case multiply
-    /// Images of one size, tokens of one image, or vectors, concatenated along the channels.
+    /// Images of one size, or tokens of one image, concatenated along the channels.
     case concatenation
     /// Selects channels of the input by index, in this order; an index may occur more than once.
     case gatherChannels([Int])
