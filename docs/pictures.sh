@@ -11,7 +11,7 @@ say() { printf '\n### %s\n' "$1"; }
 palette='split[a][b];[a]palettegen=reserve_transparent=0[p];[b][p]paletteuse=dither=none'
 
 say 'README.md: zoetrope demo'
-"$zoetrope" demo demo 2>/dev/null | sed -n '/^Test clips/,/^The average/p'
+"$zoetrope" demo demo 2>/dev/null | sed -n '/^Test accuracy/,/^Averaging/p'
 
 # Contact sheet of the demo: eight actions, five frames each.
 strips=() filters='' layout='' n=0

@@ -102,7 +102,7 @@ package enum SequenceError: LocalizedError, Equatable {
             "The head computes NaN probabilities: its weights or the features are damaged. Train the run again; "
                 + "`zoetrope cache verify` checks the features."
         case .runDirectory(let path, let reason, let remedy):
-            "The run \(path) cannot be used: \(reason). \(remedy)."
+            "The run \(path) cannot be used: \(reason). \(remedy). `zoetrope runs` lists the runs of a cache."
         case .unknownClass(let label, let available):
             "`sequence.class_weights` names \"\(label)\", which is not a class of the training part. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
