@@ -112,17 +112,18 @@ FUZZ_FLAGS ?= -c release
 fuzz: setup ## Fuzz all readers of files, caches and runs under AddressSanitizer: make fuzz CASES=20000 VIDEOS='more/*.mp4'
 	@swift build $(FUZZ_FLAGS) --sanitize=address --product Fuzz --scratch-path .build/asan $(HOMEBREW) >&2
 	@set -e; export SWIFT_BACKTRACE=enable=no ASAN_OPTIONS=detect_leaks=0 ZOETROPE_TUNING=off; fuzz=.build/asan/release/Fuzz; \
+	( $$fuzz cache $(SLOW_CASES) $(SEED); \
+	$$fuzz hdf5 $(CASES) $(SEED) Tests/*/Fixtures/*.h5; \
+	$$fuzz video $(CASES) $(SEED) $(filter-out %.json,$(wildcard Tests/VideoTests/Fixtures/matrix/*)) $(VIDEOS); \
+	$$fuzz onnx $(CASES) $(SEED) Tests/ONNXTests/Fixtures/*.onnx ) & others=$$!; trap 'kill $$others 2>/dev/null || :' EXIT; \
 	$$fuzz safetensors $(CASES) $(SEED) Tests/BackbonesTests/Fixtures/timm.bin; \
 	$$fuzz pickle $(CASES) $(SEED) Tests/NeuralNetworkTests/Fixtures/weights/*.bin; \
-	$$fuzz hdf5 $(CASES) $(SEED) Tests/*/Fixtures/*.h5; \
-	$$fuzz onnx $(CASES) $(SEED) Tests/ONNXTests/Fixtures/*.onnx; \
 	$$fuzz yaml $(CASES) $(SEED) pipelines/*.yaml; \
 	$$fuzz splits $(CASES) $(SEED) Tests/Fuzzing/Seeds/*; \
 	$$fuzz message $(CASES) $(SEED) Tests/ONNXTests/Fixtures/*.onnx; \
 	$$fuzz tokenizer $(CASES) $(SEED) Tests/LanguageTests/Fixtures/*.model Tests/LanguageTests/Fixtures/*.txt; \
-	$$fuzz cache $(SLOW_CASES) $(SEED); \
 	$$fuzz run $(SLOW_CASES) $(SEED); \
-	$$fuzz video $(CASES) $(SEED) $(filter-out %.json,$(wildcard Tests/VideoTests/Fixtures/matrix/*)) $(VIDEOS)
+	wait $$others
 
 races: setup ## Tests of extraction and cache under ThreadSanitizer, without those that use one thread
 	ZOETROPE_TEST_TARGETS='ExtractionTests FeatureCacheTests ThreadsTests' swift test $(PLAIN) -Xswiftc -enable-testing --sanitize=thread --scratch-path .build/tsan $(HOMEBREW) \
