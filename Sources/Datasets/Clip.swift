@@ -5,6 +5,7 @@ import Video
 package struct Clip: Sendable, Equatable {
     /// Relative to the data set's root.
     package let path: String
+    /// Its class, or the text of its `LabelSet` in data sets of the task `multilabel`.
     package let label: String
     /// The data set's own split, or test if `dataset.test` selected the clip.
     package let split: Split

@@ -37,6 +37,11 @@ package struct DatasetConfiguration: Sendable, Equatable {
     package var group: String?
     package var exclude: String?
     package var classes: Classes
+    package var task = Task.classification
+    /// Text between the labels in a cell of a list, for the task `multilabel`.
+    package var labelSeparator = "|"
+    /// The label or class folder that means no label, for the task `multilabel`; nil if there is none.
+    package var negatives: String?
     private let givenName: String?
 
     package init(
