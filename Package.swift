@@ -64,7 +64,8 @@ let package = Package(
         .target(
             name: "FeatureCache",
             dependencies: [
-                "CElementwise", "CSQLiteGuard", "CLibzip", "NeuralNetwork", "Digests", "Escaping", "Files", "Threads",
+                "CElementwise", "CSQLiteGuard", "CLibzip", "NeuralNetwork", "Datasets", "Digests", "Escaping", "Files",
+                "Threads",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .target(
@@ -166,7 +167,9 @@ let package = Package(
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads", "TestSupport"]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Video", "TestSupport"]),
+        .testTarget(
+            name: "DatasetsTests", dependencies: ["Datasets", "Video", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ExplorationTests",
             dependencies: [

@@ -97,8 +97,7 @@ extension Extractor {
         var places: [String: [SampleRecord]] = [:]
         for (name, clips) in parts {
             for clip in clips {
-                places[clip.path, default: []].append(
-                    SampleRecord(dataset: name, label: clip.label, split: clip.ownSplit.rawValue, group: clip.group))
+                places[clip.path, default: []].append(SampleRecord(clip, of: dataset, named: name))
             }
         }
         return places

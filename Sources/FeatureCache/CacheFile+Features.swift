@@ -59,56 +59,6 @@ extension CacheFile {
         }
     }
 
-    /// Records videos and their labels and splits in a data set in one transaction. Other videos of the data set are
-    /// kept, so that a pipeline with fewer classes removes nothing. Returns the row IDs of the videos.
-    @discardableResult
-    package func registerSamples(_ samples: [(video: VideoRecord, sample: SampleRecord)]) throws -> [Int64] {
-        let known = try registered(Set(samples.map(\.sample.dataset)))
-        let isKnown = { (video: VideoRecord, sample: SampleRecord) in
-            video.details == nil
-                ? known[video.digest + " " + sample.dataset].flatMap {
-                    $0.path == video.path && $0.sample == sample ? $0.id : nil
-                } : nil
-        }
-        if samples.allSatisfy({ isKnown($0.video, $0.sample) != nil }) {
-            return samples.compactMap { isKnown($0.video, $0.sample) }
-        }
-        return try write { database in
-            try samples.map { video, sample in
-                if let id = isKnown(video, sample) { return id }
-                let id = try Self.upsert(video, in: database)
-                try database.run(
-                    """
-                    INSERT INTO sample (dataset, video_id, label, split, "group") VALUES (?, ?, ?, ?, ?)
-                    ON CONFLICT DO UPDATE SET label = excluded.label, split = excluded.split,
-                      "group" = excluded."group"
-                    """, [sample.dataset, id, sample.label, sample.split, sample.group])
-                return id
-            }
-        }
-    }
-
-    private func registered(
-        _ datasets: Set<String>
-    ) throws -> [String: (id: Int64, path: String, sample: SampleRecord)] {
-        try read { database in
-            var known: [String: (id: Int64, path: String, sample: SampleRecord)] = [:]
-            for dataset in datasets {
-                let rows = try database.cursor(
-                    """
-                    SELECT video.id, digest, path, label, split, "group" FROM sample
-                    JOIN video ON video.id = sample.video_id WHERE dataset = ?
-                    """, [dataset])
-                while let row = try rows.next() {
-                    let sample = try SampleRecord(
-                        dataset: dataset, label: row.get(3), split: row.get(4), group: row.get(5))
-                    try known[row.get(1) + " " + dataset] = (row.get(0), row.get(2), sample)
-                }
-            }
-            return known
-        }
-    }
-
     package func store(
         _ sequence: SequenceRecord, video: VideoRecord, extraction: Int64, maxFrames: Int, featureSize: Int,
         as type: StoredType = .float32
@@ -150,7 +100,7 @@ extension CacheFile {
             [extraction, path, error, Self.now()])
     }
 
-    private static func upsert(_ video: VideoRecord, in database: Database) throws -> Int64 {
+    static func upsert(_ video: VideoRecord, in database: Database) throws -> Int64 {
         let details = video.details
         try database.run(
             """

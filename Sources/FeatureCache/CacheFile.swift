@@ -45,7 +45,10 @@ package final class CacheFile: Sendable {
             try queue.write { database in
                 // Another process may have created the tables meanwhile.
                 guard try CacheIdentity(database).isEmpty else { return }
-                for part in [Schema.tables, Schema.indexes, Schema.windows, Schema.membership, Schema.views] {
+                let parts = [
+                    Schema.tables, Schema.indexes, Schema.windows, Schema.membership, Schema.annotations, Schema.views,
+                ]
+                for part in parts {
                     try database.run(part)
                 }
                 try database.run("PRAGMA user_version = \(Schema.version)")

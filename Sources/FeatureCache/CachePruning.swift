@@ -109,15 +109,18 @@ extension CacheFile {
         }
         try each(
             pruning.runs, "DELETE FROM prediction WHERE run_id = ?", "DELETE FROM epoch WHERE run_id = ?",
-            "DELETE FROM membership WHERE run_id = ?", "DELETE FROM run WHERE id = ?")
+            "DELETE FROM membership WHERE run_id = ?", "DELETE FROM metric WHERE run_id = ?",
+            "DELETE FROM run WHERE id = ?")
         try each(
             pruning.recipes, "UPDATE run SET extraction_id = NULL WHERE extraction_id = ?",
             "DELETE FROM failure WHERE extraction_id = ?", "DELETE FROM sequence WHERE extraction_id = ?",
             "DELETE FROM extraction WHERE id = ?")
         try each(pruning.damaged, "DELETE FROM sequence WHERE rowid = ?")
         if let vanished = pruning.vanished {
-            try database.run("DELETE FROM sample WHERE dataset = ? AND video_id = ?", each: vanished.videos) {
-                [vanished.dataset, $0]
+            for table in ["sample", "annotation"] {
+                try database.run("DELETE FROM \(table) WHERE dataset = ? AND video_id = ?", each: vanished.videos) {
+                    [vanished.dataset, $0]
+                }
             }
             let isElsewhere = "EXISTS (SELECT 1 FROM sample WHERE video_id = ?1)"
             try each(vanished.videos, "DELETE FROM sequence WHERE video_id = ?1 AND NOT \(isElsewhere)")

@@ -11,6 +11,9 @@ enum ColumnCheck {
     private static let digest = "(typeof(%) = 'text' AND length(%) = 64 AND NOT % GLOB '*[^0-9a-f]*')"
     private static let split = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test'))"
     private static let role = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test', 'heldout'))"
+    private static let task = "(typeof(%) = 'text' AND % IN ('classification', 'multilabel'))"
+    private static let source =
+        "(typeof(%) = 'text' AND % IN (\(AnnotationSource.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", "))))"
     private static func optional(_ rule: String) -> String { "(% IS NULL OR \(rule))" }
 
     /// SQL conditions by table and columns; `%` is the column.
@@ -47,7 +50,7 @@ enum ColumnCheck {
         (
             "run",
             [
-                ("name model configuration state", text), ("seed", optional(integer)),
+                ("name model configuration state", text), ("task", task), ("seed", optional(integer)),
                 ("dataset started_at finished_at", optional(text)), ("extraction_id", optional(integer)),
             ]
         ),
@@ -56,7 +59,7 @@ enum ColumnCheck {
             [
                 ("run_id epoch", integer),
                 (
-                    "learning_rate train_loss train_accuracy validation_loss validation_accuracy seconds",
+                    "learning_rate train_loss train_accuracy validation_loss validation_accuracy seconds validation_map",
                     optional(number)
                 ),
             ]
@@ -69,6 +72,13 @@ enum ColumnCheck {
             ]
         ), ("membership", [("run_id video_id", integer), ("role", role)]),
         ("fold", [("run_id video_id repeat fold", integer), ("predicted probabilities", text)]),
+        (
+            "annotation",
+            [
+                ("video_id", integer), ("dataset label created_at", text), ("start_time end_time", optional(number)),
+                ("source", source),
+            ]
+        ), ("metric", [("run_id", integer), ("split name", text), ("value", number)]),
     ]
 
     /// Tables with an invalid value, each with the first such column.

@@ -118,6 +118,14 @@ struct MergeInput {
             CREATE TEMP TABLE video_map AS SELECT old.id AS old, new.id AS new
               FROM input.video AS old JOIN main.video AS new USING (digest);
             CREATE UNIQUE INDEX temp.video_old ON video_map (old);
+            INSERT INTO main.annotation (dataset, video_id, label, start_time, end_time, source, created_at)
+              SELECT dataset, new, label, start_time, end_time, source, created_at
+              FROM input.annotation AS old JOIN video_map ON video_map.old = video_id
+              WHERE NOT EXISTS (SELECT 1 FROM main.annotation AS known WHERE known.dataset = old.dataset
+                AND known.video_id = new AND known.label = old.label AND known.start_time IS old.start_time
+                AND known.end_time IS old.end_time AND (known.source = old.source
+                  OR known.source IN \(CacheFile.datasetSources) AND old.source IN \(CacheFile.datasetSources)))
+              ORDER BY old.id;
             INSERT OR IGNORE INTO main.sample (dataset, video_id, label, split, "group")
               SELECT dataset, new, label, split, "group" FROM input.sample JOIN video_map ON old = video_id;
             """)
@@ -229,8 +237,11 @@ struct MergeInput {
 
     /// Copies runs by name. Runs that already exist are identical, since the caches were compared before.
     private func copyRuns() throws -> Int {
-        let columns = "name, dataset, model, configuration, seed, state, started_at, finished_at"
-        let figures = "epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds"
+        let columns = "name, dataset, model, configuration, seed, state, started_at, finished_at, task"
+        let figures = """
+            epoch, learning_rate, train_loss, train_accuracy, validation_loss, validation_accuracy, seconds,
+            validation_map
+            """
         let answers = "split, label, predicted, probability, probabilities"
         let names = try String.all(
             database, "SELECT name FROM input.run WHERE name NOT IN (SELECT name FROM main.run) ORDER BY id")
@@ -241,17 +252,20 @@ struct MergeInput {
                   FROM input.run LEFT JOIN recipe_map ON old = extraction_id WHERE name = ?
                 """, [name])
             let run = database.lastInsertedRowID
-            var tables = [("epoch", figures), ("prediction", answers), ("membership", "role")]
+            var tables = [
+                ("epoch", figures), ("metric", "split, name, value"), ("prediction", answers), ("membership", "role"),
+            ]
             if try database.tableExists("fold", in: "input") {
                 try database.run(Schema.folds)
                 tables.append(("fold", "repeat, fold, predicted, probabilities"))
             }
             for (table, columns) in tables {
-                let (column, video) = table == "epoch" ? ("", "") : ("video_id, ", "new, ")
+                let ofRun = ["epoch", "metric"].contains(table)
+                let (column, video) = ofRun ? ("", "") : ("video_id, ", "new, ")
                 try database.run(
                     """
                     INSERT INTO main.\(table) (run_id, \(column)\(columns)) SELECT ?, \(video)\(columns)
-                      FROM input.\(table) \(table == "epoch" ? "" : "JOIN video_map ON old = video_id")
+                      FROM input.\(table) \(ofRun ? "" : "JOIN video_map ON old = video_id")
                       WHERE run_id = (SELECT id FROM input.run WHERE name = ?)
                     """, [run, name])
             }

@@ -32,16 +32,35 @@ package struct VideoRecord: Sendable, Equatable {
     }
 }
 
-/// A video's label, split and group in a data set.
+/// A video's labels, split and group in a data set.
 package struct SampleRecord: Sendable, Equatable {
-    package let dataset, label: String
+    package let dataset: String
+    /// Its class, or the text of its `LabelSet` in data sets of the task `multilabel`.
+    package let label: String
     /// `train`, `validation` or `test`, as the data set defines it.
     package let split: String
     package let group: String?
+    /// The rows in `annotation`, sorted.
+    package let labels: [String]
+    package let source: AnnotationSource
 
-    package init(dataset: String, label: String, split: String, group: String?) {
+    package init(
+        dataset: String, label: String, split: String, group: String?, labels: [String]? = nil,
+        source: AnnotationSource = .list
+    ) {
         (self.dataset, self.label, self.split, self.group) = (dataset, label, split, group)
+        (self.labels, self.source) = ((labels ?? [label]).sorted(), source)
     }
+}
+
+/// Where the label of a clip comes from.
+package enum AnnotationSource: String, Sendable, CaseIterable {
+    case folder, list, person, model
+    /// From `sample`, by the migration of a cache of an older version.
+    case sample
+
+    /// Whether the data set's folder or lists define it, so that each extraction replaces it.
+    static let ofDataset: [AnnotationSource] = [.folder, .list, .sample]
 }
 
 /// Element type of stored features; they are computed and read as `Float`.

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import GRDB
 
@@ -7,19 +8,23 @@ package struct EpochRecord: Sendable, Equatable, Codable {
     /// From 1.
     package let epoch: Int
     package let learningRate: Double
-    /// Mean cross-entropy over the epoch in nats, with dropout.
+    /// Mean loss over the epoch in nats, with dropout.
     package let trainLoss: Double
+    /// Share of the correctly classified sequences; of those whose labels are all right, with several labels a clip.
     package let trainAccuracy: Double
     /// Nil without a validation set.
     package let validationLoss: Double?
     package let validationAccuracy: Double?
+    /// Mean average precision of several labels a clip; nil for classes, and without a validation set.
+    package let validationMAP: Double?
     /// Wall-clock time of the epoch, validation included.
     package let seconds: Double
 
     package init(
         epoch: Int, learningRate: Double, trainLoss: Double, trainAccuracy: Double, validationLoss: Double?,
-        validationAccuracy: Double?, seconds: Double
+        validationAccuracy: Double?, validationMAP: Double? = nil, seconds: Double
     ) {
+        self.validationMAP = validationMAP
         (self.epoch, self.learningRate, self.trainLoss) = (epoch, learningRate, trainLoss)
         (self.trainAccuracy, self.validationLoss) = (trainAccuracy, validationLoss)
         (self.validationAccuracy, self.seconds) = (validationAccuracy, seconds)
@@ -30,9 +35,12 @@ package struct PredictionRecord: Sendable, Equatable {
     package let videoID: Int64
     /// `train`, `validation` or `test`, as used by the run.
     package let split: String
+    /// The clip's class, or the text of its `LabelSet`.
     package let label: String
-    /// Most probable class; empty if the head's output was not finite.
+    /// Most probable class, or the text of the labels at or above their thresholds; empty if the head's output was not
+    /// finite.
     package let predicted: String
+    /// Of the most probable class or label.
     package let probability: Double
     /// In the order of the run's labels.
     package let probabilities: [Double]
@@ -74,7 +82,8 @@ package struct FoldRecord: Sendable, Equatable {
 extension CacheFile {
     /// Creates a run; a fine-tuning run has no extraction yet. Throws `CacheError.runExists`.
     package func addRun(
-        name: String, extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int
+        name: String, extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int,
+        task: DatasetConfiguration.Task = .classification
     ) throws -> Int64 {
         try write { database in
             if try Int64.one(database, "SELECT id FROM run WHERE name = ?", [name]) != nil {
@@ -82,9 +91,13 @@ extension CacheFile {
             }
             try database.run(
                 """
-                INSERT INTO run (name, extraction_id, dataset, model, configuration, seed, state, started_at)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-                """, [name, extraction, dataset, model, configuration, seed, RunState.running.rawValue, Self.now()])
+                INSERT INTO run (name, extraction_id, dataset, model, configuration, seed, state, started_at, task)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    name, extraction, dataset, model, configuration, seed, RunState.running.rawValue, Self.now(),
+                    task.rawValue,
+                ])
             return database.lastInsertedRowID
         }
     }
@@ -96,7 +109,7 @@ extension CacheFile {
             let row = try database.row("SELECT id, state FROM run WHERE name = ?", [name])
             guard let row else { return }
             if try row.get("state") == RunState.finished.rawValue { throw CacheError.runExists(name: name) }
-            for table in ["epoch", "prediction", "membership"] {
+            for table in ["epoch", "metric", "prediction", "membership"] {
                 try database.run("DELETE FROM \(table) WHERE run_id = ?", [row.get("id") as Int64])
             }
             try database.run("DELETE FROM run WHERE id = ?", [row.get("id") as Int64])
@@ -114,10 +127,10 @@ extension CacheFile {
     /// Stores the metrics of an epoch, replacing earlier ones of the same number.
     package func addEpoch(_ epoch: EpochRecord, run: Int64) throws {
         try write(
-            "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 run, epoch.epoch, epoch.learningRate, epoch.trainLoss, epoch.trainAccuracy, epoch.validationLoss,
-                epoch.validationAccuracy, epoch.seconds,
+                epoch.validationAccuracy, epoch.seconds, epoch.validationMAP,
             ])
     }
 
@@ -126,7 +139,8 @@ extension CacheFile {
             try EpochRecord(
                 epoch: $0.get("epoch"), learningRate: $0.get("learning_rate"), trainLoss: $0.get("train_loss"),
                 trainAccuracy: $0.get("train_accuracy"), validationLoss: $0.get("validation_loss"),
-                validationAccuracy: $0.get("validation_accuracy"), seconds: $0.get("seconds"))
+                validationAccuracy: $0.get("validation_accuracy"), validationMAP: $0.get("validation_map"),
+                seconds: $0.get("seconds"))
         }
     }
 
@@ -139,6 +153,17 @@ extension CacheFile {
                     $0.isScored ? Self.json($0.probabilities) : nil,
                 ]
             }
+        }
+    }
+
+    /// Stores metrics of a run by split and name, replacing earlier ones; those that are not finite are left out.
+    package func store(_ metrics: [(split: String, name: String, value: Double)], run: Int64) throws {
+        try write { database in
+            try database.run("DELETE FROM metric WHERE run_id = ?", [run])
+            try database.run(
+                "INSERT OR REPLACE INTO metric (run_id, split, name, value) VALUES (?, ?, ?, ?)",
+                each: metrics.filter(\.value.isFinite)
+            ) { [run, $0.split, $0.name, $0.value] }
         }
     }
 

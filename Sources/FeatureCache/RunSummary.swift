@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 
 package struct RunSummary: Sendable, Equatable, Encodable {
@@ -20,9 +21,14 @@ package struct RunSummary: Sendable, Equatable, Encodable {
     package let validationAccuracy: Double?
     /// Of the selected weights; nil without test clips.
     package let testAccuracy: Double?
+    /// Nil for one class a clip.
+    package var task: DatasetConfiguration.Task?
+    /// Mean average precision of several labels a clip, of the selected weights; nil for one class a clip.
+    package var validationMAP, testMAP: Double?
 
     enum CodingKeys: String, CodingKey {
-        case name, model, dataset, backbone, seed, state, epochs, seconds, startedAt = "started_at"
+        case name, model, dataset, backbone, seed, state, epochs, seconds, task, startedAt = "started_at"
+        case validationMAP = "validation_map", testMAP = "test_map"
         case validationLoss = "validation_loss", validationAccuracy = "validation_accuracy"
         case testAccuracy = "test_accuracy"
     }
@@ -45,16 +51,25 @@ extension CacheFile {
               (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'validation')
                 AS validation_accuracy,
               (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'test')
-                AS test_accuracy
+                AS test_accuracy,
+              (SELECT value FROM metric WHERE run_id = run.id AND split = 'validation'
+                AND metric.name = 'mean_average_precision') AS validation_map,
+              (SELECT value FROM metric WHERE run_id = run.id AND split = 'test'
+                AND metric.name = 'mean_average_precision') AS test_map, task
             FROM run LEFT JOIN extraction ON extraction.id = run.extraction_id ORDER BY run.id
             """
         ) { row in
-            try RunSummary(
+            var summary = try RunSummary(
                 name: row.get("name"), model: row.get("model"), dataset: row.get("dataset") ?? "",
                 backbone: row.get("backbone") ?? "", seed: row.get("seed") ?? 0, state: row.get("state"),
                 startedAt: row.get("started_at") ?? "", epochs: row.get("epochs"), seconds: row.get("seconds"),
                 validationLoss: row.get("validation_loss"), validationAccuracy: row.get("validation_accuracy"),
                 testAccuracy: row.get("test_accuracy"))
+            if try row.get("task") == DatasetConfiguration.Task.multilabel.rawValue {
+                summary.task = .multilabel
+                (summary.validationMAP, summary.testMAP) = try (row.get("validation_map"), row.get("test_map"))
+            }
+            return summary
         }
     }
 

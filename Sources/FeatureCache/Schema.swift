@@ -1,7 +1,7 @@
 /// The cache's tables and views. A released version is never edited: a change is a new version with a migration.
 enum Schema {
     /// `PRAGMA user_version` of new files.
-    static let version = 4
+    static let version = 5
     /// `PRAGMA application_id`: "ZOET".
     static let applicationID = 0x5A4F_4554
 
@@ -62,6 +62,8 @@ enum Schema {
     /// SQL that migrates version `n` to version `n + 1`.
     static let migrations: [Int: String] = [
         1: indexes, 2: windows + "DROP VIEW frame_feature;" + frameFeature, 3: membership + recoveredMembership,
+        4: annotations + annotationsOfSamples
+            + ["confusion", "class_accuracy", "label_accuracy"].map { "DROP VIEW IF EXISTS \($0);" }.joined() + runViews,
     ]
 
     /// First and last frames of windows; `frame_indices` and `frame_times` are then those of the middle frames. New
@@ -93,6 +95,32 @@ enum Schema {
             OR probabilities LIKE '%inf%');
         UPDATE prediction SET predicted = '', probability = NULL, probabilities = NULL
           WHERE probability IS NULL OR probabilities LIKE '%nan%' OR probabilities LIKE '%inf%';
+        """
+
+    /// Labels of clips, of which `sample.label` is the only one in data sets with one class a clip, and metrics of runs.
+    /// `run.task` and `epoch.validation_map` are added to new caches by the same statements.
+    static let annotations = """
+        CREATE TABLE annotation (       -- any number of labels a clip
+          id INTEGER PRIMARY KEY, dataset TEXT NOT NULL,
+          video_id INTEGER NOT NULL REFERENCES video ON DELETE CASCADE, label TEXT NOT NULL,
+          start_time REAL, end_time REAL,                           -- seconds; both NULL for the whole clip
+          source TEXT NOT NULL,                                     -- folder | list | person | model | sample
+          created_at TEXT NOT NULL);
+        CREATE INDEX annotation_video ON annotation (video_id, dataset);
+        CREATE INDEX annotation_label ON annotation (dataset, label);
+        ALTER TABLE run ADD COLUMN task TEXT NOT NULL DEFAULT 'classification';
+        ALTER TABLE epoch ADD COLUMN validation_map REAL;           -- mean average precision, of several labels a clip
+        CREATE TABLE metric (           -- of a run's predictions of a split
+          run_id INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+          split TEXT NOT NULL, name TEXT NOT NULL, value REAL NOT NULL,
+          PRIMARY KEY (run_id, split, name)) WITHOUT ROWID;
+        """
+
+    /// Whether the labels come from a folder or a list is not known to older versions.
+    private static let annotationsOfSamples = """
+        INSERT INTO annotation (dataset, video_id, label, source, created_at)
+          SELECT dataset, video_id, label, 'sample', strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+          FROM sample ORDER BY dataset, video_id;
         """
 
     /// Created when the first cross-validated run is stored.
@@ -132,7 +160,7 @@ enum Schema {
           PRIMARY KEY (extraction_id, phrase)) WITHOUT ROWID;
         """
 
-    static let views = frameFeature + otherViews
+    static let views = frameFeature + coverage + runViews
 
     private static let frameFeature = """
         CREATE VIEW frame_feature AS    -- one row a frame; `feature` is a blob of feature_size numbers
@@ -153,7 +181,7 @@ enum Schema {
             JOIN json_each(sequence.frame_indices) AS frame;
         """
 
-    private static let otherViews = """
+    private static let coverage = """
 
         CREATE VIEW coverage AS         -- how much of a dataset a recipe has seen
           SELECT sample.dataset AS dataset, extraction.name AS extraction, sample.split AS split,
@@ -168,16 +196,45 @@ enum Schema {
             LEFT JOIN failure ON failure.extraction_id = extraction.id AND failure.path = video.path
           GROUP BY sample.dataset, extraction.id, sample.split, sample.label
           HAVING count(sequence.video_id) + count(failure.path) > 0;
+        """
+
+    /// Runs of the task `multilabel` store JSON arrays in `label` and `predicted`, and have a view of their own.
+    private static let runViews = """
         CREATE VIEW confusion AS
           SELECT run.name AS run, prediction.split AS split, prediction.label AS label,
             prediction.predicted AS predicted, count(*) AS videos
-          FROM prediction JOIN run ON run.id = prediction.run_id
+          FROM prediction JOIN run ON run.id = prediction.run_id AND run.task = 'classification'
           GROUP BY run.id, prediction.split, prediction.label, prediction.predicted;
-        CREATE VIEW class_accuracy AS
-          SELECT run.name AS run, prediction.split AS split, prediction.label AS label, count(*) AS videos,
-            sum(prediction.label = prediction.predicted) AS correct,
-            avg(prediction.label = prediction.predicted) AS accuracy
-          FROM prediction JOIN run ON run.id = prediction.run_id
-          GROUP BY run.id, prediction.split, prediction.label;
+        CREATE VIEW class_accuracy AS   -- `accuracy` of a class is its recall
+          SELECT truth.run AS run, truth.split AS split, truth.label AS label, truth.videos AS videos,
+            truth.correct AS correct, 1.0 * truth.correct / truth.videos AS accuracy,
+            1.0 * truth.correct / truth.videos AS recall,
+            coalesce(1.0 * truth.correct / answer.predicted, 0.0) AS precision,
+            2.0 * truth.correct / (truth.videos + coalesce(answer.predicted, 0)) AS f1
+          FROM (SELECT run.id AS id, run.name AS run, prediction.split AS split, prediction.label AS label,
+              count(*) AS videos, sum(prediction.label = prediction.predicted) AS correct
+            FROM prediction JOIN run ON run.id = prediction.run_id AND run.task = 'classification'
+            GROUP BY run.id, prediction.split, prediction.label) AS truth
+            LEFT JOIN (SELECT run_id, split, predicted AS label, count(*) AS predicted
+              FROM prediction GROUP BY run_id, split, predicted) AS answer
+            ON answer.run_id = truth.id AND answer.split = truth.split AND answer.label = truth.label;
+        CREATE VIEW label_accuracy AS   -- one row a label of a run with several labels a clip, at its thresholds
+          WITH named AS (
+            SELECT run_id, split, video_id, name.value AS label, 1 AS is_true, 0 AS is_predicted
+              FROM prediction JOIN run ON run.id = run_id AND run.task = 'multilabel',
+                json_each(CASE WHEN json_valid(prediction.label) THEN prediction.label ELSE '[]' END) AS name
+            UNION ALL
+            SELECT run_id, split, video_id, name.value AS label, 0 AS is_true, 1 AS is_predicted
+              FROM prediction JOIN run ON run.id = run_id AND run.task = 'multilabel',
+                json_each(CASE WHEN json_valid(predicted) THEN predicted ELSE '[]' END) AS name),
+          clip AS (
+            SELECT run_id, split, label, max(is_true) AS is_true, max(is_predicted) AS is_predicted
+            FROM named GROUP BY run_id, split, video_id, label)
+          SELECT run.name AS run, split, label, sum(is_true) AS videos, sum(is_predicted) AS predicted,
+            sum(is_true * is_predicted) AS correct,
+            1.0 * sum(is_true * is_predicted) / nullif(sum(is_true), 0) AS recall,
+            coalesce(1.0 * sum(is_true * is_predicted) / nullif(sum(is_predicted), 0), 0.0) AS precision,
+            2.0 * sum(is_true * is_predicted) / (sum(is_true) + sum(is_predicted)) AS f1
+          FROM clip JOIN run ON run.id = run_id GROUP BY run_id, split, label;
         """
 }

@@ -11,7 +11,9 @@ enum SchemaCheck {
     private static let required = [
         "video", "sample", "extraction", "sequence", "failure", "run", "epoch", "prediction",
     ]
-    private static func required(_ version: Int) -> [String] { version >= 4 ? required + ["membership"] : required }
+    private static func required(_ version: Int) -> [String] {
+        required + (version >= 4 ? ["membership"] : []) + (version >= 5 ? ["annotation", "metric"] : [])
+    }
     /// Tables and views that are created on first use.
     private static let optional = ["file", "fold", "twin_pair", "phrase"]
 
@@ -28,6 +30,10 @@ enum SchemaCheck {
                 throw CacheError.foreignSchema(path: path, what: "no table \(name)")
             }
             if own != known[name] { throw CacheError.foreignSchema(path: path, what: "another \(name)") }
+        }
+        // The migration would create a table of this name.
+        if let name = required(Schema.version).first(where: { !required(version).contains($0) && found[$0] != nil }) {
+            throw CacheError.foreignSchema(path: path, what: "another \(name)")
         }
         try checkIndexes(database, path: path)
     }
@@ -69,6 +75,7 @@ enum SchemaCheck {
             var parts = [Schema.tables]
             if version >= 3 { parts.append(Schema.windows) }
             if version >= 4 { parts.append(Schema.membership) }
+            if version >= 5 { parts.append(Schema.annotations) }
             parts += [Schema.files, Schema.folds, Schema.nearDuplicates, Schema.phrases, Schema.views]
             for part in parts { try database.run(part) }
             return try entries(database)

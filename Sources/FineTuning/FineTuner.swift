@@ -40,7 +40,7 @@ package struct FineTuner {
             let (state, ending) = try loop.run(from: task.initialState, resuming: earlier) { state, rate in
                 try trainEpoch(task, rate: rate, &state, hooks)
             } validate: { state in
-                try task.evaluate(state.weights, .validation)?.metrics
+                try task.evaluate(state.weights, .validation, task.head.thresholds)?.metrics.map(EpochMetrics.init)
             }
             return try task.result(state, ending)
         }
@@ -66,8 +66,8 @@ package struct FineTuner {
             let dropout = RandomParameters(seed: state.generator.next())
             let pass = try network.forward(rows, dropout: dropout)
             let step = head.step(
-                rows: pass.output.values, lengths: batch.map(\.count), targets: batch.map(\.target), loss: task.loss,
-                dropout: dropout, threads: threads)
+                rows: pass.output.values, lengths: batch.map(\.count), examples: batch.map(\.entry),
+                objective: task.objective, dropout: dropout, threads: threads)
             try network.backward(
                 pass, outputGradient: Tensor(shape: pass.output.shape, values: step.rowGradient), into: &gradient)
             network.updateStatistics(pass)

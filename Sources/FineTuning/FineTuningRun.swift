@@ -36,7 +36,7 @@ package struct FineTuningRun: Sendable {
 
     package struct Summary {
         /// By split, with the weights of the best epoch.
-        package let metrics: [Split: Metrics]
+        package let metrics: [Split: RunMetrics]
         /// Epoch of the selected weights, and number of trained epochs.
         package let bestEpoch, epochs: Int
         /// Wall-clock time.
@@ -66,7 +66,8 @@ package struct FineTuningRun: Sendable {
         try recorder.begin(
             extraction: nil, dataset: dataset.name, model: modelText, configuration: fingerprint,
             seed: configuration.training.seed, clips,
-            Dictionary(zip(frames.entries.map(\.digest), rows), uniquingKeysWith: { first, _ in first }))
+            Dictionary(zip(frames.entries.map(\.digest), rows), uniquingKeysWith: { first, _ in first }),
+            task: configuration.training.labelTask)
         return try recorder.recordingFailure {
             var tuner = FineTuner(configuration)
             (tuner.threads, tuner.memory) = (threads, memory)
@@ -120,9 +121,9 @@ package struct FineTuningRun: Sendable {
             cache: cache.path, dataset: dataset.name, bestEpoch: result.bestEpoch)
         settings.root = dataset.root
         settings.sampledRate = frames.sampledRate
+        if configuration.training.labelTask == .multilabel { settings.thresholds = result.head.thresholds }
         return try recorder.finish(
-            result.head, settings, stored(result, rows), result.evaluations.values.compactMap(\.metrics),
-            result.ending)
+            result.head, settings, stored(result, rows), result.evaluations.compactMapValues(\.metrics), result.ending)
     }
 
     private func record(of recipe: ExtractionRecipe, shape: [Int]) -> ExtractionRecord {
@@ -138,7 +139,8 @@ package struct FineTuningRun: Sendable {
         let training = configuration.training
         let features = frames.features(size: 1)
         let clips = RunClips(
-            features, Partition(features, validation: training.validation, seed: training.seed),
+            features, Partition(
+                features, validation: training.validation, seed: training.seed, task: training.labelTask),
             digests: Dictionary(uniqueKeysWithValues: frames.entries.enumerated().map { (Int64($0), $1.digest) }))
         if goesOn, let earlier = try directory.recordedClips(), earlier != clips {
             let changed = Set(earlier.entries).symmetricDifference(clips.entries)
@@ -153,9 +155,7 @@ package struct FineTuningRun: Sendable {
             frames.entries.map { entry in
                 (
                     VideoRecord(digest: entry.digest, path: entry.clip.path),
-                    SampleRecord(
-                        dataset: dataset.name, label: entry.clip.label, split: entry.clip.ownSplit.rawValue,
-                        group: entry.clip.group)
+                    SampleRecord(entry.clip, of: dataset)
                 )
             })
     }

@@ -15,14 +15,13 @@ final class FineTuningTask {
     struct Sample {
         let entry: Int
         let frames: Range<Int>
-        let target: Int
         var count: Int { frames.count }
     }
 
     let network: PartlyFrozenNetwork
     let head: Head
     let samples: [Sample]
-    let loss: CrossEntropy
+    let objective: Objective
     let initialState: FineTuner.State
     let monitor: TrainingConfiguration.Monitor
     private let configuration: FineTuningConfiguration
@@ -57,19 +56,20 @@ final class FineTuningTask {
         ) { trained.contains($0.name) }
         let shape = try graph.featureShape(of: recipe.tap)
         features = frames.features(size: shape.reduce(1, *))
-        partition = Partition(features, validation: training.validation, seed: training.seed)
-        let labels = try training.model.kind.requiredClasses(features, partition)
+        let task = training.labelTask
+        partition = Partition(features, validation: training.validation, seed: training.seed, task: task)
+        let labels = try training.model.kind.requiredClasses(features, partition, task)
         let longest = max(configuration.extraction.sampling.frames, frames.entries.map(\.frames).max() ?? 1)
         head = try Head(
             training.model, labels: labels, input: .init(shape: shape, maximumLength: longest), standardization: nil,
-            from: RandomParameters(seed: UInt64(bitPattern: Int64(training.seed))))
+            task: task, from: RandomParameters(seed: UInt64(bitPattern: Int64(training.seed))))
         samples = Self.samples(frames, partition, labels, configuration)
         if samples.count == 1 || training.batchSize == 1, samples.contains(where: { $0.count == 1 }),
             graph.hasSinglePixelNormalization(trained)
         {
             throw FineTuningError.singleValue(backbone: recipe.backbone)
         }
-        loss = training.loss(labels, targets: samples.map(\.target))
+        objective = Objective(training, labels: labels, features.examples, training: samples.map(\.entry))
         monitor = try training.monitor(features, partition)
         initialState = FineTuner.State(
             TunedWeights(network: network.parameters, head: head.parameters), seed: training.seed)
@@ -99,23 +99,29 @@ final class FineTuningTask {
         return chosen
     }
 
-    /// Training samples, with at most the configured number of frames per class.
+    /// Training samples, with at most the configured number of frames per class or label; clips without a label count
+    /// as a class.
     private static func samples(
         _ frames: FrameSet, _ partition: Partition, _ labels: [String], _ configuration: FineTuningConfiguration
     ) -> [Sample] {
         var generator = SplitMix64(seed: UInt64(bitPattern: Int64(configuration.training.seed)))
-        var left = Dictionary(uniqueKeysWithValues: labels.map { ($0, configuration.framesPerClass ?? .max) })
-        let places = labels.places
+        let limit = configuration.framesPerClass ?? .max
+        var left = Dictionary(uniqueKeysWithValues: labels.map { ($0, limit) })
+        let task = configuration.training.labelTask
+        if task == .multilabel { left[""] = limit }
         var samples: [Sample] = []
         for index in partition.train.shuffled(using: &generator) {
             let entry = frames.entries[index]
-            guard let room = left[entry.clip.label], room > 0, let target = places[entry.clip.label] else { continue }
+            let names = task.names(in: entry.clip.label)
+            let own = names.isEmpty ? [""] : names
+            let rooms = own.compactMap { left[$0] }
+            guard rooms.count == own.count, let room = rooms.min(), room > 0 else { continue }
             let count = min(entry.frames, room)
-            left[entry.clip.label] = room - count
+            for name in own { left[name, default: count] -= count }
             if configuration.training.model.kind == .frame {
-                samples += (0..<count).map { Sample(entry: index, frames: $0..<$0 + 1, target: target) }
+                samples += (0..<count).map { Sample(entry: index, frames: $0..<$0 + 1) }
             } else {
-                samples.append(Sample(entry: index, frames: 0..<count, target: target))
+                samples.append(Sample(entry: index, frames: 0..<count))
             }
         }
         return samples.sorted { ($0.entry, $0.frames.lowerBound) < ($1.entry, $1.frames.lowerBound) }
@@ -169,8 +175,8 @@ final class FineTuningTask {
     }
 
     /// Evaluates backbone and head on a split as `extract` and `sequence` would: with running statistics and without
-    /// dropout.
-    func evaluate(_ tuned: TunedWeights, _ split: Split) throws -> Evaluation? {
+    /// dropout. `thresholds`: of the head.
+    func evaluate(_ tuned: TunedWeights, _ split: Split, _ thresholds: [Double]) throws -> Evaluation? {
         let indices = partition[split]
         guard !indices.isEmpty else { return nil }
         let weights = try weights(tuned.network)
@@ -189,7 +195,9 @@ final class FineTuningTask {
                 group: nil, length: entry.frames, firstRow: first)
         }
         let set = FeatureSet(examples: examples, featureSize: head.input.featureSize, rows: rows)
-        return try Evaluation(head.with(tuned.head), set, Array(examples.indices), split: split)
+        var head = head.with(tuned.head)
+        head.thresholds = thresholds
+        return try Evaluation(head, set, Array(examples.indices), split: split)
     }
 
     /// The backbone's parameters up to the tap.
@@ -203,12 +211,17 @@ final class FineTuningTask {
 
     func result(_ state: FineTuner.State, _ ending: TrainingOutcome) throws -> FineTuner.Result {
         var evaluations: [Split: Evaluation] = [:]
+        var head = head.with(state.best.weights.head)
+        if ending != .cancelled, head.task == .multilabel,
+            let validation = try evaluate(state.best.weights, .validation, head.thresholds) {
+            head = head.choosingThresholds(validation.predictions)
+        }
         // An interrupted run is not evaluated, because its weights are not final.
         for split in Split.allCases where ending != .cancelled {
-            evaluations[split] = try evaluate(state.best.weights, split)
+            evaluations[split] = try evaluate(state.best.weights, split, head.thresholds)
         }
         return FineTuner.Result(
-            head: head.with(state.best.weights.head), weights: try weights(state.best.weights.network),
+            head: head, weights: try weights(state.best.weights.network),
             bestEpoch: state.best.epoch, epochs: state.epoch, ending: ending, evaluations: evaluations)
     }
 }

@@ -1,4 +1,5 @@
 import Backbones
+import Datasets
 import Extraction
 import FineTuning
 import SequenceModels
@@ -12,11 +13,11 @@ extension FineTuningConfiguration {
     ]
     private static let sharedKeys = [
         "model", "loss", "label_smoothing", "class_weights", "optimizer", "schedule", "clip_norm", "batch_size",
-        "epochs", "early_stopping", "checkpoint", "seed",
+        "epochs", "early_stopping", "checkpoint", "seed", "pos_weight", "gamma", "positive",
     ]
 
     /// Nil if the file has no such section.
-    init?(_ reader: PipelineReader, _ extractions: [ExtractionConfiguration], validation: Double) throws {
+    init?(_ reader: PipelineReader, _ extractions: [ExtractionConfiguration], _ dataset: DatasetConfiguration) throws {
         guard let section = try reader.section("finetune", keys: Self.ownKeys + Self.sharedKeys) else { return nil }
         guard extractions.count == 1 else {
             throw reader.invalid("finetune", "trains one backbone, but `extract.backbone` lists \(extractions.count)")
@@ -24,7 +25,8 @@ extension FineTuningConfiguration {
         guard extractions[0].backbone.name != Backbone.importedName else {
             throw reader.invalid("finetune", "cannot train an ONNX file; name one of the backbones")
         }
-        let training = try TrainingConfiguration(section: section, validation: validation, views: 1)
+        let training = try TrainingConfiguration(
+            section: section, validation: dataset.validation, views: 1, task: dataset.task)
         if training.model.kind.readsTexts {
             throw section.invalid(
                 "model",

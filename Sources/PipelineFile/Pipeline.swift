@@ -89,9 +89,10 @@ package struct Pipeline: Sendable {
         trainedOn = try Self.trainedOn(sequence, extractions)
         joined = try Self.joined(sequence, extractions)
         training = try sequence.map {
-            try TrainingConfiguration(section: $0, validation: dataset.validation, views: views)
+            try TrainingConfiguration(
+                section: $0, validation: dataset.validation, views: views, task: dataset.task)
         }
-        fineTuning = try FineTuningConfiguration(reader, extractions, validation: dataset.validation)
+        fineTuning = try FineTuningConfiguration(reader, extractions, dataset)
     }
 
     /// The extraction selected by `sequence.backbone`.

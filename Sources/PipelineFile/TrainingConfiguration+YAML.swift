@@ -1,3 +1,4 @@
+import Datasets
 import Escaping
 import SequenceModels
 import Training
@@ -7,21 +8,23 @@ extension TrainingConfiguration {
     static let keys = [
         "backbone", "join", "model", "standardize", "loss", "label_smoothing", "class_weights", "optimizer", "schedule",
         "clip_norm", "batch_size", "epochs", "early_stopping", "checkpoint", "average_views", "weights", "seed",
-        "folds", "repeats", "calibrate",
+        "folds", "repeats", "calibrate", "pos_weight", "gamma", "positive",
     ]
 
-    init(section: PipelineReader, validation: Double, views: Int) throws {
-        _ = try section.choice("loss", ["cross_entropy"])
+    init(section: PipelineReader, validation: Double, views: Int, task: DatasetConfiguration.Task) throws {
         self.init(model: try HeadConfiguration(section), validation: validation)
+        try readLoss(section, task)
         self.views = views
         standardize = try section.boolean("standardize") ?? standardize
         (optimizer, schedule) = try (Optimizer(section), Schedule(section))
         clipNorm = try section.number("clip_norm", in: Ranges.clipNorm)
         labelSmoothing = try section.number("label_smoothing", in: Ranges.labelSmoothing) ?? labelSmoothing
-        classWeights = try ClassWeights(section)
         batchSize = try section.integer("batch_size", in: Ranges.batchSize) ?? batchSize
         epochs = try section.integer("epochs", in: Ranges.epochs) ?? epochs
         earlyStopping = try EarlyStopping(section)
+        if task == .classification, earlyStopping?.monitor == .validationMAP {
+            throw section.invalid("early_stopping", "monitors `validation_map`, which needs `dataset.task: multilabel`")
+        }
         checkpoint = try section.integer("checkpoint", in: Ranges.checkpoint) ?? checkpoint
         averagesViews = try section.boolean("average_views") ?? averagesViews
         initialWeights = try section.string("weights")
@@ -37,13 +40,36 @@ extension TrainingConfiguration {
         if model.kind == .zeroShot {
             try section.forbid(
                 [
-                    "loss", "label_smoothing", "class_weights", "optimizer", "schedule", "clip_norm", "batch_size",
-                    "epochs", "early_stopping", "checkpoint", "weights", "folds", "repeats",
+                    "loss", "gamma", "label_smoothing", "class_weights", "pos_weight", "optimizer", "schedule",
+                    "clip_norm", "batch_size", "epochs", "early_stopping", "checkpoint", "weights", "folds", "repeats",
                 ], "does not apply to `zero_shot`, which is not trained")
             epochs = 0
         }
         if folds == nil { try section.forbid(["repeats"], "needs `sequence.folds`") }
         if averagesViews && views == 1 { throw section.invalid("average_views", "needs `extract.views` above 1") }
+    }
+}
+
+extension TrainingConfiguration {
+    /// The loss, and what applies to the data set's task only.
+    private mutating func readLoss(_ section: PipelineReader, _ task: DatasetConfiguration.Task) throws {
+        switch task {
+        case .classification:
+            _ = try section.choice("loss", ["cross_entropy"])
+            try section.forbid(
+                ["pos_weight", "gamma"], "needs `dataset.task: multilabel`; for classes there is `class_weights`")
+            classWeights = try ClassWeights(section, "class_weights")
+            positive = try section.string("positive")
+        case .multilabel:
+            self.task = .multilabel
+            let loss = try section.choice("loss", ["binary_cross_entropy", "focal"])
+            try section.forbid(
+                ["class_weights"], "does not apply to `dataset.task: multilabel`; use `pos_weight`")
+            try section.forbid(["positive"], "needs one class a clip; with `dataset.task: multilabel` every label is")
+            if section.has("pos_weight") { positiveWeights = try ClassWeights(section, "pos_weight") }
+            if loss != "focal" { try section.forbid(["gamma"], "needs `loss: focal`") }
+            if loss == "focal" { focal = try section.number("gamma", in: Ranges.focal) ?? 2 }
+        }
     }
 }
 
@@ -60,10 +86,10 @@ extension TrainingConfiguration.EarlyStopping {
 
 extension TrainingConfiguration.ClassWeights {
     /// `balanced`, or a weight for each class.
-    init(_ section: PipelineReader) throws {
-        if (try? section.string("class_weights")) != nil {
-            self = try section.choice("class_weights", ["equal", "balanced"]) == "balanced" ? .balanced : .equal
-        } else if let reader = try section.section("class_weights", keys: nil) {
+    init(_ section: PipelineReader, _ key: String) throws {
+        if (try? section.string(key)) != nil {
+            self = try section.choice(key, ["equal", "balanced"]) == "balanced" ? .balanced : .equal
+        } else if let reader = try section.section(key, keys: nil) {
             var weights: [String: Double] = [:]
             for label in reader.names {
                 weights[label] = try reader.number(label, in: TrainingConfiguration.Ranges.classWeight)

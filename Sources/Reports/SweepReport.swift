@@ -14,6 +14,8 @@ package struct SweepReport: Report {
         package let epochs: Int
         /// With the selected weights; nil without validation or test clips, or if training failed.
         package let validationLoss, validationAccuracy, testAccuracy: Double?
+        /// Mean average precision; nil for one class a clip.
+        package let validationMAP, testMAP: Double?
         package let failure: String?
         /// Whether the loss or a score became infinite or NaN: such a point is ranked last and never selected.
         package let diverged: Bool
@@ -22,13 +24,23 @@ package struct SweepReport: Report {
 
         package init(
             name: String, values: [String], bestEpoch: Int = 0, epochs: Int = 0, validationLoss: Double? = nil,
-            validationAccuracy: Double? = nil, testAccuracy: Double? = nil, failure: String? = nil,
-            diverged: Bool = false, warning: String? = nil
+            validationAccuracy: Double? = nil, testAccuracy: Double? = nil, validationMAP: Double? = nil,
+            testMAP: Double? = nil, failure: String? = nil, diverged: Bool = false, warning: String? = nil
         ) {
             (self.name, self.values, self.bestEpoch, self.epochs) = (name, values, bestEpoch, epochs)
             (self.validationLoss, self.validationAccuracy) = (validationLoss, validationAccuracy)
             (self.testAccuracy, self.failure) = (testAccuracy, failure)
+            (self.validationMAP, self.testMAP) = (validationMAP, testMAP)
             (self.diverged, self.warning) = (diverged, warning)
+        }
+
+        /// What points are ranked by: the accuracy, or the mean average precision.
+        package var validationScore: Double? { validationMAP ?? validationAccuracy }
+        package var testScore: Double? { testMAP ?? testAccuracy }
+
+        enum CodingKeys: String, CodingKey {
+            case name, values, bestEpoch, epochs, validationLoss, validationAccuracy, testAccuracy, failure, diverged
+            case warning, validationMAP = "validationMap", testMAP = "testMap"
         }
     }
 
@@ -48,14 +60,18 @@ package struct SweepReport: Report {
         charts = maps + (comparison?.charts ?? [])
     }
 
+    private var scoreName: String {
+        points.contains { $0.testMAP != nil } ? "mean average precision" : "accuracy"
+    }
+
     package func html(drawn: [Data]) throws -> String {
         var page = Page(title: name, subtitle: "\(counted(points.count, "run")) over \(keys.joined(separator: ", "))")
         if let best, let point = points.first(where: { $0.name == best }) {
             page.tiles = [
-                Page.Tile(name: "best on validation", value: point.validationAccuracy.map(percent) ?? "–", detail: best)
+                Page.Tile(name: "best on validation", value: point.validationScore.map(percent) ?? "–", detail: best)
             ]
-            if let test = point.testAccuracy {
-                page.tiles.append(Page.Tile(name: "its test accuracy", value: percent(test)))
+            if let test = point.testScore {
+                page.tiles.append(Page.Tile(name: "its test \(scoreName)", value: percent(test)))
             }
         } else {
             page.notes.append(
@@ -66,11 +82,11 @@ package struct SweepReport: Report {
             [("run", .left)] + keys.map { ($0.splitBytes(".").last.map(String.init) ?? $0, .left) } + [
                 ("validation", .right), ("test", .right),
             ])
-        func rank(_ point: Point) -> Double { point.diverged ? -2 : point.validationAccuracy ?? -1 }
+        func rank(_ point: Point) -> Double { point.diverged ? -2 : point.validationScore ?? -1 }
         for point in points.sorted(by: { rank($0) > rank($1) }) {
             table.append(
                 [point.name + (point.diverged ? " (diverged)" : "")] + point.values + [
-                    point.validationAccuracy.map(percent) ?? "–", point.testAccuracy.map(percent) ?? "–",
+                    point.validationScore.map(percent) ?? "–", point.testScore.map(percent) ?? "–",
                 ])
         }
         page.sections = [
@@ -103,7 +119,8 @@ enum HeatMap {
             let own = others.map { point.values[$0] }
             if !panels.contains(own) { panels.append(own) }
         }
-        return [("validation", \SweepReport.Point.validationAccuracy), ("test", \.testAccuracy)].flatMap {
+        let metric = points.contains { $0.validationMAP != nil || $0.testMAP != nil } ? "mAP" : "accuracy"
+        return [("validation", \SweepReport.Point.validationScore), ("test", \.testScore)].flatMap {
             name, measure in
             guard points.contains(where: { $0[keyPath: measure] != nil }) else { return [Chart]() }
             return panels.prefix(most).enumerated().map { index, panel in
@@ -111,7 +128,7 @@ enum HeatMap {
                 let fixed = zip(others, panel).map { "\(short(keys[$0])) \($1)" }.joined(separator: ", ")
                 return chart(
                     own, x: (x, keys[x]), y: y.map { ($0, keys[$0]) }, measure, name: "sweep-\(name)-\(index + 1)",
-                    title: "\(name.prefix(1).uppercased() + name.dropFirst()) accuracy, %"
+                    title: "\(name.prefix(1).uppercased() + name.dropFirst()) \(metric), %"
                         + (fixed.isEmpty ? "" : "; \(fixed)"), range: range(points, measure))
             }
         }

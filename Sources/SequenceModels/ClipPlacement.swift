@@ -75,6 +75,9 @@ extension SequenceRun {
     private static func storedPlaces(
         of source: DatasetConfiguration, _ all: [PlacedSample]
     ) throws -> [Int64: Clip] {
+        if source.task == .multilabel, all.contains(where: { LabelSet.names($0.sample.label) == nil }) {
+            throw SequenceError.otherTask(dataset: source.name)
+        }
         let excluded = try source.excludedPaths()
         let samples = all.filter { !excluded.contains($0.path) }
         let known = samples.compactMap { sample in

@@ -42,7 +42,9 @@ package struct CrossValidation: Sendable {
         test = pooled.indices.filter { pooled[$0].split == Split.test.rawValue }
         let examples = pool.map { (label: pooled[$0].label, group: pooled[$0].group, name: pooled[$0].path) }
         assignments = try (0..<repeats).map { number in
-            try Folds.assign(folds, examples: examples, seed: SplitMix64.hash("folds", seed: training.bits(number)))
+            try Folds.assign(
+                folds, examples: examples, seed: SplitMix64.hash("folds", seed: training.bits(number)),
+                task: training.labelTask)
         }
     }
 
@@ -57,7 +59,7 @@ package struct CrossValidation: Sendable {
         /// From 1.
         package let bestEpoch: Int
         /// On the part of the training folds used for model selection; nil without one.
-        package let inner: Metrics?
+        package let inner: RunMetrics?
         /// Number of training clips.
         package let trained: Int
         package let heldOut: Evaluation
@@ -97,39 +99,40 @@ package struct CrossValidation: Sendable {
         let partition = Partition(
             train: own.filter { !validation.contains($0) }, validation: own.filter(validation.contains), test: held)
         // All models must have the same classes, because their probabilities are combined.
-        let known = Set(partition.train.map { features.examples[$0].label })
-        let lost = Set(pool.map { features.examples[$0].label }).subtracting(known)
+        let lost = names(of: pool).subtracting(names(of: partition.train))
         guard lost.isEmpty else { throw FoldError.lost(labels: lost.sorted()) }
         var hooks = Trainer.Hooks()
         hooks.isCancelled = isCancelled
         let result = try Trainer(configuration, threads: threads).train(
             features, partition, input: input, hooks: hooks)
         if result.ending == .cancelled { return nil }
-        func evaluation(_ split: Split) throws -> Evaluation {
-            try Evaluation(
-                result.head, features, partition[split], split: .validation,
-                averagingViews: configuration.averagesViews)
-        }
-        let heldOut = try evaluation(.test)
+        let (head, inner) = try result.head.choosingThresholds(
+            features, partition.validation, averagingViews: configuration.averagesViews)
+        let heldOut = try Evaluation(
+            head, features, partition.test, split: .validation, averagingViews: configuration.averagesViews)
         guard heldOut.unscored == 0 else { throw SequenceError.diverged(epoch: max(1, result.bestEpoch)) }
         return Fit(
-            index: index, head: result.head, bestEpoch: result.bestEpoch,
-            inner: partition.validation.isEmpty ? nil : try evaluation(.validation).metrics, trained: own.count,
-            heldOut: heldOut, partition: partition, isDiverged: result.ending == .diverged)
+            index: index, head: head, bestEpoch: result.bestEpoch, inner: inner, trained: own.count, heldOut: heldOut,
+            partition: partition, isDiverged: result.ending == .diverged)
+    }
+
+    /// Classes or labels of clips.
+    private func names(of indices: some Sequence<Int>) -> Set<String> {
+        Set(indices.flatMap { training.labelTask.names(in: features.examples[$0].label) })
     }
 
     /// Clips of classes whose clips are all in `chosen`.
     private func wholeClasses(of indices: [Int], in chosen: Set<Int>) -> [Int] {
-        let kept = Set(indices.filter { !chosen.contains($0) }.map { features.examples[$0].label })
-        return chosen.filter { !kept.contains(features.examples[$0].label) }
+        let kept = names(of: indices.filter { !chosen.contains($0) })
+        return chosen.filter { !kept.isSuperset(of: names(of: [$0])) }
     }
 
     /// Samples a fraction of clips in which every class has at least one source.
     private func part(of indices: [Int], share: Double, seed: UInt64) -> [Int] {
         var chosen = Set(chosen(indices, share: share, seed: seed))
-        let present = Set(chosen.map { features.examples[$0].label })
-        for (label, own) in Dictionary(grouping: indices, by: { features.examples[$0].label })
-        where !present.contains(label) {
+        let present = names(of: chosen)
+        for label in names(of: indices).subtracting(present).sorted() {
+            let own = indices.filter { names(of: [$0]).contains(label) }
             let first = own.min { features.examples[$0].path < features.examples[$1].path }.map {
                 features.examples[$0]
             }
@@ -146,7 +149,8 @@ package struct CrossValidation: Sendable {
     private func chosen(_ indices: [Int], share: Double, seed: UInt64) -> [Int] {
         let examples = indices.map { features.examples[$0] }
         let isChosen = ValidationSplit.choose(
-            fraction: share, examples: examples.map { ($0.label, $0.group, $0.path) }, seed: seed)
+            fraction: share, examples: examples.map { ($0.label, $0.group, $0.path) }, seed: seed,
+            task: training.labelTask)
         return zip(indices, isChosen).filter(\.1).map(\.0)
     }
 }

@@ -50,7 +50,7 @@ package struct EpochLoop<Weights: TrainableWeights> {
     package func run(
         from start: State, resuming earlier: ((State) throws -> State)?,
         train: (inout State, _ rate: Double) throws -> (loss: Double, accuracy: Double)?,
-        validate: (State) throws -> Metrics?
+        validate: (State) throws -> EpochMetrics?
     ) throws -> (state: State, ending: TrainingOutcome) {
         var state = try earlier?(start) ?? start
         // A checkpoint before the first epoch allows resuming a run that dies in it.
@@ -88,12 +88,13 @@ package struct EpochLoop<Weights: TrainableWeights> {
             next.epoch += 1
             let record = EpochRecord(
                 epoch: next.epoch, learningRate: rate, trainLoss: loss, trainAccuracy: accuracy,
-                validationLoss: metrics?.finiteLoss, validationAccuracy: metrics?.accuracy,
+                validationLoss: metrics?.loss, validationAccuracy: metrics?.accuracy,
+                validationMAP: metrics?.meanAveragePrecision,
                 seconds: (ContinuousClock.now - begin) / .seconds(1))
             let value = record.value(monitor)
             if value < next.best.value { next.best = .init(weights: next.weights, value: value, epoch: next.epoch) }
             configuration.schedule.observe(
-                metrics?.finiteLoss ?? loss, epoch: next.epoch, base: configuration.optimizer.learningRate,
+                metrics?.loss ?? loss, epoch: next.epoch, base: configuration.optimizer.learningRate,
                 &next.schedule)
             state = next
             try saveUnsaved()

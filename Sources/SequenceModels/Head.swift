@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -12,13 +13,20 @@ package struct Head: Sendable {
     package var parameters: ParameterVector
     /// Nil leaves features unchanged.
     package let standardization: Standardization?
+    /// Whether the scores are those of one class, for softmax, or of several labels, for sigmoid.
+    package let task: DatasetConfiguration.Task
+    /// With several labels a clip, the probability from which a label is predicted; one for each label.
+    package var thresholds: [Double]
     var plan: TrainingPlan
 
     /// `source`: of the parameters. Throws `WeightsError` if the source's tensors do not match.
     package init(
         _ configuration: HeadConfiguration, labels: [String], input: HeadConfiguration.Input,
-        standardization: Standardization?, from source: any ParameterSource
+        standardization: Standardization?, task: DatasetConfiguration.Task = .classification,
+        from source: any ParameterSource
     ) throws {
+        self.task = task
+        thresholds = Array(repeating: 0.5, count: labels.count)
         self.configuration = configuration
         self.labels = labels
         self.input = input
@@ -52,16 +60,16 @@ package struct Head: Sendable {
     /// Sequences per inference batch: at most 256, and at most 64 MB of features, because maps are large.
     private var batchSize: Int { max(1, min(256, (16 << 20) / (input.featureSize * min(input.maximumLength, 64)))) }
 
-    /// Class scores `[span, class]`. Those of the frame head are the logarithms of its mean frame probabilities. Throws
-    /// `CacheError`, if rows are streamed.
+    /// Class scores `[span, class]`, before softmax or sigmoid. Those of the frame head are of its mean frame
+    /// probabilities. Throws `CacheError`, if rows are streamed.
     package func logits(_ features: FeatureSet, spans: [FeatureSet.Span]) throws -> Tensor {
         try flushingDenormals {
             var values: [Float] = []
             for part in spans.batches(of: batchSize) {
                 if configuration.kind == .frame {
                     let frames = part.flatMap(\.frames)
-                    let probabilities = softmax(plan.forward(try batch(features, frames), parameters).output)
-                    values += Self.logMean(probabilities, lengths: part.map(\.length))
+                    let logits = plan.forward(try batch(features, frames), parameters).output
+                    values += meanScores(logits, lengths: part.map(\.length))
                 } else {
                     values += plan.forward(try batch(features, part), parameters).output.values
                 }
@@ -76,19 +84,22 @@ package struct Head: Sendable {
         let examples = indices.map { features.examples[$0] }
         guard averagingViews else { return try logits(features, spans: examples.map { $0.views[0] }) }
         let all = try logits(features, spans: examples.flatMap(\.views))
-        let means = flushingDenormals { Self.logMean(softmax(all), lengths: examples.map(\.views.count)) }
+        let means = flushingDenormals { meanScores(all, lengths: examples.map(\.views.count)) }
         return Tensor(shape: [indices.count, labels.count], values: means)
     }
 
-    /// Logarithm of the mean of each group of consecutive rows, with `lengths` rows per group.
-    private static func logMean(_ probabilities: Tensor, lengths: [Int]) -> [Float] {
+    /// The score of the mean probability of each group of consecutive rows, with `lengths` rows per group: its
+    /// logarithm, or the logarithm of its odds.
+    private func meanScores(_ logits: Tensor, lengths: [Int]) -> [Float] {
+        let probabilities = unchecked(logits)
         let size = probabilities.shape[1]
         var result: [Float] = []
         var row = 0
         for length in lengths {
             result += (0..<size).map { column in
                 let sum = (row..<row + length).reduce(0.0) { $0 + Double(probabilities.values[$1 * size + column]) }
-                return Float(log(max(sum / Double(length), 1e-30)))
+                let mean = max(sum / Double(length), 1e-30)
+                return Float(task == .classification ? log(mean) : log(mean / max(1 - mean, 1e-30)))
             }
             row += length
         }
@@ -99,13 +110,18 @@ package struct Head: Sendable {
     package func probabilities(of rows: [Float]) throws -> [Float] {
         let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
         let span = FeatureSet.Span(videoID: 0, firstRow: 0, length: rows.count / input.featureSize)
-        return try Self.probabilities(logits(features, spans: [span])).values
+        return try probabilities(logits(features, spans: [span])).values
     }
 
-    /// Softmax of `[row, class]`. Throws `SequenceError.noProbabilities` if weights or features are so large that the
-    /// result is not finite.
-    static func probabilities(_ logits: Tensor) throws -> Tensor {
-        let probabilities = flushingDenormals { softmax(logits) }
+    /// Softmax or sigmoid of `[row, class]`.
+    func unchecked(_ logits: Tensor) -> Tensor {
+        flushingDenormals { task == .classification ? softmax(logits) : sigmoid(logits) }
+    }
+
+    /// Probabilities of scores `[row, class]`. Throws `SequenceError.noProbabilities` if weights or features are so
+    /// large that the result is not finite.
+    func probabilities(_ logits: Tensor) throws -> Tensor {
+        let probabilities = unchecked(logits)
         guard probabilities.values.areFinite else { throw SequenceError.noProbabilities }
         return probabilities
     }

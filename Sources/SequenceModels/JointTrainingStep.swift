@@ -18,9 +18,9 @@ extension Head {
     ///
     /// - `rows`: features of all sequences, concatenated `[row, feature]`.
     /// - `lengths`: rows of each sequence; 1 each for the frame head.
-    /// - `targets`: indices of labels.
+    /// - `examples`: the sequences' indices in `objective`.
     package func step(
-        rows: [Float], lengths: [Int], targets: [Int], loss: CrossEntropy, dropout: RandomParameters, threads: Int
+        rows: [Float], lengths: [Int], examples: [Int], objective: Objective, dropout: RandomParameters, threads: Int
     ) -> JointTrainingStep {
         var plan = plan
         plan.parallel = Parallel(threads: threads)
@@ -28,11 +28,11 @@ extension Head {
         let packed = PackedSequences(
             rows: rows, featureSize: input.featureSize, firstRows: Array(firstRows), lengths: lengths)
         let pass = plan.forward(packed, parameters, dropout: dropout)
-        let (value, slope) = loss(pass.output, targets: targets)
+        let (value, slope) = objective(pass.output, examples)
         var gradient = parameters
         let ofRows = plan.backward(pass, outputGradient: slope, parameters, into: &gradient, wantsInput: true)
         return JointTrainingStep(
-            loss: value, correct: Metrics.correct(pass.output, targets: targets), gradient: gradient,
+            loss: value, correct: objective.correct(pass.output, examples), gradient: gradient,
             rowGradient: ofRows.flatMap(\.values))
     }
 }

@@ -83,12 +83,6 @@ extension Metrics {
         head + Set(truths).subtracting(head).sorted()
     }
 
-    /// Predictions without those of unknown classes.
-    package static func known(_ predictions: [PredictionRecord], labels: [String]) -> [PredictionRecord] {
-        let known = Set(labels)
-        return predictions.filter { known.contains($0.label) }
-    }
-
     /// - `logits`: `[example, class]`.
     /// - `targets`: indices into `labels`. Indices of `class` and above are unknown to the head; their examples count
     ///   as errors.

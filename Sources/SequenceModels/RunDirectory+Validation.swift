@@ -18,6 +18,11 @@ extension RunDirectory.Configuration {
         try InvalidValue.check(bestEpoch, "bestEpoch", in: TrainingConfiguration.Ranges.epochs)
         try InvalidValue.check(sampledRate, "sampledRate", in: Self.rate)
         try InvalidValue.check(temperature, "temperature", in: .positive)
+        guard thresholds.map({ $0.count == labels.count }) ?? true else {
+            throw InvalidValue("thresholds", "are not one for each of \(labels.count) labels")
+        }
+        for threshold in thresholds ?? [] { try InvalidValue.check(threshold, "thresholds", in: .probability) }
+        try calibration?.validate("calibration", count: labels.count)
         try crossValidation?.validate("crossValidation")
         for (place, part) in (missing ?? []).enumerated() { try part.validate("missing.\(place)") }
     }
@@ -47,6 +52,14 @@ extension CrossValidationResult.Summary {
         }
         for accuracy in accuracies.joined() {
             try InvalidValue.check(accuracy, key + ".accuracies", in: .probability)
+        }
+        try InvalidValue.check(averagedPrecision, key + ".averagedPrecision", in: .probability)
+        guard let averagePrecisions else { return }
+        guard averagePrecisions.count == repeats, averagePrecisions.allSatisfy({ $0.count == folds }) else {
+            throw InvalidValue(key + ".averagePrecisions", "is not \(repeats) lists of \(folds) values")
+        }
+        for value in averagePrecisions.joined() {
+            try InvalidValue.check(value, key + ".averagePrecisions", in: .probability)
         }
     }
 }

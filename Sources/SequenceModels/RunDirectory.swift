@@ -36,6 +36,10 @@ package struct RunDirectory: Sendable {
         package var crossValidation: CrossValidationResult.Summary?
         /// Temperature of `calibrate`, which is already included in the last layer's weights.
         package var temperature: Double?
+        /// With several labels a clip, the calibration of each, which is already included in the last layer's weights.
+        package var calibration: PlattScaling?
+        /// With several labels a clip, the probability from which each is predicted.
+        package var thresholds: [Double]?
         /// Paths of excluded videos; nil if there are none.
         package var excluded: [String]?
         /// True if the loss or a score became infinite or NaN; the model is that of the best epoch before.
@@ -146,9 +150,10 @@ package struct RunDirectory: Sendable {
         }
         let graph = configuration.training.model.graph(configuration.input, classes: configuration.labels.count)
         try file.validate(for: graph.parameters)
-        let head = try Head(
+        var head = try Head(
             configuration.training.model, labels: configuration.labels, input: configuration.input,
-            standardization: standardization, from: file)
+            standardization: standardization, task: configuration.training.labelTask, from: file)
+        if let thresholds = configuration.thresholds { head.thresholds = thresholds }
         guard head.parameters.areFinite else {
             throw unusable("its weights hold NaN or infinity")
         }

@@ -7,10 +7,10 @@ import NeuralNetwork
 /// Evaluation of a trained run on its own clips, with the roles that the run recorded.
 package struct RunEvaluation: Sendable {
     package let role: ClipRole
-    package let metrics: Metrics
+    package let metrics: RunMetrics
     package let predictions: [PredictionRecord]
     package var scores: ScoreMetrics { ScoreMetrics(predictions, labels: head.labels) }
-    /// 95 % interval of the accuracy, clustered by source.
+    /// 95 % interval of the accuracy, or of the mean average precision, clustered by source.
     package let interval: Statistics.Interval
     /// The final model.
     package let head: Head
@@ -54,11 +54,13 @@ package struct RunEvaluation: Sendable {
         let recorded = Dictionary(
             videos.compactMap { digest, id in labels[digest].map { (id, $0) } }, uniquingKeysWith: { a, _ in a })
         let features = stored.relabelling { recorded[$0.videoID] }
-        let relabelled = zip(stored.examples, features.examples).count { $0.label != $1.label }
+        let isRelabelled = configuration.training.labelTask == .classification
+            ? { $0 != $1 } : Self.differ(amongLabels: Set(head.labels))
+        let relabelled = zip(stored.examples, features.examples).count { isRelabelled($0.label, $1.label) }
         let groups = try cache.groups(dataset: configuration.dataset)
         (self.role, self.head, self.configuration, self.features) = (role, head, configuration, features)
         let all: [PredictionRecord]
-        var live: Metrics?
+        var live: RunMetrics?
         if role == .heldout, configuration.crossValidation != nil {
             // Out-of-fold predictions.
             let run = try cache.run(of: directory, configuration)
@@ -78,16 +80,21 @@ package struct RunEvaluation: Sendable {
             live = evaluation.metrics
         }
         try features.requireVerified()
-        let known = Metrics.known(all, labels: head.labels)
+        let task = head.task
+        let known = task.known(all, labels: head.labels)
         predictions = leavesOutUnknown ? known : all
         guard !predictions.isEmpty else {
             throw SequenceError.noSplit(role.rawValue, available: clips.roles.map(\.rawValue))
         }
         // Logits give the loss even if probabilities are too small to be stored.
         metrics =
-            live.map { leavesOutUnknown ? $0.ofKnownClasses : $0 } ?? Metrics(predictions, labels: head.labels)
-        interval = Comparison.interval(predictions, groups: groups)
-        unknownNote = Self.unknownNote(all.count - known.count, leavesOut: leavesOutUnknown)
+            leavesOutUnknown && task == .multilabel
+            ? RunMetrics(predictions, labels: head.labels, task: task)
+            : live.map { leavesOutUnknown ? $0.ofKnownClasses : $0 }
+                ?? RunMetrics(predictions, labels: head.labels, task: task)
+        interval = Comparison.interval(predictions, labels: head.labels, task: task, groups: groups)
+        unknownNote = Self.unknownNote(
+            RunMetrics(all, labels: head.labels, task: task).unknown, leavesOut: leavesOutUnknown, task)
         // Stored out-of-fold predictions need no features.
         var notes = Self.notes(
             configuration, role, missing: live == nil ? 0 : clips.digests(role).count - features.examples.count)
@@ -112,6 +119,7 @@ package struct RunEvaluation: Sendable {
     package func continuous(
         _ directory: RunDirectory, cache path: String? = nil, _ options: ContinuousEvaluation.Options
     ) throws -> ContinuousEvaluation {
+        if head.task == .multilabel { throw SequenceError.needsClasses("--continuous") }
         guard role == .heldout, configuration.crossValidation != nil else {
             return try ContinuousEvaluation(head, features, indices, options)
         }
@@ -127,6 +135,12 @@ package struct RunEvaluation: Sendable {
         return try ContinuousEvaluation(parts, features, options)
     }
 
+    /// Whether two texts name other labels of the head; labels that it lacks may have been left out in training.
+    private static func differ(amongLabels known: Set<String>) -> (String, String) -> Bool {
+        let task = DatasetConfiguration.Task.multilabel
+        return { known.intersection(task.names(in: $0)) != known.intersection(task.names(in: $1)) }
+    }
+
     private static func role(_ wanted: ClipRole?, _ clips: RunClips) throws -> ClipRole {
         let available = clips.roles
         let isCrossValidated = available.contains(.heldout) && !available.contains(.validation)
@@ -137,10 +151,20 @@ package struct RunEvaluation: Sendable {
         return role
     }
 
-    private static func unknownNote(_ unknown: Int, leavesOut: Bool) -> String? {
-        guard unknown > 0 else { return nil }
-        return "\(count(unknown, "clip")) of classes without training clips "
-            + (leavesOut ? "\(unknown == 1 ? "is" : "are") left out" : "count\(unknown == 1 ? "s" : "") as wrong")
+    private static func unknownNote(
+        _ unknown: (count: Int, labels: [String]), leavesOut: Bool, _ task: DatasetConfiguration.Task
+    ) -> String? {
+        let clips = unknown.count
+        guard clips > 0 else { return nil }
+        if task == .multilabel {
+            let names = unknown.labels.prefix(8).joined(separator: ", ") + (unknown.labels.count > 8 ? ", …" : "")
+            return "\(count(clips, "label")) without training clips (\(names)) "
+                + (leavesOut
+                    ? "\(clips == 1 ? "is" : "are") left out"
+                    : "\(clips == 1 ? "counts" : "count") as missed, with an average precision of 0")
+        }
+        return "\(count(clips, "clip")) of classes without training clips "
+            + (leavesOut ? "\(clips == 1 ? "is" : "are") left out" : "count\(clips == 1 ? "s" : "") as wrong")
     }
 
     private static func notes(
@@ -160,7 +184,7 @@ package struct RunEvaluation: Sendable {
 
     /// Warnings about divergence or an implausible loss.
     private static func plausibilityWarnings(
-        _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ metrics: Metrics
+        _ cache: CacheFile, _ configuration: RunDirectory.Configuration, _ metrics: RunMetrics
     ) throws -> [String] {
         let state = try cache.runs().first { $0.name == configuration.name }?.state
         var warnings = SequenceRun.warnings([.test: metrics]).map { $0.replacingBytes("test clips", with: "clips") }
@@ -180,9 +204,10 @@ package struct RunEvaluation: Sendable {
                 .filter { $0.length > 0 }.compactMap { videos[$0.digest] })
         let used = Set(clips.entries.compactMap { videos[$0.digest] })
         let (labels, excluded) = (Set(configuration.labels), Set(configuration.excluded ?? []))
+        let task = configuration.training.labelTask
         return try cache.placedSamples(dataset: configuration.dataset).count {
-            !used.contains($0.videoID) && extracted.contains($0.videoID) && labels.contains($0.sample.label)
-                && !excluded.contains($0.path)
+            !used.contains($0.videoID) && extracted.contains($0.videoID)
+                && labels.isSuperset(of: task.names(in: $0.sample.label)) && !excluded.contains($0.path)
         }
     }
 }

@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 
 /// Records a run in its folder and in the cache: clips, epochs, results, and whether it is running, finished, stopped
@@ -29,7 +30,7 @@ package struct RunRecorder {
     /// digest.
     package mutating func begin(
         extraction: Int64?, dataset: String, model: String, configuration: String, seed: Int, _ clips: RunClips,
-        _ videos: [String: Int64]
+        _ videos: [String: Int64], task: DatasetConfiguration.Task
     ) throws {
         if resumes, let run = try cache.run(named: name) {
             try cache.resumeRun(run)
@@ -37,7 +38,7 @@ package struct RunRecorder {
         } else {
             id = try cache.addRun(
                 name: name, extraction: extraction, dataset: dataset, model: model, configuration: configuration,
-                seed: seed)
+                seed: seed, task: task)
         }
         try directory.save(clips)
         try cache.store(
@@ -75,13 +76,15 @@ package struct RunRecorder {
     /// score is not finite.
     package func finish(
         _ head: Head, _ configuration: RunDirectory.Configuration, _ predictions: [PredictionRecord],
-        _ metrics: some Collection<Metrics>, _ ending: TrainingOutcome
+        _ metrics: [Split: RunMetrics], _ ending: TrainingOutcome
     ) throws -> TrainingOutcome {
         // Non-finite scores mean that the head diverged, whatever its loss was.
-        let ending = metrics.allSatisfy(\.isFinite) ? ending : .diverged
+        let ending = metrics.values.allSatisfy(\.isFinite) ? ending : .diverged
         var configuration = configuration
         configuration.diverged = ending == .diverged ? true : nil
         try cache.store(predictions, run: id)
+        try cache.store(
+            metrics.flatMap { split, metrics in metrics.stored.map { (split.rawValue, $0.name, $0.value) } }, run: id)
         try directory.save(head, configuration)
         try directory.saveTables(
             epochs: cache.epochs(run: id), predictions: predictions,

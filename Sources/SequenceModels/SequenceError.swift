@@ -5,6 +5,11 @@ package enum SequenceError: LocalizedError, Equatable {
     case noSamples(dataset: String, available: [String])
     case noTraining(dataset: String)
     case oneClass(String)
+    case noLabels
+    case testOnly(labels: [String])
+    case otherTask(dataset: String)
+    case otherTasks
+    case needsClasses(String)
     case cannotJoin(split: String)
     case notVectors(shape: [Int], head: String)
     case notMaps(shape: [Int], head: String)
@@ -24,7 +29,7 @@ package enum SequenceError: LocalizedError, Equatable {
     case runDirectory(path: String, reason: String, remedy: String = "Train it again with `zoetrope sequence`")
     case noSplit(String, available: [String])
     case unknownRun(String, cache: String)
-    case unknownClass(String, available: [String])
+    case unknownClass(String, key: String = "class_weights", available: [String])
     case noText(label: String)
     case otherFeatures(size: Int, head: Int)
     case tooLong(frames: Int, most: Int)
@@ -52,6 +57,24 @@ package enum SequenceError: LocalizedError, Equatable {
         case .oneClass(let label):
             "All training clips have the label \"\(label)\"; a classifier needs two classes. Add clips of another "
                 + "class."
+        case .noLabels:
+            "No training clip has a label, so there is nothing to learn. Check what `zoetrope dataset` prints for this "
+                + "pipeline, and `dataset.classes`."
+        case .testOnly(let labels):
+            (labels.count == 1 ? "The label \"\(labels[0])\" occurs" : "\(labels.count) labels occur")
+                + " in the validation or test part only, so \(labels.count == 1 ? "it" : "they") cannot be learned"
+                + (labels.count == 1
+                    ? ". " : ": " + labels.prefix(8).joined(separator: ", ") + (labels.count > 8 ? ", …. " : ". "))
+                + "Leave \(labels.count == 1 ? "it" : "them") out with `dataset.classes`, or pass --known-classes to "
+                + "train without \(labels.count == 1 ? "it" : "them")."
+        case .otherTask(let dataset):
+            "The labels of the dataset \"\(dataset)\" in the cache were stored for one class a clip, and its folder or "
+                + "lists cannot be read. Run `zoetrope extract` with this pipeline, which decodes no video again."
+        case .otherTasks:
+            "The runs have different tasks: one class a clip, and several labels a clip. Compare runs of one task with "
+                + "`zoetrope compare`."
+        case .needsClasses(let what):
+            "\(what) needs one class a clip, but the run was trained with `dataset.task: multilabel`. Leave it out."
         case .cannotJoin(let split):
             "--continuous needs clips of at least two classes, which the split \"\(split)\" lacks. Choose another "
                 + "with --split."
@@ -103,8 +126,8 @@ package enum SequenceError: LocalizedError, Equatable {
                 + "`zoetrope cache verify` checks the features."
         case .runDirectory(let path, let reason, let remedy):
             "The run \(path) cannot be used: \(reason). \(remedy). `zoetrope runs` lists the runs of a cache."
-        case .unknownClass(let label, let available):
-            "`sequence.class_weights` names \"\(label)\", which is not a class of the training part. It has "
+        case .unknownClass(let label, let key, let available):
+            "`sequence.\(key)` names \"\(label)\", which is not a class of the training part. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
         case .unknownRun(let name, let cache):
             "\(cache) has no run called \"\(name)\". Name its cache with --cache."

@@ -9,8 +9,8 @@ extension SequenceRun {
         _ result: Trainer.Result, _ features: FeatureSet, _ partition: Partition,
         _ configuration: RunDirectory.Configuration, _ recorder: RunRecorder, seconds: Double
     ) throws -> Summary {
-        let (head, temperature) = try calibrated(result.head, features, partition)
-        var metrics: [Split: Metrics] = [:]
+        let (head, temperature, calibration) = try calibrated(result.head, features, partition)
+        var metrics: [Split: RunMetrics] = [:]
         var predictions: [PredictionRecord] = []
         for split in [Split.train, .validation, .test] where !partition[split].isEmpty {
             let evaluation = try Evaluation(
@@ -28,15 +28,16 @@ extension SequenceRun {
         }
         var configuration = configuration
         configuration.bestEpoch = result.bestEpoch
-        configuration.temperature = temperature
-        let ending = try recorder.finish(head, configuration, predictions, metrics.values, result.ending)
+        (configuration.temperature, configuration.calibration) = (temperature, calibration)
+        if training.labelTask == .multilabel { configuration.thresholds = head.thresholds }
+        let ending = try recorder.finish(head, configuration, predictions, metrics, result.ending)
         return Summary(
             directory: directory.path, bestEpoch: result.bestEpoch, epochs: result.epochs, seconds: seconds,
             metrics: metrics, crossValidation: crossValidation, warnings: Self.warnings(metrics), ending: ending)
     }
 
     /// Reasons to doubt the metrics, as sentences.
-    package static func warnings(_ metrics: [Split: Metrics]) -> [String] {
+    package static func warnings(_ metrics: [Split: RunMetrics]) -> [String] {
         let worst = Split.allCases.compactMap { split in metrics[split].map { (split, $0) } }.filter(\.1.isLossAbsurd)
             .max { $0.1.loss < $1.1.loss }
         return worst.map { split, metrics in
@@ -52,21 +53,28 @@ extension SequenceRun {
         number.formatted(.number.precision(.significantDigits(3)).locale(.init(identifier: "en_US_POSIX")))
     }
 
-    /// The head with temperature scaling, if it is requested and there are clips to fit it on.
+    /// The head with temperature scaling, if it is requested and there are clips to fit it on; with several labels a
+    /// clip, with the calibration and the threshold of each label.
     private func calibrated(
         _ head: Head, _ features: FeatureSet, _ partition: Partition
-    ) throws -> (head: Head, temperature: Double?) {
-        guard training.calibrates == true else { return (head, nil) }
+    ) throws -> (head: Head, temperature: Double?, calibration: PlattScaling?) {
+        if training.labelTask == .multilabel {
+            let (head, calibration) = try head.calibrated(
+                features, partition, crossValidation, training)
+            return (head, nil, calibration)
+        }
+        guard training.calibrates == true else { return (head, nil, nil) }
         if let crossValidation {
             // Fitted on single models, like the final one, because averages over repetitions are less confident.
             let temperature = TemperatureScaling.fit(crossValidation.singlePredictions, labels: crossValidation.labels)
-            return (try head.scaled(by: 1 / temperature), temperature)
+            return (try head.scaled(by: 1 / temperature), temperature, nil)
         }
         let places = head.labels.places
         let known = partition.validation.filter { places[features.examples[$0].label] != nil }
         guard !known.isEmpty else { throw SequenceError.nothingToCalibrateOn }
-        return try TemperatureScaling.fit(
+        let (scaled, temperature) = try TemperatureScaling.fit(
             head, features, known, targets: known.compactMap { places[features.examples[$0].label] },
             averagingViews: training.averagesViews)
+        return (scaled, temperature, nil)
     }
 }

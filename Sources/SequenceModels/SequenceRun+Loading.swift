@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 
 /// Reading features for a run, with notes for the user.
@@ -15,6 +16,20 @@ extension SequenceRun {
             throw SequenceError.noSamples(dataset: dataset, available: try cache.datasets())
         }
         return features
+    }
+
+    /// With several labels a clip, the features without labels that occur in the validation or test part only. Throws
+    /// `SequenceError.testOnly` if there are such labels and they must not be left out.
+    func knownLabels(_ features: FeatureSet, note: (String) -> Void) throws -> FeatureSet {
+        let task = training.labelTask
+        guard task == .multilabel else { return features }
+        let known = Set(training.model.kind.classes(features, partition(features), task))
+        let unknown = Set(features.examples.flatMap { task.names(in: $0.label) }).subtracting(known)
+        if unknown.isEmpty || known.isEmpty { return features }
+        guard leavesOutUnknown else { throw SequenceError.testOnly(labels: unknown.sorted()) }
+        let names = unknown.sorted().prefix(8).joined(separator: ", ") + (unknown.count > 8 ? ", …" : "")
+        note("\(count(unknown.count, "label")) without training clips left out: \(names)")
+        return features.relabelling { LabelSet.text(task.names(in: $0.label).filter(known.contains)) }
     }
 
     /// The clips recorded by a run that is resumed; nil if a version before 1.1 was killed before it recorded any.

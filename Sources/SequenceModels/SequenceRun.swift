@@ -26,6 +26,8 @@ package struct SequenceRun: Sendable {
     package var missing: [MissingClips]?
     /// Whether an existing run of this name is resumed from its last checkpoint, or restarted if it has none.
     package var resumes = false
+    /// Whether labels that occur in the validation or test part only are allowed, with several labels a clip.
+    package var leavesOutUnknown = false
     /// The cross-validation result. The final model is then trained on all clips outside the test set, for the number
     /// of epochs that it determined.
     package var crossValidation: CrossValidationResult?
@@ -54,7 +56,7 @@ package struct SequenceRun: Sendable {
         /// Wall-clock time of training.
         package let seconds: Double
         /// By split; splits without clips are omitted.
-        package let metrics: [Split: Metrics]
+        package let metrics: [Split: RunMetrics]
         package let crossValidation: CrossValidationResult?
         /// Reasons to doubt the metrics.
         package let warnings: [String]
@@ -86,7 +88,7 @@ package struct SequenceRun: Sendable {
         let directory = recorder.directory
         // Checked before gigabytes are read.
         try recorder.claimName()
-        let features = try features ?? load(cache, extraction)
+        let features = try knownLabels(features ?? load(cache, extraction)) { report(.note($0)) }
         for note in try notes(cache, extraction.id, features) { report(.note(note)) }
         let videos = try cache.videoIDs()
         let earlier = recorder.resumes ? try earlierClips(directory, cache) { report(.note($0)) } : nil
@@ -95,8 +97,8 @@ package struct SequenceRun: Sendable {
         if training.calibrates == true, crossValidation == nil, partition.validation.isEmpty {
             throw SequenceError.nothingToCalibrateOn
         }
-        let classes = training.model.kind.classes(features, partition)
-        if classes.isEmpty { throw SequenceError.noTraining(dataset: dataset) }
+        let classes = training.model.kind.classes(features, partition, training.labelTask)
+        if classes.isEmpty, training.labelTask == .classification { throw SequenceError.noTraining(dataset: dataset) }
         let input = HeadConfiguration.Input(extraction.record)
         var configuration = RunDirectory.Configuration(
             name: name, version: version, labels: classes, input: input, training: training,
@@ -117,7 +119,8 @@ package struct SequenceRun: Sendable {
         }
         try recorder.begin(
             extraction: extraction.id, dataset: dataset, model: training.model.summary,
-            configuration: TrainingCheckpoint.json(training, .sortedKeys), seed: training.seed, clips, videos)
+            configuration: TrainingCheckpoint.json(training, .sortedKeys), seed: training.seed, clips, videos,
+            task: training.labelTask)
         return try recorder.recordingFailure {
             let graph = training.model.graph(input, classes: classes.count)
             report(
@@ -162,7 +165,8 @@ package struct SequenceRun: Sendable {
     /// The training set: all clips outside the test set if cross-validation determined the number of epochs.
     func partition(_ features: FeatureSet) -> Partition {
         guard crossValidation != nil else {
-            return Partition(features, validation: training.validation, seed: training.seed)
+            return Partition(
+                features, validation: training.validation, seed: training.seed, task: training.labelTask)
         }
         let isTest = { features.examples[$0].split == Split.test.rawValue }
         return Partition(

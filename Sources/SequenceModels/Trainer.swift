@@ -66,7 +66,7 @@ package struct Trainer: Sendable {
         ) { state, rate in
             try trainEpoch(head, task, rate: rate, &state)
         } validate: { state in
-            try validate(head.with(state.weights), task)
+            try validate(head.with(state.weights), task).map(EpochMetrics.init)
         }
         return Result(
             head: head.with(state.best.weights), bestEpoch: state.best.epoch, epochs: state.epoch, ending: ending)
@@ -77,30 +77,22 @@ package struct Trainer: Sendable {
         let features: FeatureSet
         let train: [Int]
         let validation: [Int]
-        /// Class index of each example; classes unknown to training come last and are never correct.
-        let targets: [Int]
-        let labels: [String]
-        let loss: CrossEntropy
+        let objective: Objective
 
         init(
             _ features: FeatureSet, _ partition: Partition, _ labels: [String], _ configuration: TrainingConfiguration
         ) {
-            let all = Metrics.labels(of: labels, and: partition.validation.map { features.examples[$0].label })
-            let classes = all.places
-            let targets = features.examples.map { classes[$0.label] ?? all.count }
             self.features = features
-            self.labels = all
-            self.targets = targets
             train = partition.train
             validation = partition.validation
-            loss = configuration.loss(labels, targets: partition.train.map { targets[$0] })
+            objective = Objective(configuration, labels: labels, features.examples, training: partition.train)
         }
     }
 
     /// One training sequence, or one frame.
     private struct Sample {
         let span: FeatureSet.Span
-        let target: Int
+        let example: Int
     }
 
     /// The samples of an epoch in shuffled order: one randomly sampled view per video.
@@ -109,7 +101,7 @@ package struct Trainer: Sendable {
             let views = task.features.examples[index].views
             let span = views.count > 1 ? views[Int.random(in: 0..<views.count, using: &generator)] : views[0]
             let spans = configuration.model.kind == .frame ? span.frames : [span]
-            return spans.map { Sample(span: $0, target: task.targets[index]) }
+            return spans.map { Sample(span: $0, example: index) }
         }
         return all.shuffled(using: &generator)
     }
@@ -123,26 +115,26 @@ package struct Trainer: Sendable {
         var (loss, correct) = (0.0, 0)
         var source = BatchSource(head, task.features, spans: batches.map { $0.map(\.span) })
         for batch in batches {
-            let targets = batch.map(\.target)
+            let examples = batch.map(\.example)
             let dropout = RandomParameters(seed: state.generator.next())
             let pass = head.plan.forward(try source.next(), head.parameters, dropout: dropout)
-            let (batchLoss, outputGradient) = task.loss(pass.output, targets: targets)
+            let (batchLoss, outputGradient) = task.objective(pass.output, examples)
             head.plan.backward(pass, outputGradient: outputGradient, head.parameters, into: &gradient)
             configuration.optimizer.update(
                 &head.parameters, gradient: gradient, &state.optimizers[0], learningRate: rate,
                 scale: configuration.scale(clipping: gradient), parallel: head.plan.parallel)
-            loss += batchLoss * Double(targets.count)
-            correct += Metrics.correct(pass.output, targets: targets)
+            loss += batchLoss * Double(examples.count)
+            correct += task.objective.correct(pass.output, examples)
         }
         state.weights = head.parameters
         let count = Double(batches.joined().count)
         return (loss / count, Double(correct) / count)
     }
 
-    private func validate(_ head: Head, _ task: Task) throws -> Metrics? {
+    private func validate(_ head: Head, _ task: Task) throws -> RunMetrics? {
         if task.validation.isEmpty { return nil }
         let logits = try head.logits(task.features, task.validation)
-        return Metrics(logits: logits, targets: task.validation.map { task.targets[$0] }, labels: task.labels)
+        return head.metrics(logits, truths: task.validation.map { task.features.examples[$0].label })
     }
 
     private func checkFinite(_ features: FeatureSet) throws {
@@ -157,10 +149,13 @@ package struct Trainer: Sendable {
     private func makeHead(
         _ features: FeatureSet, _ partition: Partition, _ input: HeadConfiguration.Input?
     ) throws -> Head {
-        let labels = try configuration.model.kind.requiredClasses(features, partition)
-        if case .named(let weights) = configuration.classWeights {
+        let labels = try configuration.model.kind.requiredClasses(features, partition, configuration.labelTask)
+        for (key, weights) in [
+            ("class_weights", configuration.classWeights), ("positive_weights", configuration.positiveWeights ?? .equal),
+        ] {
+            guard case .named(let weights) = weights else { continue }
             for label in weights.keys.sorted() where !labels.contains(label) {
-                throw SequenceError.unknownClass(label, available: labels)
+                throw SequenceError.unknownClass(label, key: key, available: labels)
             }
         }
         let longest = features.examples.flatMap(\.views).map(\.length).max() ?? 1
@@ -169,6 +164,7 @@ package struct Trainer: Sendable {
         return try Head(
             configuration.model, labels: labels, input: input,
             standardization: configuration.standardize ? try Standardization(features, spans: spans) : nil,
+            task: configuration.labelTask,
             from: try initialParameters(labels, input))
     }
 

@@ -1,3 +1,4 @@
+import Datasets
 import Files
 import Training
 
@@ -7,10 +8,12 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
     package enum Monitor: String, Sendable, CaseIterable, Codable {
         case validationLoss = "validation_loss"
         case validationAccuracy = "validation_accuracy"
+        /// Mean average precision, for several labels a clip.
+        case validationMAP = "validation_map"
         case trainLoss = "train_loss"
         case trainAccuracy = "train_accuracy"
 
-        var wantsValidation: Bool { self == .validationLoss || self == .validationAccuracy }
+        var wantsValidation: Bool { [.validationLoss, .validationAccuracy, .validationMAP].contains(self) }
     }
 
     /// Ends training when the monitored value has not improved for `patience` epochs.
@@ -33,6 +36,9 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
         case named([String: Double])
     }
 
+    /// The task of the data set; nil is classification, as in runs of older versions.
+    package var task: DatasetConfiguration.Task?
+    package var labelTask: DatasetConfiguration.Task { task ?? .classification }
     package var model: HeadConfiguration
     /// Whether features are standardised with the training rows' mean and standard deviation.
     package var standardize: Bool
@@ -40,9 +46,15 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
     package var schedule = Schedule()
     /// Maximum L2 norm for gradient clipping; nil disables it.
     package var clipNorm: Double?
+    /// Of two classes, the one that ROC curve, precision and recall are of; nil is the second.
+    package var positive: String?
     /// Label smoothing, from 0 to below 1.
     package var labelSmoothing = 0.0
     package var classWeights = ClassWeights.equal
+    /// Weight of each label's positives in the binary cross-entropy, as PyTorch's `pos_weight`; nil is 1.
+    package var positiveWeights: ClassWeights?
+    /// γ of the focal loss (Lin et al. 2017, arXiv:1708.02002); nil is binary cross-entropy.
+    package var focal: Double?
     /// Sequences per step; frames for the frame head.
     package var batchSize = 32
     /// Maximum number of epochs; 0 evaluates the initial weights.
@@ -73,13 +85,14 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
     private enum CodingKeys: String, CodingKey {
         case model, standardize, optimizer, schedule, clipNorm, labelSmoothing, classWeights, batchSize, epochs
         case earlyStopping, checkpoint, views, averagesViews, initialWeights, seed, validation, folds, repeats,
-            calibrates
+            calibrates, task, positiveWeights, focal, positive
     }
 
     package enum Ranges {
         package static let clipNorm = NumberRange.positive
         package static let labelSmoothing = NumberRange.share
         package static let classWeight = NumberRange.positive
+        package static let focal = NumberRange.positive(atMost: 100)
         package static let batchSize = 1...1_000_000
         package static let epochs = 0...1_000_000
         package static let checkpoint = 1...1_000_000
@@ -96,11 +109,13 @@ package struct TrainingConfiguration: Sendable, Equatable, Codable {
         try schedule.validate(key + ".schedule")
         try InvalidValue.check(clipNorm, key + ".clipNorm", in: Ranges.clipNorm)
         try InvalidValue.check(labelSmoothing, key + ".labelSmoothing", in: Ranges.labelSmoothing)
-        if case .named(let weights) = classWeights {
+        for (name, weights) in [("classWeights", classWeights), ("positiveWeights", positiveWeights ?? .equal)] {
+            guard case .named(let weights) = weights else { continue }
             for (label, weight) in weights.sorted(by: { $0.key < $1.key }) {
-                try InvalidValue.check(weight, key + ".classWeights." + label, in: Ranges.classWeight)
+                try InvalidValue.check(weight, "\(key).\(name).\(label)", in: Ranges.classWeight)
             }
         }
+        try InvalidValue.check(focal, key + ".focal", in: Ranges.focal)
         try InvalidValue.check(batchSize, key + ".batchSize", in: Ranges.batchSize)
         try InvalidValue.check(epochs, key + ".epochs", in: Ranges.epochs)
         try InvalidValue.check(checkpoint, key + ".checkpoint", in: Ranges.checkpoint)

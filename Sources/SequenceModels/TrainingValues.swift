@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import Training
 
@@ -5,23 +6,18 @@ extension TrainingConfiguration {
     /// The metric for model selection. Throws `SequenceError.noValidation` if it needs a validation set and there is
     /// none.
     package func monitor(_ features: FeatureSet, _ partition: Partition) throws -> Monitor {
-        let classes = Set(model.kind.classes(features, partition))
+        let classes = Set(model.kind.classes(features, partition, labelTask))
         // Clips of classes that training lacks have no loss.
-        let canValidate = partition.validation.contains { classes.contains(features.examples[$0].label) }
+        let canValidate = partition.validation.contains {
+            labelTask == .multilabel || classes.contains(features.examples[$0].label)
+        }
         guard let monitor = earlyStopping?.monitor else { return canValidate ? .validationLoss : .trainLoss }
         if monitor.wantsValidation && !canValidate {
             throw SequenceError.noValidation(
                 monitor: monitor.rawValue, share: partition.validation.isEmpty ? validation : 0,
-                smallest: partition.smallestValidation(features, than: validation, seed: seed))
+                smallest: partition.smallestValidation(features, than: validation, seed: seed, task: labelTask))
         }
         return monitor
-    }
-
-    /// `labels`: of all classes. `targets`: indices of the samples' classes.
-    package func loss(_ labels: [String], targets: [Int]) -> CrossEntropy {
-        CrossEntropy(
-            labelSmoothing: labelSmoothing,
-            classWeights: classWeights.values(labels, counts: targets.reduce(into: [:]) { $0[$1, default: 0] += 1 }))
     }
 
     /// Gradient scale of `torch.nn.utils.clip_grad_norm_`, with the joint norm of all gradients.
@@ -33,20 +29,23 @@ extension TrainingConfiguration {
 }
 
 extension HeadConfiguration.Kind {
-    /// The classes of a head that is trained, sorted. Throws `SequenceError.oneClass`, `.noTraining` if there are fewer
-    /// than two.
-    package func requiredClasses(_ features: FeatureSet, _ partition: Partition) throws -> [String] {
-        let labels = classes(features, partition)
-        guard labels.count > 1 else {
+    /// The classes or labels of a head that is trained, sorted. Throws `SequenceError.oneClass` if there is only one
+    /// class, `.noTraining` or `.noLabels` if there are none.
+    package func requiredClasses(
+        _ features: FeatureSet, _ partition: Partition, _ task: DatasetConfiguration.Task
+    ) throws -> [String] {
+        let labels = classes(features, partition, task)
+        if task == .multilabel, labels.isEmpty, !partition.train.isEmpty { throw SequenceError.noLabels }
+        guard labels.count > (task == .multilabel ? 0 : 1) else {
             throw labels.first.map(SequenceError.oneClass) ?? SequenceError.noTraining(dataset: "")
         }
         return labels
     }
 
-    /// A head's classes: those of the training set, or all without training.
-    func classes(_ features: FeatureSet, _ partition: Partition) -> [String] {
+    /// A head's classes or labels: those of the training set, or all without training.
+    func classes(_ features: FeatureSet, _ partition: Partition, _ task: DatasetConfiguration.Task) -> [String] {
         let known = self == .zeroShot ? Array(features.examples.indices) : partition.train
-        return Set(known.map { features.examples[$0].label }).sorted()
+        return Set(known.flatMap { task.names(in: features.examples[$0].label) }).sorted()
     }
 }
 
@@ -56,6 +55,7 @@ extension EpochRecord {
         switch monitor {
         case .validationLoss: validationLoss ?? .infinity
         case .validationAccuracy: -(validationAccuracy ?? 0)
+        case .validationMAP: validationMAP.map { $0.isFinite ? -$0 : .infinity } ?? .infinity
         case .trainLoss: trainLoss
         case .trainAccuracy: -trainAccuracy
         }
@@ -71,6 +71,15 @@ extension TrainingConfiguration.ClassWeights {
         case .balanced:
             let total = Double(counts.values.reduce(0, +))
             return labels.indices.map { total / (Double(labels.count) * Double(counts[$0] ?? 1)) }
+        }
+    }
+
+    /// Weights of each label's positives among `total` clips; `balanced` is negatives over positives.
+    func positiveValues(_ labels: [String], counts: [Int: Int], of total: Int) -> [Double] {
+        guard self == .balanced else { return values(labels, counts: counts) }
+        return labels.indices.map { place in
+            let positives = Double(counts[place] ?? 0)
+            return positives > 0 && positives < Double(total) ? (Double(total) - positives) / positives : 1
         }
     }
 }

@@ -12,8 +12,8 @@ package struct CrossValidationRun: Sendable {
     package init(_ run: SequenceRun, workers: Int) { (self.run, self.workers) = (run, workers) }
 
     package enum Event: Sendable {
-        /// A model was trained: the number so far, and its accuracy on the held-out fold.
-        case fold(done: Int, total: Int, accuracy: Double)
+        /// A model was trained: the number so far, and its accuracy or mean average precision on the held-out fold.
+        case fold(done: Int, total: Int, score: Double)
         case validated(CrossValidationResult)
         case final(SequenceRun.Event)
     }
@@ -39,7 +39,7 @@ package struct CrossValidationRun: Sendable {
                 return
             }
             fits.append(fit)
-            report(.fold(done: fits.count, total: validation.count, accuracy: fit.heldOut.metrics?.accuracy ?? 0))
+            report(.fold(done: fits.count, total: validation.count, score: fit.heldOut.metrics?.score ?? 0))
         }
         if diverged > 0 { throw SequenceError.divergedFolds(diverged, of: validation.count) }
         guard fits.count == validation.count else { return nil }

@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import PipelineFile
 import Reports
@@ -9,6 +10,7 @@ package struct LearningCurve: Sendable {
 
     /// Smallest fraction first.
     package let points: [Point]
+    package let task: DatasetConfiguration.Task
     /// Number of held-out clips of all folds.
     package let heldOut: Int
 
@@ -66,6 +68,7 @@ package struct LearningCurve: Sendable {
             points.append(point)
         }
         self.points = points
+        task = validation.training.labelTask
         heldOut = validation.pool.count
     }
 
@@ -80,7 +83,7 @@ package struct LearningCurve: Sendable {
         }
         let result = CrossValidationResult(fits.sorted { $0.index < $1.index }, of: validation)
         return Point(
-            clips: clips, share: share, accuracy: result.metrics.accuracy, interval: result.interval,
-            deviation: result.summary.accuracy.standardDeviation, diverged: fits.count(where: \.isDiverged))
+            clips: clips, share: share, score: result.metrics.score, interval: result.interval,
+            deviation: result.summary.score.standardDeviation, diverged: fits.count(where: \.isDiverged))
     }
 }

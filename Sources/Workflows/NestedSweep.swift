@@ -12,8 +12,11 @@ package struct NestedSweep: Sendable {
         /// Of the point with the lowest loss on the inner validation set.
         package let values: [String]
         package let validationLoss: Double
-        /// On the held-out fold.
+        /// On the held-out fold; of all labels of a clip together, if there are several.
         package let accuracy: Double
+        /// On the held-out fold; nil for one class a clip.
+        package let meanAveragePrecision: Double?
+        package var score: Double { meanAveragePrecision ?? accuracy }
     }
 
     /// One for each fold of each repetition.
@@ -54,7 +57,8 @@ package struct NestedSweep: Sendable {
             let held = choice.fit.heldOut.predictions
             return Choice(
                 fold: choice.fit.index + 1, values: plan.points[choice.point].values, validationLoss: choice.loss,
-                accuracy: Double(held.count { $0.label == $0.predicted }) / Double(max(1, held.count)))
+                accuracy: Double(held.count { $0.label == $0.predicted }) / Double(max(1, held.count)),
+                meanAveragePrecision: choice.fit.heldOut.metrics?.labels?.meanAveragePrecision)
         }
     }
 }

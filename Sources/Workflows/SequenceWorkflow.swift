@@ -20,6 +20,8 @@ package struct SequenceWorkflow {
     package var resumes = false
     /// Whether training is allowed if more than a tenth of the clips have no features.
     package var allowsPartial = false
+    /// Whether labels that occur in the validation or test part only are allowed.
+    package var leavesOutUnknown = false
 
     package init(_ pipeline: Pipeline, file: String, cache: CacheFile, runs: String, version: String) {
         (self.pipeline, self.file, self.cache) = (pipeline, file, cache)
@@ -57,6 +59,7 @@ package struct SequenceWorkflow {
             name: try name ?? SequenceRun.freeName(pipeline.name, in: cache, runs: runs),
             dataset: pipeline.dataset.name, training: training, runs: runs, version: version)
         (run.threads, run.memory, run.resumes) = (threads, memory, resumes)
+        run.leavesOutUnknown = leavesOutUnknown
         run.root = pipeline.dataset.root
         run.excluded = try pipeline.dataset.excludedPaths()
         run.source = pipeline.dataset
@@ -95,7 +98,7 @@ package struct SequenceWorkflow {
             let result = try own.train(name: "\(name)-split\(part.split)", isCancelled: isCancelled, report: report)
             if let result { try finished(result) }
             guard let summary = result?.summary, !summary.wasCancelled else { return nil }
-            guard let metrics = summary.metrics[.test], let run = try cache.run(named: "\(name)-split\(part.split)")
+            guard let metrics = summary.metrics[.test]?.classes, let run = try cache.run(named: "\(name)-split\(part.split)")
             else { continue }
             let predictions = try cache.predictions(run: run, split: "test")
             parts.append(

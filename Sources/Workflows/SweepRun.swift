@@ -21,6 +21,8 @@ package struct SweepRun {
     package var memory = Int.max
     /// Whether training is allowed if more than a tenth of the clips have no features.
     package var allowsPartial = false
+    /// Whether labels that occur in the validation or test part only are allowed.
+    package var leavesOutUnknown = false
 
     /// - Throws: `PipelineError` if the pipeline uses all official splits.
     package init(_ plan: SweepPlan, file: String, cache: CacheFile, runs: String, version: String) throws {
@@ -99,15 +101,17 @@ package struct SweepRun {
             memory: memory, overlapping: true)
         return Prepared(
             plan: plan, runs: runs, version: version, cache: cache, extraction: extraction, features: features,
-            missing: missing)
+            missing: missing, leavesOutUnknown: leavesOutUnknown)
     }
 
     private func best(_ outcomes: [Outcome]) -> Outcome? {
         let watched = plan.points[0].pipeline.training?.earlyStopping?.monitor
         return outcomes.filter { $0.failure == nil && !$0.diverged && $0.validationLoss != nil }.min { first, second in
-            watched == .validationAccuracy
-                ? first.validationAccuracy ?? -1 > second.validationAccuracy ?? -1
-                : first.validationLoss ?? .infinity < second.validationLoss ?? .infinity
+            switch watched {
+            case .validationAccuracy: first.validationAccuracy ?? -1 > second.validationAccuracy ?? -1
+            case .validationMAP: first.validationMAP ?? -1 > second.validationMAP ?? -1
+            default: first.validationLoss ?? .infinity < second.validationLoss ?? .infinity
+            }
         }
     }
 }
@@ -122,6 +126,7 @@ private struct Prepared: Sendable {
     let features: FeatureSet
     /// Clips of the pipeline without features.
     let missing: [MissingClips]?
+    let leavesOutUnknown: Bool
 
     /// Trains one point; nil if interrupted.
     func train(_ index: Int, _ isCancelled: @escaping @Sendable () -> Bool) throws -> SweepRun.Outcome? {
@@ -133,7 +138,7 @@ private struct Prepared: Sendable {
         run.resumes = directory.checkpoint.exists
         run.root = point.pipeline.dataset.root
         run.excluded = try point.pipeline.dataset.excludedPaths()
-        run.missing = missing
+        (run.missing, run.leavesOutUnknown) = (missing, leavesOutUnknown)
         do {
             let summary = try run.run(
                 cache: cache, extraction: extraction, features: features, isCancelled: isCancelled, report: { _ in })
@@ -142,8 +147,10 @@ private struct Prepared: Sendable {
                 name: point.name, values: point.values, bestEpoch: summary.bestEpoch, epochs: summary.epochs,
                 validationLoss: summary.metrics[.validation]?.finiteLoss,
                 validationAccuracy: summary.metrics[.validation]?.accuracy,
-                testAccuracy: summary.metrics[.test]?.accuracy, diverged: summary.ending == .diverged,
-                warning: summary.warnings.first)
+                testAccuracy: summary.metrics[.test]?.accuracy,
+                validationMAP: summary.metrics[.validation]?.labels?.meanAveragePrecision,
+                testMAP: summary.metrics[.test]?.labels?.meanAveragePrecision,
+                diverged: summary.ending == .diverged, warning: summary.warnings.first)
         } catch let error where Self.concernsOnePoint(error) {
             return SweepRun.Outcome(
                 name: point.name, values: point.values, failure: error.localizedDescription,
@@ -182,14 +189,15 @@ extension SweepRun {
 
     private func csv(_ result: Result) -> String {
         func number(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+        let hasLabels = plan.points[0].pipeline.dataset.task == .multilabel
         let header =
-            ["run"] + plan.keys + [
-                "best_epoch", "epochs", "validation_loss", "validation_accuracy", "test_accuracy", "state",
-            ]
+            ["run"] + plan.keys + ["best_epoch", "epochs", "validation_loss", "validation_accuracy", "test_accuracy"]
+            + (hasLabels ? ["validation_map", "test_map"] : []) + ["state"]
         let lines = result.outcomes.map { outcome in
             [outcome.name] + outcome.values + [
                 "\(outcome.bestEpoch)", "\(outcome.epochs)", number(outcome.validationLoss),
                 number(outcome.validationAccuracy), number(outcome.testAccuracy),
+            ] + (hasLabels ? [number(outcome.validationMAP), number(outcome.testMAP)] : []) + [
                 outcome.diverged ? "diverged" : outcome.failure == nil ? "finished" : "failed",
             ]
         }

@@ -40,7 +40,7 @@ struct Demo: ParsableCommand {
                 workflow.memory = MemoryOption.defaultBytes
                 let summary = try TrainSequence.train(workflow, name: nil)
                 guard let summary, !summary.wasCancelled else { throw Console.interrupted }
-                guard let metrics = summary.metrics[.test] else { continue }
+                guard let metrics = summary.metrics[.test]?.classes else { continue }
                 results.append((head, metrics, summary.directory))
             }
             Console.print("\n" + comparison(results))

@@ -100,12 +100,11 @@ struct FineTune: ParsableCommand {
     }
 
     private static func text(_ summary: FineTuningRun.Summary, _ run: FineTuningRun) -> TerminalText {
+        let task = run.configuration.training.labelTask
         let table = TextTable(
-            [("split", .left), ("clips", .right), ("loss", .right), ("accuracy", .right)],
+            [("split", .left), ("clips", .right), ("loss", .right), (task.shortScoreName, .right)],
             rows: Split.allCases.compactMap { split in
-                summary.metrics[split].map {
-                    [split.rawValue, "\($0.count)", decimal($0.loss, 4), percent($0.accuracy)]
-                }
+                summary.metrics[split].map { [split.rawValue, "\($0.count)", decimal($0.loss, 4), percent($0.score)] }
             })
         return """
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), \(decimal(summary.seconds, 1)) s\

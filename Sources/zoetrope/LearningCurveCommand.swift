@@ -53,14 +53,14 @@ struct LearningCurveCommand: ParsableCommand {
             line.clear()
             guard let curve else { throw Console.interrupted }
             try show(curve, name: read.name)
-            if curve.points.allSatisfy({ $0.accuracy == nil }) { throw Console.someFailed }
+            if curve.points.allSatisfy({ $0.score == nil }) { throw Console.someFailed }
         }
     }
 
     private func show(_ curve: LearningCurve, name: String) throws {
-        let page = LearningCurveReport(name: name, points: curve.points)
+        let page = LearningCurveReport(name: name, points: curve.points, task: curve.task)
         if format.json {
-            Console.print(json: try JSONText.of(curve.points))
+            Console.print(json: try page.json())
         } else {
             Console.print(
                 "\(name): \(curve.heldOut) held-out clips, each predicted by models that were not trained on "

@@ -141,7 +141,7 @@ struct SplitOption: ParsableArguments {
 struct UnknownClassesOption: ParsableArguments {
     @Flag(
         name: .customLong("known-classes"),
-        help: "Leave out clips of classes without training clips, instead of counting them as wrong.")
+        help: "Leave out clips of classes (or labels) without training clips, instead of counting them as wrong.")
     var leavesOut = false
 }
 

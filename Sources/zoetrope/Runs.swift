@@ -10,7 +10,9 @@ struct Runs: ParsableCommand {
 
     @OptionGroup var cache: CacheOption
 
-    @Option(help: "Sort by name, started, validation-loss, validation-accuracy, test-accuracy or seconds; best first.")
+    @Option(
+        help: "Sort by name, started, validation-loss, validation-accuracy, test-accuracy, validation-map, test-map or "
+            + "seconds; best first.")
     var sort = Order.started
 
     @Option(
@@ -25,6 +27,8 @@ struct Runs: ParsableCommand {
         case validationLoss = "validation-loss"
         case validationAccuracy = "validation-accuracy"
         case testAccuracy = "test-accuracy"
+        case validationMAP = "validation-map"
+        case testMAP = "test-map"
     }
 
     private static let columns: [String: @Sendable (RunSummary) -> String] = [
@@ -77,6 +81,8 @@ struct Runs: ParsableCommand {
         case .validationLoss: ranked(runs) { -($0.validationLoss ?? .infinity) }
         case .validationAccuracy: ranked(runs) { $0.validationAccuracy ?? -1 }
         case .testAccuracy: ranked(runs) { $0.testAccuracy ?? -1 }
+        case .validationMAP: ranked(runs) { $0.validationMAP ?? -1 }
+        case .testMAP: ranked(runs) { $0.testMAP ?? -1 }
         }
     }
 
@@ -86,6 +92,11 @@ struct Runs: ParsableCommand {
             let isLast = [first, second].map { $0.state == RunState.diverged.rawValue }
             return isLast[0] == isLast[1] ? value(first) > value(second) : isLast[1]
         }
+    }
+
+    /// The accuracy of one class a clip, or the mean average precision of several labels.
+    private static func score(_ precision: Double?, _ accuracy: Double?, _ run: RunSummary) -> String {
+        run.task == .multilabel ? precision.map { "mAP " + percent($0) } ?? "–" : accuracy.map(percent) ?? "–"
     }
 
     private static func table(_ runs: [RunSummary]) -> String {
@@ -98,7 +109,7 @@ struct Runs: ParsableCommand {
             table.append([
                 run.name, run.model, run.dataset, run.backbone, "\(run.seed)", run.state, "\(run.epochs)",
                 decimal(run.seconds, 1), run.validationLoss.map { decimal($0, 4) } ?? "–",
-                run.validationAccuracy.map(percent) ?? "–", run.testAccuracy.map(percent) ?? "–",
+                Self.score(run.validationMAP, run.validationAccuracy, run), Self.score(run.testMAP, run.testAccuracy, run),
             ])
         }
         return table.text

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Escaping
 import FeatureCache
 import Foundation
@@ -25,6 +26,7 @@ struct Sweep: ParsableCommand {
 
     @OptionGroup var memory: MemoryOption
     @OptionGroup var partial: PartialOption
+    @OptionGroup var unknown: UnknownClassesOption
 
     @Option(
         help: ArgumentHelp(
@@ -50,6 +52,7 @@ struct Sweep: ParsableCommand {
             var sweep = try SweepRun(
                 plan, file: pipeline.file, cache: cache, runs: runs.path, version: ZoetropeCommand.version)
             (sweep.workers, sweep.memory, sweep.allowsPartial) = (workers, memory.bytes, partial.isAllowed)
+            sweep.leavesOutUnknown = unknown.leavesOut
             if let folds { return try nest(sweep, folds: folds) }
             let line = ProgressLine()
             let result = try Console.interruptible { isCancelled in
@@ -86,6 +89,7 @@ struct Sweep: ParsableCommand {
 
     private func nest(_ sweep: SweepRun, folds: Int) throws {
         let plan = sweep.plan
+        let task = plan.task
         let line = ProgressLine()
         let nested = try Console.interruptible { isCancelled in
             try sweep.nested(folds: folds, isCancelled: isCancelled) { show($0, plan, line) }
@@ -95,20 +99,21 @@ struct Sweep: ParsableCommand {
         if format.json { return Console.print(json: try JSONText.of(nested.choices, keys: .convertToSnakeCase)) }
         var table = TextTable(
             [("fold", .right)] + plan.keys.map { (heading: Self.short($0), alignment: .left) } + [
-                ("inner validation loss", .right), ("held-out accuracy", .right),
+                ("inner validation loss", .right), ("held-out \(task.shortScoreName)", .right),
             ])
         for choice in nested.choices {
             table.append(
-                ["\(choice.fold)"] + choice.values + [decimal(choice.validationLoss, 4), percent(choice.accuracy)])
+                ["\(choice.fold)"] + choice.values + [decimal(choice.validationLoss, 4), percent(choice.score)])
         }
-        let (mean, standardDeviation) = nested.result.summary.accuracy
+        let (mean, standardDeviation) = nested.result.summary.score
         Console.print(
             """
             \(plan.points[0].pipeline.name): the selection of each outer fold among \
             \(counted(plan.points.count, "setting"))
             \(lines: table.text)
 
-            Accuracy of this selection on held-out clips: \(percent(nested.result.metrics.accuracy)) (95 %: \
+            \(task == .multilabel ? "Mean average precision" : "Accuracy") of this selection on held-out clips: \
+            \(percent(nested.result.metrics.score)) (95 %: \
             \(percent(nested.result.interval))), \(percent(mean)) ± \(percent(standardDeviation ?? 0)) over the folds.
             """)
     }
@@ -123,7 +128,7 @@ struct Sweep: ParsableCommand {
         if let best = result.best {
             Console.print(
                 "\nBest on validation: \(best.name)"
-                    + (best.testAccuracy.map { ", test accuracy " + percent($0) } ?? ""))
+                    + (best.testScore.map { ", test \(sweep.plan.task.scoreName) " + percent($0) } ?? ""))
         }
         if let note = try sweep.differentClips(result) { Console.print("note: \(note)") }
         if result.best == nil {
@@ -153,7 +158,9 @@ struct Sweep: ParsableCommand {
     private func table(_ plan: SweepPlan, _ result: SweepRun.Result) -> String {
         var table = TextTable(
             [("run", .left)] + plan.keys.map { (heading: Self.short($0), alignment: .left) } + [
-                ("epoch", .right), ("validation loss", .right), ("validation", .right), ("test", .right),
+                ("epoch", .right), ("validation loss", .right),
+                (plan.task == .multilabel ? "validation mAP" : "validation", .right),
+                (plan.task == .multilabel ? "test mAP" : "test", .right),
             ])
         let ranked = result.outcomes.sorted { first, second in
             first.diverged == second.diverged
@@ -163,11 +170,15 @@ struct Sweep: ParsableCommand {
             table.append(
                 [outcome.name + (outcome.diverged ? " (diverged)" : "")] + outcome.values + [
                     "\(outcome.bestEpoch)", outcome.validationLoss.map { decimal($0, 4) } ?? "–",
-                    outcome.validationAccuracy.map(percent) ?? "–", outcome.testAccuracy.map(percent) ?? "–",
+                    outcome.validationScore.map(percent) ?? "–", outcome.testScore.map(percent) ?? "–",
                 ])
         }
         return table.text
     }
 
     private static func short(_ key: String) -> String { key.splitBytes(".").last.map(String.init) ?? key }
+}
+
+extension SweepPlan {
+    fileprivate var task: DatasetConfiguration.Task { points[0].pipeline.dataset.task }
 }

@@ -51,6 +51,7 @@ struct TrainSequence: ParsableCommand {
             workflow.memory = training.resources.memory.bytes
             workflow.resumes = training.resume
             workflow.allowsPartial = partial.isAllowed
+            workflow.leavesOutUnknown = unknown.leavesOut
             if pipeline.dataset.allSplits { return try trainOfficialSplits(workflow, name ?? pipeline.name) }
             let summary = try Self.train(workflow, name: name, leavesOutUnknown: unknown.leavesOut)
             if summary?.wasCancelled ?? true { throw Console.interrupted }
@@ -114,12 +115,13 @@ struct TrainSequence: ParsableCommand {
 
     private static func show(_ event: CrossValidationRun.Event, _ run: SequenceRun, _ line: ProgressLine) {
         switch event {
-        case .fold(let done, let total, let accuracy):
-            line.step("folds", done, of: total, "  held-out accuracy \(percent(accuracy))")
+        case .fold(let done, let total, let score):
+            line.step(
+                "folds", done, of: total, "  held-out \(run.training.labelTask.shortScoreName) \(percent(score))")
         case .validated(let result):
             line.clear()
             Console.message(
-                "\(run.name): \(result.summary.text(averaged: result.metrics.accuracy, interval: result.interval)); "
+                "\(run.name): \(result.summary.text(averaged: result.metrics.score, interval: result.interval)); "
                     + "the model that is kept is trained on all folds for \(counted(result.summary.epochs, "epoch"))")
         case .final(let event): show(event, run, line)
         }
@@ -130,7 +132,9 @@ struct TrainSequence: ParsableCommand {
         case .loaded(let train, let validation, let test, let classes, let parameters):
             Console.message(
                 "\(run.name): \(run.training.model.summary), \(grouped(parameters)) parameters, "
-                    + "\(counted(classes, "class", "classes")); \(train) training, \(validation) validation, \(test) "
+                    + (run.training.labelTask == .multilabel
+                        ? counted(classes, "label") : counted(classes, "class", "classes"))
+                    + "; \(train) training, \(validation) validation, \(test) "
                     + "test clips")
         case .note(let text): Console.message("note: " + text)
         case .resumed(let epochs): Console.message("\(run.name): resumes after epoch \(epochs)")
@@ -143,9 +147,12 @@ struct TrainSequence: ParsableCommand {
     private static func text(
         _ summary: SequenceRun.Summary, _ run: SequenceRun, leavesOutUnknown: Bool
     ) -> TerminalText {
-        var table = TextTable([
-            ("split", .left), ("clips", .right), ("loss", .right), ("accuracy", .right), ("top-5", .right),
-        ])
+        let hasLabels = run.training.labelTask == .multilabel
+        var table = TextTable(
+            [("split", .left), ("clips", .right), ("loss", .right)]
+                + (hasLabels
+                    ? [("mAP", .right), ("macro F1", .right), ("all labels right", .right)]
+                    : [("accuracy", .right), ("top-5", .right)]))
         var notes: [String] = []
         for split in Split.allCases {
             guard var metrics = summary.metrics[split] else { continue }
@@ -153,17 +160,14 @@ struct TrainSequence: ParsableCommand {
             let name = isHeldOut ? "held-out" : split == .train ? "train" : split.rawValue
             let unknown = metrics.unknown
             if leavesOutUnknown { metrics = metrics.ofKnownClasses }
-            if unknown.count > 0 {
+            if unknown.count > 0, !hasLabels {
                 let first = unknown.labels.prefix(8).joined(separator: ", ") + (unknown.labels.count > 8 ? ", …" : "")
                 notes.append(
                     "\(name): \(counted(unknown.count, "clip")) of classes without training clips "
                         + "(\(first)) "
                         + (leavesOutUnknown ? "left out" : "counted as wrong; --known-classes leaves them out"))
             }
-            table.append([
-                name, "\(metrics.count)", decimal(metrics.loss, 4), percent(metrics.accuracy),
-                metrics.knownClasses > 5 ? percent(metrics.accuracy(top: 5)) : "–",
-            ])
+            table.append([name, "\(metrics.count)", decimal(metrics.loss, 4)] + figures(metrics))
         }
         let lines = ([table.text] + notes).joined(separator: "\n")
         if run.training.model.kind == .zeroShot {
@@ -171,7 +175,7 @@ struct TrainSequence: ParsableCommand {
         }
         let headline: TerminalText =
             summary.crossValidation.map {
-                "\(run.name): \($0.summary.text(averaged: $0.metrics.accuracy, interval: $0.interval))\n"
+                "\(run.name): \($0.summary.text(averaged: $0.metrics.score, interval: $0.interval))\n"
             } ?? ""
         return headline + """
             \(run.name): best epoch \(summary.bestEpoch) of \(summary.epochs), trained in \
@@ -182,6 +186,18 @@ struct TrainSequence: ParsableCommand {
             """
     }
 
+    /// The columns of a split's row behind the loss.
+    private static func figures(_ metrics: RunMetrics) -> [String] {
+        switch metrics {
+        case .classes(let metrics):
+            [percent(metrics.accuracy), metrics.knownClasses > 5 ? percent(metrics.accuracy(top: 5)) : "–"]
+        case .labels(let metrics):
+            [
+                percent(metrics.meanAveragePrecision), percent(metrics.atThresholds.macro.f1),
+                percent(metrics.atThresholds.subsetAccuracy),
+            ]
+        }
+    }
 }
 
 extension TrainingOutcome {
@@ -201,6 +217,7 @@ extension EpochRecord {
     func text(of epochs: Int) -> String {
         let own = "epoch \(epoch)/\(epochs)  loss \(decimal(trainLoss, 4))  accuracy \(percent(trainAccuracy))"
         guard let loss = validationLoss, let accuracy = validationAccuracy else { return own }
-        return own + "  validation \(decimal(loss, 4))  \(percent(accuracy))"
+        let score = validationMAP.map { "mAP \(percent($0))" } ?? percent(accuracy)
+        return own + "  validation \(decimal(loss, 4))  \(score)"
     }
 }
