@@ -166,7 +166,9 @@ let package = Package(
         .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads", "TestSupport"]),
         .testTarget(name: "DigestsTests", dependencies: ["Digests", "TestSupport"]),
-        .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Video", "TestSupport"]),
+        .testTarget(
+            name: "DatasetsTests", dependencies: ["Datasets", "Video", "TestSupport"],
+            resources: [.copy("Fixtures")]),
         .testTarget(
             name: "ExplorationTests",
             dependencies: [

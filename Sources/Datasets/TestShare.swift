@@ -1,7 +1,7 @@
 /// A problem with the test set selected by `dataset.test`, and a fraction that avoids it.
 package struct TestShareProblem: Equatable, Sendable {
     package let share: Double
-    /// Classes without a test clip; all of them if the test set is empty.
+    /// Classes, or labels of the task `multilabel`, without a test clip; all of them if the test set is empty.
     package let classes: [String]
     package let isEmpty: Bool
     /// Whether clips are grouped by source.
@@ -10,27 +10,29 @@ package struct TestShareProblem: Equatable, Sendable {
     package let smallest: Double?
     /// Maximum number of folds for every class; nil if some class has a single source.
     package let folds: Int?
+    package var task = DatasetConfiguration.Task.classification
 
     /// The problem and a remedy, as two sentences.
     package var text: String {
         let names = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", …" : "")
+        let (one, several) = task == .multilabel ? ("label", "labels") : ("class", "classes")
         let what =
             isEmpty
             ? "`dataset.test: \(share)` selects no clip: it is less than half a \(isGrouped ? "source" : "clip") of "
-                + "every class. "
-            : "`dataset.test: \(share)` gives \(classes.count == 1 ? "the class" : "\(classes.count) classes") no test "
-                + "clip: \(names). "
+                + "every \(one). "
+            : "`dataset.test: \(share)` gives \(classes.count == 1 ? "the \(one)" : "\(classes.count) \(several)") no "
+                + "test clip: \(names). "
         let larger = smallest.flatMap { $0 > share ? "\($0)" : nil }
         let without = folds.map { "remove `test` and cross-validate with --folds \($0)" }
         switch (larger, without) {
         case (let larger?, let without?): return what + "Set it to \(larger) or more, or \(without)."
         case (let larger?, nil): return what + "Set it to \(larger) or more."
-        case (nil, let without?): return what + "To test all classes, \(without)."
+        case (nil, let without?): return what + "To test all \(several), \(without)."
         case (nil, nil):
             return what
                 + (classes.count == 1
-                    ? "Add clips of other sources to this class, or leave it out with `dataset.classes`."
-                    : "Add clips of other sources to these classes, or leave them out with `dataset.classes`.")
+                    ? "Add clips of other sources to this \(one), or leave it out with `dataset.classes`."
+                    : "Add clips of other sources to these \(several), or leave them out with `dataset.classes`.")
         }
     }
 }
@@ -65,7 +67,7 @@ extension DatasetConfiguration {
         let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
         let own = clips.filter { $0.split == .train }
         let chosen = ValidationSplit.choose(
-            fraction: test, examples: own.map { ($0.label, $0.group, $0.path) }, seed: seed)
+            fraction: test, examples: own.map { ($0.label, $0.group, $0.path) }, seed: seed, task: task)
         let paths = Set(zip(own, chosen).filter(\.1).map(\.0.path))
         return clips.map { paths.contains($0.path) ? $0.settingAside : $0 }
     }
@@ -74,22 +76,30 @@ extension DatasetConfiguration {
     /// `clips`: as returned by `clips()`.
     package func testShareProblem(_ clips: [Clip]) -> TestShareProblem? {
         guard test > 0, !clips.isEmpty else { return nil }
-        let tested = Set(clips.filter { $0.split == .test }.map(\.label))
-        let untested = Set(clips.map(\.label)).subtracting(tested)
-        guard !untested.isEmpty else { return nil }
+        let tests = clips.filter { $0.split == .test }
+        let tested = names(of: tests)
+        let untested = names(of: clips).subtracting(tested)
+        guard !untested.isEmpty || tests.isEmpty else { return nil }
         return TestShareProblem(
-            share: test, classes: untested.sorted(), isEmpty: tested.isEmpty,
-            isGrouped: clips.contains { $0.group != nil }, smallest: smallestTest(clips), folds: Self.mostFolds(clips))
+            share: test, classes: untested.sorted(), isEmpty: tests.isEmpty,
+            isGrouped: clips.contains { $0.group != nil }, smallest: smallestTest(clips), folds: mostFolds(clips),
+            task: task)
+    }
+
+    private func names(of clips: [Clip]) -> Set<String> {
+        Set(Set(clips.map(\.label)).flatMap { task.names(in: $0) })
     }
 
     /// The smallest fraction that gives every class of these clips a test clip if it can have one.
     package func smallestTest(_ clips: [Clip]) -> Double? {
         let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
-        return ValidationSplit.smallestFraction(examples: Self.pool(clips), seed: seed)
+        return ValidationSplit.smallestFraction(examples: Self.pool(clips), seed: seed, task: task)
     }
 
     /// Maximum number of folds, up to five, for all classes of these clips.
-    package static func mostFolds(_ clips: [Clip]) -> Int? { ValidationSplit.mostFolds(examples: pool(clips)) }
+    package func mostFolds(_ clips: [Clip]) -> Int? {
+        ValidationSplit.mostFolds(examples: Self.pool(clips), task: task)
+    }
 
     private static func pool(_ clips: [Clip]) -> [(label: String, group: String?, name: String)] {
         clips.filter { $0.ownSplit == .train }.map { ($0.label, $0.group, $0.path) }

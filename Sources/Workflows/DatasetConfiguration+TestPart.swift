@@ -18,7 +18,7 @@ extension DatasetConfiguration {
     package var missingTestNote: String {
         let clips = (try? ownClips()) ?? []
         let share = clips.isEmpty ? 0.2 : smallestTest(clips).map { max(0.2, $0) }
-        let folds = clips.isEmpty ? 5 : Self.mostFolds(clips)
+        let folds = clips.isEmpty ? 5 : mostFolds(clips)
         let helps = [
             share.map { "set a part aside with `dataset.test: \($0)`" },
             folds.map { "cross-validate with --folds \($0)" },

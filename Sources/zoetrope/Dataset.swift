@@ -223,7 +223,8 @@ struct DatasetParts {
         guard let folds = training.folds else { return }
         let pool = clips.filter { $0.split != .test }
         do {
-            _ = try Folds.assign(folds, examples: pool.map { ($0.label, $0.group, $0.path) }, seed: 0)
+            _ = try Folds.assign(
+                folds, examples: pool.map { ($0.label, $0.group, $0.path) }, seed: 0, task: dataset.task)
         } catch {
             problems.append(error.localizedDescription)
         }
