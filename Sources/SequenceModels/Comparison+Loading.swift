@@ -9,6 +9,8 @@ extension Comparison {
     /// `CacheError`.
     package init(_ directories: [RunDirectory], role wanted: ClipRole? = nil, cache path: String? = nil) throws {
         let configurations = try directories.map { try $0.load().configuration }
+        let task = configurations[0].training.labelTask
+        guard configurations.allSatisfy({ $0.training.labelTask == task }) else { throw SequenceError.otherTasks }
         let cache = try CacheFile(path: path ?? configurations[0].cache, create: false)
         let clips = try zip(directories, configurations).map { try RunClips($0, $1, in: cache) }
         let rows = try zip(directories, configurations).map { try cache.run(of: $0, $1) }
@@ -36,7 +38,8 @@ extension Comparison {
                     summary: summary, family: families[index],
                     predictions: Dictionary(predictions.map { ($0.videoID, $0) }, uniquingKeysWith: { a, _ in a }),
                     isHeldOut: split == .validation && configuration.crossValidation != nil,
-                    repeats: split == .validation ? configuration.crossValidation?.repeats ?? 1 : 1)
+                    repeats: split == .validation ? configuration.crossValidation?.repeats ?? 1 : 1,
+                    labels: configuration.labels)
             }
             if runs.count < configurations.count { runs = [] }
         }
@@ -44,7 +47,7 @@ extension Comparison {
             throw SequenceError.noSplit(
                 wanted?.rawValue ?? "test", available: Self.common(clips.map(\.roles)).map(\.rawValue))
         }
-        self.init(runs, groups: try cache.groups(dataset: configurations[0].dataset))
+        self.init(runs, groups: try cache.groups(dataset: configurations[0].dataset), task: task)
         if self.clips == 0 { throw SequenceError.noCommonClips(chosen.rawValue) }
         let heldOut = runs.count(where: \.isHeldOut)
         role = chosen != .validation || heldOut == 0 ? chosen.rawValue : heldOut == runs.count ? "heldout" : "mixed"

@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import Foundation
 
@@ -12,47 +13,57 @@ package struct Comparison: Sendable, Encodable {
         var isHeldOut = false
         /// Repetitions whose out-of-fold predictions are averaged.
         var repeats = 1
+        /// In the order of the probabilities.
+        var labels: [String] = []
 
         var isDiverged: Bool { summary.state == RunState.diverged.rawValue }
     }
 
     package struct Entry: Sendable, Encodable {
         package let run: RunSummary
+        /// Of all labels of a clip together, if there are several.
         package let accuracy: Double
-        /// 95 % interval of the accuracy, clustered by source.
+        /// Nil for one class a clip.
+        package var meanAveragePrecision: Double?
+        /// 95 % interval of the accuracy or of the mean average precision, clustered by source.
         package let interval: Statistics.Interval
         /// Whether training diverged; such a run is never ranked as best.
         package let diverged: Bool
         /// Models whose probabilities are averaged; more than one is an ensemble, which is more accurate than a single
         /// model.
         package let averagedRepeats: Int
+        /// What runs are ranked by.
+        package var score: Double { meanAveragePrecision ?? accuracy }
     }
 
     package struct Pair: Sendable, Encodable {
         package let first, second: String
-        /// Clips that only one of the runs classifies correctly.
+        /// Clips that only one of the runs classifies correctly, with all their labels.
         package let onlyFirst, onlySecond: Int
-        /// Accuracy of the second run minus that of the first.
+        /// Score of the second run minus that of the first.
         package let gain: Double
         /// 95 % interval of the gain, clustered by source.
         package let interval: Statistics.Interval
-        /// p-value of McNemar's exact test.
+        /// p-value of McNemar's exact test, or of the paired bootstrap of the mean average precision.
         package let probability: Double
     }
 
     package struct ClassGain: Sendable, Encodable {
         package let label: String
         package let clips: Int
-        /// Recall of the first and of the best run.
+        /// Recall, or average precision of a label, of the first and of the best run.
         package let first, best: Double
+        /// 95 % interval of the difference by the paired bootstrap; nil for one class a clip.
+        package var interval: Statistics.Interval?
     }
 
     /// Runs that differ only in their seed, without diverged ones.
     package struct Family: Sendable, Encodable {
         package let model: String
         package let runs: [String]
+        /// Of their accuracies or mean average precisions.
         package let mean: Double
-        /// Standard deviation of their accuracies; nil for a single run.
+        /// Standard deviation; nil for a single run.
         package let deviation: Double?
     }
 
@@ -71,9 +82,13 @@ package struct Comparison: Sendable, Encodable {
     package let leftOut: Int
     /// The role of the clips in the runs: `test`, `heldout`, `validation`, `train`, or `mixed`.
     package internal(set) var role = "test"
+    package let task: DatasetConfiguration.Task
+
+    enum CodingKeys: String, CodingKey { case entries, pairs, classGains, families, clips, leftOut, role }
 
     /// `groups`: source of each clip that has one. Precondition: at least one run.
-    init(_ runs: [Run], groups: [Int64: String]) {
+    init(_ runs: [Run], groups: [Int64: String], task: DatasetConfiguration.Task = .classification) {
+        self.task = task
         let common = runs.dropFirst().reduce(Set(runs[0].predictions.keys)) { $0.intersection($1.predictions.keys) }
         // Clips that were relabelled between two runs have no common ground truth.
         let videos = common.filter { video in Set(runs.map { $0.predictions[video]?.label }).count == 1 }.sorted()
@@ -83,21 +98,26 @@ package struct Comparison: Sendable, Encodable {
             videos.map { run.predictions[$0].map { $0.label == $0.predicted } == true }
         }
         let places = Self.places(videos, groups)
-        let accuracies = correct.map { Double($0.count { $0 }) / Double(max(1, videos.count)) }
-        let shares = correct.map { ClusteredProportion($0, places: places) }
+        let measure: any RunComparison =
+            task == .classification
+            ? ClassComparison(correct, places: places)
+            : LabelComparison(runs.map { run in videos.compactMap { run.predictions[$0] } }, runs, places: places)
+        let scores = measure.scores
         entries = runs.indices.map { index in
             Entry(
-                run: runs[index].summary, accuracy: accuracies[index], interval: shares[index].interval,
+                run: runs[index].summary,
+                accuracy: Double(correct[index].count { $0 }) / Double(max(1, videos.count)),
+                meanAveragePrecision: task == .multilabel ? scores[index] : nil, interval: measure.interval(index),
                 diverged: runs[index].isDiverged, averagedRepeats: runs[index].repeats)
         }
         func pair(_ first: Int, _ second: Int) -> Pair {
             let both = zip(correct[first], correct[second])
             let (onlyFirst, onlySecond) = (both.count { $0 && !$1 }, both.count { !$0 && $1 })
+            let (interval, probability) = measure.difference(first, second)
             return Pair(
                 first: runs[first].summary.name, second: runs[second].summary.name, onlyFirst: onlyFirst,
-                onlySecond: onlySecond, gain: accuracies[second] - accuracies[first],
-                interval: ClusteredProportion.gain(shares[first], shares[second]),
-                probability: Statistics.mcNemar(onlyFirst: onlyFirst, onlySecond: onlySecond))
+                onlySecond: onlySecond, gain: scores[second] - scores[first], interval: interval,
+                probability: probability)
         }
         var seen: Set<String> = []
         var shown = runs.indices.filter { seen.insert(runs[$0].family).inserted }
@@ -105,13 +125,13 @@ package struct Comparison: Sendable, Encodable {
         // The sort is stable: equal runs keep their order.
         let ranked = shown.sorted { first, second in
             let (one, other) = (runs[first].isDiverged, runs[second].isDiverged)
-            return one == other ? (-accuracies[first], first) < (-accuracies[second], second) : other
+            return one == other ? (-scores[first], first) < (-scores[second], second) : other
         }
         var pairs = shown.dropFirst().map { pair(0, $0) }
         if ranked.count > 2, ranked[0] != 0, ranked[1] != 0 { pairs.append(pair(ranked[1], ranked[0])) }
         self.pairs = pairs
-        classGains = Self.gains(runs[0], correct[0], correct[ranked[0]], videos)
-        families = Self.families(runs, accuracies)
+        classGains = measure.gains(runs[0], best: ranked[0], videos)
+        families = Self.families(runs, scores)
     }
 
     /// The group of each clip as an index; a clip without a source is a group of its own.
@@ -132,26 +152,22 @@ package struct Comparison: Sendable, Encodable {
         ).interval
     }
 
-    private static func gains(_ run: Run, _ first: [Bool], _ best: [Bool], _ videos: [Int64]) -> [ClassGain] {
-        var counts: [String: (clips: Int, first: Int, best: Int)] = [:]
-        for (index, video) in videos.enumerated() {
-            let label = run.predictions[video]?.label ?? ""
-            let old = counts[label] ?? (0, 0, 0)
-            counts[label] = (old.clips + 1, old.first + (first[index] ? 1 : 0), old.best + (best[index] ? 1 : 0))
-        }
-        return counts.map { label, count in
-            ClassGain(
-                label: label, clips: count.clips, first: Double(count.first) / Double(count.clips),
-                best: Double(count.best) / Double(count.clips))
-        }
-        .sorted { ($1.best - $1.first, $0.label) < ($0.best - $0.first, $1.label) }
+    /// 95 % interval of the accuracy, or of the mean average precision, clustered by source. `labels`: in the order of
+    /// the probabilities.
+    package static func interval(
+        _ predictions: [PredictionRecord], labels: [String], task: DatasetConfiguration.Task, groups: [Int64: String]
+    ) -> Statistics.Interval {
+        task == .classification
+            ? interval(predictions, groups: groups)
+            : LabelBootstrap.interval(
+                LabelScores(predictions, labels: labels), places: places(predictions.map(\.videoID), groups))
     }
 
-    private static func families(_ runs: [Run], _ accuracies: [Double]) -> [Family] {
+    private static func families(_ runs: [Run], _ scores: [Double]) -> [Family] {
         let members = Dictionary(grouping: runs.indices.filter { !runs[$0].isDiverged }, by: { runs[$0].family })
         guard members.values.contains(where: { $0.count > 1 }) else { return [] }
         return members.values.map { indices in
-            let (mean, standardDeviation) = Statistics.meanAndStandardDeviation(indices.map { accuracies[$0] })
+            let (mean, standardDeviation) = Statistics.meanAndStandardDeviation(indices.map { scores[$0] })
             return Family(
                 model: runs[indices[0]].summary.model, runs: indices.map { runs[$0].summary.name }, mean: mean,
                 deviation: standardDeviation)

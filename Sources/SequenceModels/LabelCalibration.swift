@@ -3,6 +3,7 @@ import FeatureCache
 import Files
 import Foundation
 import NeuralNetwork
+import Training
 
 /// Thresholds and calibration of a head with several labels a clip, fitted on clips that it was not trained on.
 extension Head {

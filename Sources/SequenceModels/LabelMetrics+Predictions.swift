@@ -9,11 +9,12 @@ extension LabelMetrics {
     /// `head`: the head's labels, in the order of the probabilities.
     package init(_ predictions: [PredictionRecord], labels head: [String]) {
         let places = head.places
-        let task = DatasetConfiguration.Task.multilabel
-        self.init(
-            predictions.map(\.probabilities),
-            decided: predictions.map { Set(task.names(in: $0.predicted).compactMap { places[$0] }) },
-            truths: predictions.map(\.label), labels: head, loss: Self.loss(predictions, labels: head))
+        let decided = predictions.map { prediction in
+            Set(DatasetConfiguration.Task.multilabel.names(in: prediction.predicted).compactMap { places[$0] })
+        }
+        self.init(LabelScores(predictions, labels: head), loss: Self.loss(predictions, labels: head)) {
+            decided[$0].contains($1)
+        }
     }
 
     /// - `probabilities`: `[clip][label]`, of the head's labels.
@@ -22,12 +23,7 @@ extension LabelMetrics {
     init(
         _ probabilities: [[Double]], decided: [Set<Int>], truths: [String], labels head: [String], loss: Double
     ) {
-        let names = truths.map { Set(DatasetConfiguration.Task.multilabel.names(in: $0)) }
-        let labels = Metrics.labels(of: head, and: names.joined())
-        let scores = LabelScores(
-            probabilities: probabilities, truth: names.map { own in labels.map(own.contains) }, labels: labels,
-            known: head.count)
-        self.init(scores, loss: loss) { decided[$0].contains($1) }
+        self.init(LabelScores(probabilities, truths: truths, labels: head), loss: loss) { decided[$0].contains($1) }
     }
 
     /// Mean binary cross-entropy of logits `[clip, label]` in nats; NaN without clips.
@@ -53,4 +49,21 @@ extension LabelMetrics {
 
     /// Labels of the clips that the head lacks.
     package var unknownLabels: [String] { Array(labels.dropFirst(knownClasses)) }
+}
+
+extension LabelScores {
+    /// `head`: the head's labels, in the order of the probabilities.
+    package init(_ predictions: [PredictionRecord], labels head: [String]) {
+        self.init(predictions.map(\.probabilities), truths: predictions.map(\.label), labels: head)
+    }
+
+    /// - `probabilities`: `[clip][label]`, of the head's labels.
+    /// - `truths`: the text of the labels of each clip.
+    init(_ probabilities: [[Double]], truths: [String], labels head: [String]) {
+        let names = truths.map { Set(DatasetConfiguration.Task.multilabel.names(in: $0)) }
+        let labels = Metrics.labels(of: head, and: names.joined())
+        self.init(
+            probabilities: probabilities, truth: names.map { own in labels.map(own.contains) }, labels: labels,
+            known: head.count)
+    }
 }
