@@ -23,6 +23,8 @@ struct ClipView {
 
     let path, truth, predicted: String
     let isWrong: Bool
+    /// Between the wrong prediction and the truth.
+    var relation = "instead of"
     /// Why there are no frames.
     let problem: String?
     let frames: [Frame]
@@ -30,7 +32,8 @@ struct ClipView {
 
     var content: [String: Any] {
         Page.present([
-            "path": path, "truth": truth, "predicted": predicted, "isWrong": isWrong, "problem": problem,
+            "path": path, "truth": truth, "predicted": predicted, "isWrong": isWrong, "relation": relation,
+            "problem": problem,
             "frames": frames.map { Page.present(["uri": $0.uri, "time": $0.time, "weight": $0.weight]) }, "bars": bars,
         ])
     }
@@ -39,21 +42,20 @@ struct ClipView {
 extension ClipView {
     /// - `labels`: classes in the order of the probabilities.
     init(_ clip: UsedClip, _ prediction: PredictionRecord, labels: [String], strip: FrameStrip) {
-        path = clip.path
-        (truth, predicted) = (prediction.label, prediction.predicted)
-        isWrong = prediction.label != prediction.predicted
-        (problem, frames) = (strip.problem, strip.frames)
         let ranked = zip(labels, prediction.probabilities).sorted { ($1.1, $0.0) < ($0.1, $1.0) }
         var shown = Array(ranked.prefix(5))
         if let own = ranked.first(where: { $0.0 == prediction.label }), !shown.contains(where: { $0.0 == own.0 }) {
             shown.append(own)
         }
-        let wrong = isWrong
-        bars = shown.map { label, probability in
+        let wrong = prediction.label != prediction.predicted
+        let bars = shown.map { label, probability in
             let kind = label == prediction.label ? "true" : wrong && label == prediction.predicted ? "false" : ""
             return Bar(
                 label: label, width: decimal(100 * probability, 2) + "%", number: percent(probability), kind: kind)
         }
+        self.init(
+            path: clip.path, truth: prediction.label, predicted: prediction.predicted, isWrong: wrong,
+            problem: strip.problem, frames: strip.frames, bars: bars)
     }
 }
 

@@ -42,8 +42,8 @@ extension Metrics {
     ) throws -> String {
         let models = folds.map { folds in
             Document.FoldModels(
-                folds: folds.folds, repeats: folds.repeats, meanAccuracy: folds.accuracy.mean,
-                standardDeviation: folds.accuracy.standardDeviation,
+                folds: folds.folds, repeats: folds.repeats, meanAccuracy: folds.score.mean,
+                standardDeviation: folds.score.standardDeviation,
                 averagedAccuracy: folds.repeats > 1 ? accuracy : nil, diverged: folds.diverged ?? 0)
         }
         let classes = labels.indices.map { index in

@@ -5,55 +5,29 @@ import SequenceModels
 
 extension RunReport {
     package func html(drawn: [Data]) throws -> String {
-        var page = Page(title: configuration.name, subtitle: subtitle)
-        page.notes = notes
+        var page = Page(title: run.configuration.name, subtitle: run.subtitle)
+        page.notes = run.notes(.classes(metrics), unknown: unknownNote)
         page.tiles = tiles
         page.sections = [
-            training(drawn), classSection(drawn), confusion(drawn), probabilities(drawn), mistakeSection, unsureSection,
-            continuousSection(drawn), dataset(drawn), settings,
+            run.training(figures(["loss", "accuracy", "learning-rate"], drawn: drawn)), classSection(drawn), confusion(drawn), probabilities(drawn), mistakeSection, unsureSection,
+            continuousSection(drawn), dataset(drawn), run.settings,
         ].compactMap { $0 }
-        page.footer = "Zoetrope \(configuration.version) · \(split.rawValue) clips of \(configuration.dataset)"
+        page.footer = run.footer
         return try page.html()
     }
 
-    private var subtitle: String {
-        "\(configuration.training.model.summary) on \(recipe.backbone) features of \(configuration.dataset); "
-            + "metrics of the \(isHeldOut ? "held-out" : split.rawValue) clips"
-    }
-
-    /// Whether the predictions are out-of-fold.
-    private var isHeldOut: Bool { configuration.crossValidation != nil && split == .validation }
-
-    private var notes: [String] {
-        var notes: [String] = []
-        if recipe.weights == "random" {
-            notes.append("The features come from an untrained (random) \(recipe.backbone).")
-        }
-        if let state = summary?.state, state != "finished" { notes.append("The state of this run is \"\(state)\".") }
+    private var unknownNote: String? {
         let unknown = metrics.unknown
-        if unknown.count > 0 {
-            notes.append(
-                "\(counted(unknown.count, "clip")) of classes without training clips "
-                    + "(\(unknown.labels.joined(separator: ", "))) count\(unknown.count == 1 ? "s" : "") as wrong.")
-        }
-        if let parts = configuration.missing, parts.total.count > 0 {
-            notes.append("When the run was trained, " + parts.text + ".")
-        }
-        notes += SequenceRun.warnings([split: metrics]).map { "Warning: " + $0 + "." }
-        if isHeldOut {
-            notes.append("Fold models predicted these held-out clips; the model that is kept was trained on them.")
-        } else if split == .train {
-            notes.append("The run was trained on these clips, so their accuracy does not generalise to other clips.")
-        } else if split == .validation {
-            notes.append("These clips are used for model selection, so their accuracy is optimistic.")
-        }
-        return notes
+        return unknown.count == 0
+            ? nil
+            : "\(counted(unknown.count, "clip")) of classes without training clips "
+                + "(\(unknown.labels.joined(separator: ", "))) count\(unknown.count == 1 ? "s" : "") as wrong."
     }
 
     /// The name of the accuracy: the average over repetitions is higher than a single model's.
     private var accuracyName: String {
-        let repeats = configuration.crossValidation?.repeats ?? 1
-        if isHeldOut {
+        let repeats = run.configuration.crossValidation?.repeats ?? 1
+        if run.isHeldOut {
             return repeats > 1 ? "held-out accuracy of the ensemble of \(repeats) repeats" : "held-out accuracy"
         }
         return split == .train ? "accuracy on training clips" : "accuracy"
@@ -61,7 +35,7 @@ extension RunReport {
 
     private var tiles: [Page.Tile] {
         var tiles = [
-            Page.Tile(name: accuracyName, value: percent(metrics.accuracy), detail: "95 %: \(percent(interval))")
+            Page.Tile(name: accuracyName, value: percent(metrics.accuracy), detail: "95 %: \(percent(run.interval))")
         ]
         if metrics.labels.count > 5 { tiles.append(Page.Tile(name: "top-5", value: percent(metrics.accuracy(top: 5)))) }
         tiles += [
@@ -75,54 +49,18 @@ extension RunReport {
             Page.Tile(
                 name: "clips", value: grouped(metrics.count),
                 detail: "\(counted(metrics.labels.count, "class", "classes"))"),
-            Page.Tile(name: "parameters", value: grouped(parameters), detail: configuration.training.model.summary),
+            Page.Tile(name: "parameters", value: grouped(run.parameters),
+                detail: run.configuration.training.model.summary),
         ]
-        if let folds = configuration.crossValidation {
-            let (mean, standardDeviation) = folds.accuracy
-            tiles.append(
-                Page.Tile(
-                    name: "held-out accuracy of single models", value: percent(mean),
-                    detail: (standardDeviation.map { "± \(percent($0)) " } ?? "")
-                        + "over \(folds.folds) folds, \(counted(folds.repeats, "repeat"))"))
-        }
+        tiles += run.tiles
         if let roc = scores.roc {
             tiles.append(
                 Page.Tile(
                     name: "area under ROC", value: percent(roc.area),
                     detail: "best threshold for \(roc.positive): \(percent(roc.threshold))"))
         }
-        if let summary {
-            tiles.append(
-                Page.Tile(
-                    name: "epochs", value: "\(summary.epochs)",
-                    detail: "best \(configuration.bestEpoch), \(decimal(summary.seconds, 1)) s"))
-        }
+        if let tile = run.epochTile { tiles.append(tile) }
         return tiles
-    }
-
-    private func training(_ drawn: [Data]) -> Page.Section {
-        var section = Page.Section(id: "training", heading: "Training")
-        guard !epochs.isEmpty else {
-            section.text = "The cache holds no epochs of this run."
-            return section
-        }
-        section.figures = figures(["loss", "accuracy", "learning-rate"], drawn: drawn)
-        if !epochs.contains(where: { $0.validationLoss != nil }) {
-            section.text = "There is no validation part: the weights of the last epoch are kept."
-        }
-        var table = TextTable([
-            ("epoch", .right), ("learning rate", .right), ("train loss", .right), ("train accuracy", .right),
-            ("validation loss", .right), ("validation accuracy", .right), ("seconds", .right),
-        ])
-        for epoch in epochs {
-            table.append([
-                "\(epoch.epoch)", "\(Float(epoch.learningRate))", decimal(epoch.trainLoss, 4),
-                percent(epoch.trainAccuracy), epoch.validationLoss.map { decimal($0, 4) } ?? "–",
-                epoch.validationAccuracy.map(percent) ?? "–", decimal(epoch.seconds, 2),
-            ])
-        }
-        section.tables = [Page.Table(table, fold: "All \(epochs.count) epochs")]
-        return section
     }
 
     private func classSection(_ drawn: [Data]) -> Page.Section {
@@ -230,40 +168,11 @@ extension RunReport {
     }
 
     private func dataset(_ drawn: [Data]) -> Page.Section {
-        var table = TextTable([("class", .left)] + splits.map { ($0, .right) })
-        for own in classes { table.append([own.label] + splits.map { "\(own.clips[$0] ?? 0)" }) }
-        table.append(["all"] + splits.map { split in "\(classes.reduce(0) { $0 + ($1.clips[split] ?? 0) })" })
+        var table = TextTable([("class", .left)] + run.splits.map { ($0, .right) })
+        for own in classes { table.append([own.label] + run.splits.map { "\(own.clips[$0] ?? 0)" }) }
+        table.append(["all"] + run.splits.map { split in "\(classes.reduce(0) { $0 + ($1.clips[split] ?? 0) })" })
         return Page.Section(
             id: "dataset", heading: "Data set", figures: figures(["distribution"], drawn: drawn),
             tables: [Page.Table(table, fold: drawn.isEmpty && classes.count <= 30 ? nil : "As a table")])
-    }
-
-    private var settings: Page.Section {
-        let training = configuration.training
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        let text = (try? encoder.encode(training)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        let facts = [
-            ("head", training.model.summary),
-            (
-                "optimizer",
-                "\(training.optimizer.kind.rawValue), learning rate " + "\(Float(training.optimizer.learningRate))"
-            ), ("batch size", "\(training.batchSize)"), ("epochs", "at most \(training.epochs)"),
-            ("seed", "\(training.seed)"), ("standardize", training.standardize ? "true" : "false"),
-            ("data set", configuration.dataset), ("cache", configuration.cache), ("backbone", recipe.backbone),
-            ("weights", configuration.weights), ("tap", recipe.tap), ("image size", "\(recipe.imageSize)"),
-            ("frames", "at most \(configuration.input.maximumLength)"), ("precision", recipe.precision.rawValue),
-            ("recipe", configuration.recipeDigest), ("started", summary?.startedAt ?? "–"),
-        ]
-        let recipeText = (try? JSONSerialization.jsonObject(with: Data(configuration.recipe.utf8))).flatMap {
-            try? JSONSerialization.data(
-                withJSONObject: $0, options: [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes])
-        }.map { String(decoding: $0, as: UTF8.self) }
-        return Page.Section(
-            id: "settings", heading: "Configuration", tables: [Page.Table(facts: facts)],
-            documents: [
-                Page.Document(name: "Training configuration", text: text),
-                Page.Document(name: "Recipe of the features", text: recipeText ?? configuration.recipe),
-            ])
     }
 }

@@ -32,8 +32,13 @@ package struct LabelDecisions: Sendable, Equatable {
 
     /// `thresholds`: of the head's labels; 0.5 for those that are missing.
     package init(_ scores: LabelScores, thresholds: [Double]) {
+        let thresholds = (0..<scores.knownClasses).map { $0 < thresholds.count ? thresholds[$0] : 0.5 }
+        self.init(scores, thresholds: thresholds) { scores.score($0, $1) >= thresholds[$1] }
+    }
+
+    /// `decide`: whether a scored clip is predicted to have a label of the head.
+    init(_ scores: LabelScores, thresholds: [Double] = [], decide: (_ clip: Int, _ label: Int) -> Bool) {
         let (known, width) = (scores.knownClasses, scores.labels.count)
-        let thresholds = (0..<known).map { $0 < thresholds.count ? thresholds[$0] : 0.5 }
         var truePositives = Array(repeating: 0, count: width)
         var predicted = truePositives
         var (exact, wrong) = (0, 0)
@@ -44,7 +49,7 @@ package struct LabelDecisions: Sendable, Equatable {
             }
             var errors = 0
             for label in 0..<width {
-                let isPredicted = label < known && scores.score(clip, label) >= thresholds[label]
+                let isPredicted = label < known && decide(clip, label)
                 let isTrue = scores.isTrue(clip, label)
                 if isPredicted { predicted[label] += 1 }
                 if isPredicted && isTrue { truePositives[label] += 1 }

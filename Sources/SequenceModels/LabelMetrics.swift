@@ -42,12 +42,21 @@ package struct LabelMetrics: Sendable, Equatable {
 
     /// `thresholds`: of the head's labels; 0.5 for those that are missing.
     package init(_ scores: LabelScores, loss: Double, thresholds: [Double] = []) {
+        self.init(scores, loss: loss, decisions: LabelDecisions(scores, thresholds: thresholds))
+    }
+
+    /// `decide`: whether a scored clip is predicted to have a label of the head.
+    init(_ scores: LabelScores, loss: Double, decide: (_ clip: Int, _ label: Int) -> Bool) {
+        self.init(scores, loss: loss, decisions: LabelDecisions(scores, decide: decide))
+    }
+
+    private init(_ scores: LabelScores, loss: Double, decisions: LabelDecisions) {
         self.loss = loss
         (count, labels, knownClasses) = (scores.count, scores.labels, scores.knownClasses)
         (positives, unscored) = (scores.positives, scores.unscored)
         averagePrecision = scores.averagePrecisions(weights: Array(repeating: 1, count: scores.count))
         microAveragePrecision = scores.microAveragePrecision()
-        atThresholds = LabelDecisions(scores, thresholds: thresholds)
+        atThresholds = decisions
         atHalf = LabelDecisions(scores, thresholds: [])
         (coverageError, rankingAveragePrecision) = scores.rankingMetrics()
         globalAveragePrecision = scores.globalAveragePrecision(top: 20)

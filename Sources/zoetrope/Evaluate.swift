@@ -58,14 +58,12 @@ struct Evaluate: ParsableCommand {
             if format.json {
                 Console.print(
                     json: try joined?.json(role: evaluated.role.rawValue)
-                        ?? evaluated.metrics.json(
-                            run: trained.path, split: evaluated.role.rawValue, top: top, scores: evaluated.scores,
-                            interval: evaluated.interval, folds: folds, notes: evaluated.notes))
+                        ?? json(evaluated, folds: folds))
             } else {
                 Console.print("\(trained.path), split \(evaluated.role.rawValue): \(evaluated.role.explanation)\n")
                 if let folds {
                     Console.print(
-                        lines: folds.text(averaged: evaluated.metrics.accuracy, interval: evaluated.interval) + "\n")
+                        lines: folds.text(averaged: evaluated.metrics.score, interval: evaluated.interval) + "\n")
                 }
                 if let joined { Console.print(lines: joined.text) } else { show(evaluated) }
                 for note in joined == nil ? evaluated.notes : evaluated.otherNotes { Console.print("note: \(note)") }
@@ -74,17 +72,40 @@ struct Evaluate: ParsableCommand {
                 }
             }
             try report.write {
-                try RunReport(trained.directory, role: evaluated.role, cache: cachePath, root: root, continuous: joined)
+                if evaluated.head.task == .multilabel {
+                    return try LabelReport(trained.directory, role: evaluated.role, cache: cachePath, root: root)
+                }
+                return try RunReport(
+                    trained.directory, role: evaluated.role, cache: cachePath, root: root, continuous: joined)
             }
         }
     }
 
     private func show(_ evaluated: RunEvaluation) {
-        let metrics = evaluated.metrics
-        Console.print(
-            lines: metrics.summary(top: Set([3, top]).sorted(), scores: evaluated.scores, interval: evaluated.interval))
-        Console.print(lines: "\n" + metrics.perClassTable)
-        Console.print(lines: "\n" + metrics.confusionTable)
+        switch evaluated.metrics {
+        case .classes(let metrics):
+            Console.print(
+                lines: metrics.summary(
+                    top: Set([3, top]).sorted(), scores: evaluated.scores, interval: evaluated.interval))
+            Console.print(lines: "\n" + metrics.perClassTable)
+            Console.print(lines: "\n" + metrics.confusionTable)
+        case .labels(let metrics):
+            Console.print(lines: metrics.summary(interval: evaluated.interval))
+            Console.print(lines: "\n" + metrics.perLabelTable(thresholds: evaluated.head.thresholds))
+        }
+    }
+
+    private func json(_ evaluated: RunEvaluation, folds: CrossValidationResult.Summary?) throws -> String {
+        switch evaluated.metrics {
+        case .classes(let metrics):
+            try metrics.json(
+                run: trained.path, split: evaluated.role.rawValue, top: top, scores: evaluated.scores,
+                interval: evaluated.interval, folds: folds, notes: evaluated.notes)
+        case .labels(let metrics):
+            try metrics.json(
+                run: trained.path, split: evaluated.role.rawValue, thresholds: evaluated.head.thresholds,
+                interval: evaluated.interval, folds: folds, notes: evaluated.notes)
+        }
     }
 
     private func join(_ evaluated: RunEvaluation) throws -> ContinuousEvaluation {

@@ -11,8 +11,9 @@ struct Runs: ParsableCommand {
     @OptionGroup var cache: CacheOption
 
     @Option(
-        help: "Sort by name, started, validation-loss, validation-accuracy, test-accuracy, validation-map, test-map or "
-            + "seconds; best first.")
+        help: ArgumentHelp(
+            "Sort by name, started, validation-loss, validation-accuracy, test-accuracy, validation-map, test-map or "
+                + "seconds; best first."))
     var sort = Order.started
 
     @Option(
