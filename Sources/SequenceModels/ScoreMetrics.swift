@@ -10,7 +10,7 @@ package struct ScoreMetrics: Sendable, Equatable {
     /// For two classes; nil for more, or if one has no clips.
     package let roc: ROC?
 
-    /// ROC curve of the second class against the first.
+    /// ROC curve of the positive class against the other.
     package struct ROC: Sendable, Equatable, Encodable {
         package let positive: String
         /// Area under the ROC curve (AUC).
@@ -20,13 +20,23 @@ package struct ScoreMetrics: Sendable, Equatable {
         package let truePositives, falsePositives: Double
         /// False and true positive rates as the threshold falls, from 0 to 1.
         package let curve: [Point]
+        /// If clips with a probability of at least 0.5, or of at least `threshold`, are predicted to be positive.
+        package let atHalf, atThreshold: Decisions
+
+        /// From 0 to 1; precision and F1 are 0 without predictions, as scikit-learn's `zero_division=0`.
+        package struct Decisions: Sendable, Equatable, Encodable {
+            /// Recall is the true positive rate, specificity the true negative rate.
+            package let precision, recall, f1, specificity: Double
+        }
 
         package struct Point: Sendable, Equatable {
             /// Rates from 0 to 1.
             package let falsePositives, truePositives: Double
         }
 
-        enum CodingKeys: String, CodingKey { case positive, area, threshold, truePositives, falsePositives }
+        enum CodingKeys: String, CodingKey {
+            case positive, area, threshold, truePositives, falsePositives, atHalf, atThreshold
+        }
     }
 
     /// Over classes that have clips.
@@ -36,8 +46,9 @@ package struct ScoreMetrics: Sendable, Equatable {
     }
 
     /// `predictions`: clips of unknown classes give their class an average precision of 0. `head`: classes in the order
-    /// of the probabilities.
-    package init(_ predictions: [PredictionRecord], labels head: [String]) {
+    /// of the probabilities. `positive`: the positive class of two; nil for the second. There is no ROC curve for any
+    /// other class.
+    package init(_ predictions: [PredictionRecord], labels head: [String], positive: String? = nil) {
         let usable = predictions.filter { $0.probabilities.count == head.count && $0.probability.isFinite }
         let labels = Metrics.labels(of: head, and: usable.map(\.label))
         averagePrecision = labels.indices.map { place in
@@ -46,16 +57,20 @@ package struct ScoreMetrics: Sendable, Equatable {
                 ? Self.averagePrecision(usable.map { ($0.probabilities[place], $0.label == labels[place]) }) : 0
         }
         calibrationError = Reliability(usable.map { ($0.probability, $0.label == $0.predicted) }).expectedError
-        roc =
-            labels.count == 2 && head.count == 2
-            ? Self.roc(usable.map { ($0.probabilities[1], $0.label == labels[1]) }, positive: labels[1]) : nil
+        let place = positive.map(head.firstIndex) ?? 1
+        if labels.count == 2, head.count == 2, let place {
+            roc = Self.roc(
+                usable.map { ($0.probabilities[place], $0.label == head[place]) }, positive: head[place])
+        } else {
+            roc = nil
+        }
     }
 
+    private typealias Step = (score: Double, positives: Double, negatives: Double)
+
     /// Cumulative counts at each distinct score, highest first.
-    private static func steps(
-        _ scores: [(score: Double, isPositive: Bool)]
-    ) -> [(score: Double, positives: Double, negatives: Double)] {
-        var steps: [(score: Double, positives: Double, negatives: Double)] = []
+    private static func steps(_ scores: [(score: Double, isPositive: Bool)]) -> [Step] {
+        var steps: [Step] = []
         var (positives, negatives) = (0.0, 0.0)
         for (score, isPositive) in scores.sorted(by: { $0.score > $1.score }) {
             if isPositive { positives += 1 } else { negatives += 1 }
@@ -80,19 +95,31 @@ package struct ScoreMetrics: Sendable, Equatable {
         let steps = steps(scores)
         guard let last = steps.last, last.positives > 0, last.negatives > 0 else { return nil }
         var area = 0.0
-        var before = (positives: 0.0, negatives: 0.0)
+        let none = (score: Double.infinity, positives: 0.0, negatives: 0.0)
+        var (before, best) = (none, none)
         var curve = [ROC.Point(falsePositives: 0, truePositives: 0)]
-        var best: (score: Double, true: Double, false: Double) = (.infinity, 0, 0)
         for step in steps {
             area += (step.negatives - before.negatives) * (step.positives + before.positives) / 2
-            before = (step.positives, step.negatives)
+            before = step
             let (right, wrong) = (step.positives / last.positives, step.negatives / last.negatives)
             curve.append(.init(falsePositives: wrong, truePositives: right))
-            if right - wrong > best.true - best.false { best = (step.score, right, wrong) }
+            if right - wrong > best.positives / last.positives - best.negatives / last.negatives { best = step }
         }
         return ROC(
             positive: positive, area: area / (last.positives * last.negatives), threshold: min(1, best.score),
-            truePositives: best.true, falsePositives: best.false, curve: curve)
+            truePositives: best.positives / last.positives, falsePositives: best.negatives / last.negatives,
+            curve: curve, atHalf: decisions(at: steps.last { $0.score >= 0.5 } ?? none, of: last),
+            atThreshold: decisions(at: best, of: last))
+    }
+}
+
+extension ScoreMetrics {
+    /// If the clips counted in `step` are predicted to be positive, of all clips.
+    private static func decisions(at step: Step, of all: Step) -> ROC.Decisions {
+        let (hits, predicted) = (step.positives, step.positives + step.negatives)
+        return ROC.Decisions(
+            precision: hits / max(1, predicted), recall: hits / all.positives,
+            f1: 2 * hits / (predicted + all.positives), specificity: 1 - step.negatives / all.negatives)
     }
 }
 

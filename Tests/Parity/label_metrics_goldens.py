@@ -68,6 +68,7 @@ def draw(rng, index):
         truth[:] = 0
     noise = rng.standard_normal((count, classes)) + truth - 0.5
     scores = np.round(1 / (1 + np.exp(-2 * noise)), 1 if index % 2 else 2)
+    scores = np.maximum(scores, 0.05)  # a score of 0 is below every threshold above 0
     thresholds = np.round(rng.random(classes) * 0.8 + 0.1, 1)
     found = [i for i in range(classes) if truth[:, i].any()]
     aps = [metrics.average_precision_score(truth[:, i], scores[:, i]) if i in found else None for i in range(classes)]

@@ -32,13 +32,22 @@ def scores(rng, count, classes):
         "average_precision": [metrics.average_precision_score(truth == i, p[:, i]) for i in range(classes)],
     }
     if classes == 2:
-        false, true, thresholds = metrics.roc_curve(truth == 1, p[:, 1], drop_intermediate=False)
-        best = int((true - false).argmax())
-        result["roc"] = {
-            "area": metrics.roc_auc_score(truth == 1, p[:, 1]), "threshold": float(thresholds[best]),
-            "true": float(true[best]), "false": float(false[best]),
-        }
+        result["roc"], result["roc_of_first"] = roc(truth == 1, p[:, 1]), roc(truth == 0, p[:, 0])
     return result
+
+
+def roc(truth, p):
+    false, true, thresholds = metrics.roc_curve(truth, p, drop_intermediate=False)
+    best = int((true - false).argmax())
+
+    def decisions(threshold):
+        found = metrics.precision_recall_fscore_support(truth, p >= threshold, average="binary", zero_division=0)[:3]
+        return [*map(float, found), metrics.recall_score(truth, p >= threshold, pos_label=False)]
+
+    return {
+        "area": metrics.roc_auc_score(truth, p), "threshold": float(thresholds[best]), "true": float(true[best]),
+        "false": float(false[best]), "at_half": decisions(0.5), "at_threshold": decisions(thresholds[best]),
+    }
 
 
 def folds(rng, classes, groups, largest, count):

@@ -18,16 +18,22 @@ import Testing
         let probabilities: [[Double]]
         let balancedAccuracy, macroF1: Double
         let precision, recall, f1, averagePrecision: [Double]
-        let roc: ROC?
+        let roc, rocOfFirst: ROC?
 
         struct ROC: Decodable, Sendable {
             let area, threshold: Double
             let `true`, `false`: Double
+            let atHalf, atThreshold: [Double]
+
+            enum CodingKeys: String, CodingKey {
+                case area, threshold, `true`, `false`, atHalf = "at_half", atThreshold = "at_threshold"
+            }
         }
 
         enum CodingKeys: String, CodingKey {
             case labels, truth, probabilities, precision, recall, f1, roc, balancedAccuracy = "balanced_accuracy"
             case macroF1 = "macro_f1", averagePrecision = "average_precision"
+            case rocOfFirst = "roc_of_first"
         }
 
         var predictions: [PredictionRecord] {
@@ -77,6 +83,35 @@ import Testing
             #expect(abs(area - theirs.area) < 1e-12)
             #expect(abs(own.truePositives - theirs.true) < 1e-12 && abs(own.falsePositives - theirs.false) < 1e-12)
         }
+    }
+
+    @Test("the positive class of two can be chosen, and its metrics at both thresholds equal scikit-learn's")
+    func positive() throws {
+        let golden = try #require(Self.goldens.scores.first { $0.roc != nil })
+        for (name, theirs) in [(golden.labels[1], golden.roc), (golden.labels[0], golden.rocOfFirst)] {
+            let scores = ScoreMetrics(golden.predictions, labels: golden.labels, positive: name)
+            let (own, theirs) = (try #require(scores.roc), try #require(theirs))
+            #expect(own.positive == name && abs(own.area - theirs.area) < 1e-12)
+            #expect(own.threshold == theirs.threshold)
+            for (own, theirs) in [(own.atHalf, theirs.atHalf), (own.atThreshold, theirs.atThreshold)] {
+                let found = [own.precision, own.recall, own.f1, own.specificity]
+                #expect(zip(found, theirs).allSatisfy { abs($0 - $1) < 1e-12 })
+            }
+        }
+        let second = ScoreMetrics(golden.predictions, labels: golden.labels)
+        #expect(second == ScoreMetrics(golden.predictions, labels: golden.labels, positive: golden.labels[1]))
+        #expect(ScoreMetrics(golden.predictions, labels: golden.labels, positive: "other").roc == nil)
+    }
+
+    @Test("a positive class that is never predicted has precision, recall and F1 of 0") func neverPositive() throws {
+        let predictions = [("a", 0.2), ("b", 0.1)].enumerated().map { index, clip in
+            PredictionRecord(
+                videoID: Int64(index), split: "test", label: clip.0, predicted: "a", probability: 1 - clip.1,
+                probabilities: [1 - clip.1, clip.1])
+        }
+        let roc = try #require(ScoreMetrics(predictions, labels: ["a", "b"]).roc)
+        let none = ScoreMetrics.ROC.Decisions(precision: 0, recall: 0, f1: 0, specificity: 1)
+        #expect(roc.atHalf == none && roc.atThreshold == none && roc.threshold == 1)
     }
 
     @Test("folds are group-aware and as balanced as those of StratifiedGroupKFold", arguments: goldens.folds)

@@ -1,0 +1,73 @@
+"""A plain bootstrap with scikit-learn on the resamples of `LabelBootstrap`
+→ SequenceModelsTests/Fixtures/label_bootstrap.json.
+
+    python Tests/Parity/label_bootstrap_goldens.py          # numpy, scikit-learn
+"""
+
+import json
+import pathlib
+
+import numpy as np
+from sklearn.metrics import average_precision_score
+
+FILE = pathlib.Path(__file__).parent.parent / "SequenceModelsTests/Fixtures/label_bootstrap.json"
+BITS = 2**64 - 1
+
+
+class SplitMix64:
+    def __init__(self, seed):
+        self.state = seed
+
+    def next(self):
+        self.state = (self.state + 0x9E3779B97F4A7C15) & BITS
+        z = self.state
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & BITS
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & BITS
+        return z ^ (z >> 31)
+
+    def below(self, count):
+        return (self.next() * count) >> 64
+
+
+def precisions(truth, scores, clips):
+    return [
+        average_precision_score(truth[clips, i], scores[clips, i]) if truth[clips, i].any() else np.nan
+        for i in range(truth.shape[1])
+    ]
+
+
+def interval(values):
+    return list(np.percentile([v for v in values if not np.isnan(v)], [2.5, 97.5]))
+
+
+def case(rng, count, classes, sources, seed, resamples):
+    groups = [None if rng.random() < 0.2 else f"source {rng.integers(sources)}" for _ in range(count)]
+    truth = (rng.random((count, classes)) < 0.3).astype(int)
+    truth[:, 0] = 0
+    truth[0, 0] = 1  # some resamples lack the first label
+    runs = [np.round(1 / (1 + np.exp(-rng.standard_normal(truth.shape) - gain * truth)), 2) for gain in (0.5, 1.2)]
+    members = {}
+    for clip, group in enumerate(groups):
+        members.setdefault(group or clip, []).append(clip)
+    members = list(members.values())
+    outer = SplitMix64(seed)
+    drawn = []
+    for _ in range(resamples):
+        inner = SplitMix64(outer.next())
+        clips = sum((members[inner.below(len(members))] for _ in members), [])
+        drawn.append([precisions(truth, run, clips) for run in runs])
+    drawn = np.array(drawn)
+    gains = drawn[:, 1] - drawn[:, 0]
+    means = np.nanmean(gains, 1)
+    return {
+        "groups": groups, "truth": ["".join(map(str, row)) for row in truth], "runs": [run.tolist() for run in runs],
+        "seed": seed, "resamples": resamples, "intervals": [interval(np.nanmean(drawn[:, i], 1)) for i in range(2)],
+        "gain": interval(means), "gains": [interval(gains[:, i]) for i in range(classes)],
+        "probability": min(1, 2 * (min((means <= 0).sum(), (means >= 0).sum()) + 1) / (resamples + 1)),
+    }
+
+
+if __name__ == "__main__":
+    rng = np.random.default_rng(2)
+    cases = [case(rng, 30, 4, 10, 1, 200), case(rng, 50, 2, 40, 7, 150), case(rng, 24, 6, 2, 3, 100)]
+    FILE.write_text(json.dumps(cases))
