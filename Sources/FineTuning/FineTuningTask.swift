@@ -69,7 +69,8 @@ final class FineTuningTask {
         {
             throw FineTuningError.singleValue(backbone: recipe.backbone)
         }
-        objective = Objective(training, labels: labels, features.examples, training: samples.map(\.entry))
+        objective = Objective(
+            training, labels: labels, truths: features.examples.map(\.label), training: samples.map(\.entry))
         monitor = try training.monitor(features, partition)
         initialState = FineTuner.State(
             TunedWeights(network: network.parameters, head: head.parameters), seed: training.seed)

@@ -15,6 +15,12 @@ package struct TextTable: Sendable {
         rows = [columns.map(\.heading)]
     }
 
+    /// - Precondition: every row has as many cells as there are columns.
+    package init(_ columns: [(heading: String, alignment: Alignment)], rows: [[String]]) {
+        self.init(columns)
+        for row in rows { append(row) }
+    }
+
     /// - Precondition: as many cells as columns.
     package mutating func append(_ row: [String]) { rows.append(row) }
 

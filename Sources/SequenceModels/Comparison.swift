@@ -101,7 +101,8 @@ package struct Comparison: Sendable, Encodable {
         let measure: any RunComparison =
             task == .classification
             ? ClassComparison(correct, places: places)
-            : LabelComparison(runs.map { run in videos.compactMap { run.predictions[$0] } }, runs, places: places)
+            : LabelComparison(
+                runs.map { run in videos.compactMap { run.predictions[$0] } }, runs, groups: videos.map { groups[$0] })
         let scores = measure.scores
         entries = runs.indices.map { index in
             Entry(
@@ -159,8 +160,8 @@ package struct Comparison: Sendable, Encodable {
     ) -> Statistics.Interval {
         task == .classification
             ? interval(predictions, groups: groups)
-            : LabelBootstrap.interval(
-                LabelScores(predictions, labels: labels), places: places(predictions.map(\.videoID), groups))
+            : LabelBootstrap(groups: predictions.map { groups[$0.videoID] }).interval(
+                LabelScores(predictions, labels: labels))
     }
 
     private static func families(_ runs: [Run], _ scores: [Double]) -> [Family] {

@@ -78,6 +78,17 @@ package struct Head: Sendable {
         }
     }
 
+    /// Class scores `[span, class]` of the spans as they are, also for the frame head. Throws `CacheError`, if rows are
+    /// streamed.
+    func batchLogits(_ features: FeatureSet, _ spans: [FeatureSet.Span]) throws -> Tensor {
+        try flushingDenormals {
+            let values = try spans.batches(of: batchSize).flatMap { part in
+                plan.forward(try batch(features, part), parameters).output.values
+            }
+            return Tensor(shape: [spans.count, labels.count], values: values)
+        }
+    }
+
     /// Class scores `[example, class]` of the selected examples: of the unaugmented view, or the logarithm of the mean
     /// probabilities of all views. Throws `CacheError`, if rows are streamed.
     package func logits(_ features: FeatureSet, _ indices: [Int], averagingViews: Bool = false) throws -> Tensor {

@@ -28,7 +28,7 @@ extension Head {
 
     private func choosingThresholds(_ probabilities: [[Double]], _ truths: [String]) -> Head {
         var head = self
-        head.thresholds = LabelThresholds.choose(probabilities, truth: truth(truths))
+        head.thresholds = LabelThresholds(LabelScores(probabilities, truths: truths, labels: labels)).values
         return head
     }
 
@@ -43,8 +43,8 @@ extension Head {
             if isCalibrated, partition.validation.isEmpty { throw SequenceError.nothingToCalibrateOn }
             var (head, calibration) = (self, PlattScaling?.none)
             if isCalibrated {
-                calibration = try PlattScaling(self, features, partition.validation, training.averagesViews)
-                if let calibration { head = try scaled(calibration) }
+                let fitted = try PlattScaling.fit(self, features, partition.validation, training.averagesViews)
+                (head, calibration) = (try scaled(fitted), fitted)
             }
             return (
                 try head.choosingThresholds(
@@ -55,12 +55,13 @@ extension Head {
         // Fitted on single models, like the final one, because averages over repetitions are less confident.
         let predictions = crossValidation.singlePredictions
         guard isCalibrated else { return (choosingThresholds(predictions), nil) }
-        let logits = predictions.flatMap { $0.probabilities.map { Float(Self.logOdds($0)) } }
-        let calibration = PlattScaling(
-            logits: Tensor(shape: [predictions.count, labels.count], values: logits),
-            truth: truth(predictions.map(\.label)))
-        let calibrated = predictions.map { calibration.probabilities($0.probabilities.map(Self.logOdds)) }
-        return (try scaled(calibration).choosingThresholds(calibrated, predictions.map(\.label)), calibration)
+        let logits = Tensor(
+            shape: [predictions.count, labels.count],
+            values: predictions.flatMap { $0.probabilities.map(Self.logOdds) })
+        let truths = predictions.map(\.label)
+        let calibration = PlattScaling.fit(logits: logits, truth: truth(truths))
+        let calibrated = rows(of: unchecked(calibration(logits)))
+        return (try scaled(calibration).choosingThresholds(calibrated, truths), calibration)
     }
 
     /// Whether each clip has each of the head's labels.
@@ -78,8 +79,8 @@ extension Head {
         }
     }
 
-    private static func logOdds(_ probability: Double) -> Double {
-        log(max(probability, 1e-30) / max(1 - probability, 1e-16))
+    private static func logOdds(_ probability: Double) -> Float {
+        Float(log(max(probability, 1e-30) / max(1 - probability, 1e-16)))
     }
 
     /// The head with the scores of each label scaled and shifted, which is folded into its last layer.
@@ -102,14 +103,17 @@ extension Head {
 
 extension PlattScaling {
     /// Fitted on clips that the head was not trained on; on single frames or views, if their probabilities are averaged.
-    init(_ head: Head, _ features: FeatureSet, _ indices: [Int], _ averagesViews: Bool) throws {
+    static func fit(
+        _ head: Head, _ features: FeatureSet, _ indices: [Int], _ averagesViews: Bool
+    ) throws -> PlattScaling {
         let isFramewise = head.configuration.kind == .frame
         let spans = indices.flatMap { index -> [(FeatureSet.Span, String)] in
             let example = features.examples[index]
             let views = averagesViews ? example.views : [example.views[0]]
             return views.flatMap { isFramewise ? $0.frames : [$0] }.map { ($0, example.label) }
         }
-        self.init(logits: try head.logits(features, spans: spans.map(\.0)), truth: head.truth(spans.map(\.1)))
+        let packed = try head.batchLogits(features, spans.map(\.0))
+        return fit(logits: packed, truth: head.truth(spans.map(\.1)))
     }
 
     func validate(_ key: String, count: Int) throws(InvalidValue) {

@@ -1,5 +1,4 @@
 import Datasets
-import FeatureCache
 import NeuralNetwork
 import Training
 
@@ -14,13 +13,11 @@ package struct Objective: Sendable {
     private let targets: [[Int]]
     private let classes: Int
 
-    /// `labels`: of the head. `training`: indices of the examples that are trained on, once for each sample, by which
-    /// class weights are balanced.
-    package init(
-        _ configuration: TrainingConfiguration, labels: [String], _ examples: [FeatureSet.Example], training: [Int]
-    ) {
+    /// `labels`: of the head. `truths`: the label of each example. `training`: indices of the examples that are trained
+    /// on, once for each sample, by which class weights are balanced.
+    package init(_ configuration: TrainingConfiguration, labels: [String], truths: [String], training: [Int]) {
         let (task, places) = (configuration.labelTask, labels.places)
-        let targets = examples.map { example in task.names(in: example.label).compactMap { places[$0] }.sorted() }
+        let targets = truths.map { text in task.names(in: text).compactMap { places[$0] }.sorted() }
         let counts = training.reduce(into: [Int: Int]()) { counts, index in
             for target in targets[index] { counts[target, default: 0] += 1 }
         }

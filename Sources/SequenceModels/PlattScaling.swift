@@ -3,7 +3,7 @@ import NeuralNetwork
 
 /// Calibration of each label's probability (Platt 1999): p = sigmoid(scale · logit + offset), fitted on clips that the
 /// head was not trained on.
-package struct PlattScaling: Sendable, Equatable {
+package struct PlattScaling: Sendable, Equatable, Codable {
     /// Slope of each class, above 0, so that calibration never changes a ranking.
     package let scale: [Double]
     package let offset: [Double]

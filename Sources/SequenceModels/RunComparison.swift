@@ -58,38 +58,26 @@ struct ClassComparison: RunComparison {
 struct LabelComparison: RunComparison {
     let scores: [Double]
     private let runs: [LabelScores]
-    private let precisions: [[String: Double]]
-    private let places: [Int]
+    private let bootstrap: LabelBootstrap
 
-    /// `predictions`: of each run, for the same clips. `places`: source of each clip.
-    init(_ predictions: [[PredictionRecord]], _ runs: [Comparison.Run], places: [Int]) {
+    /// `predictions`: of each run, for the same clips. `groups`: source of each clip that has one.
+    init(_ predictions: [[PredictionRecord]], _ runs: [Comparison.Run], groups: [String?]) {
         self.runs = zip(predictions, runs).map { LabelScores($0, labels: $1.labels) }
-        self.places = places
-        let metrics = self.runs.map { LabelMetrics($0, loss: .nan) }
-        scores = metrics.map(\.meanAveragePrecision)
-        precisions = metrics.map { metrics in
-            Dictionary(
-                zip(metrics.labels, metrics.averagePrecision).compactMap { label, value in value.map { (label, $0) } },
-                uniquingKeysWith: { first, _ in first })
-        }
+        bootstrap = LabelBootstrap(groups: groups)
+        scores = self.runs.map { LabelMetrics($0, loss: .nan).meanAveragePrecision }
     }
 
-    func interval(_ run: Int) -> Statistics.Interval { LabelBootstrap.interval(runs[run], places: places) }
+    func interval(_ run: Int) -> Statistics.Interval { bootstrap.interval(runs[run]) }
 
     func difference(_ first: Int, _ second: Int) -> (interval: Statistics.Interval, probability: Double) {
-        let difference = LabelBootstrap.difference(runs[first], runs[second], places: places)
-        return (difference.interval, difference.probability)
+        let comparison = bootstrap.compare(runs[first], runs[second])
+        return (comparison.interval, comparison.probability)
     }
 
     func gains(_ run: Comparison.Run, best: Int, _ videos: [Int64]) -> [Comparison.ClassGain] {
-        let intervals = Dictionary(
-            LabelBootstrap.difference(runs[0], runs[best], places: places).labels.map { ($0.label, $0.interval) },
-            uniquingKeysWith: { first, _ in first })
-        return zip(runs[0].labels, runs[0].positives).compactMap { label, clips in
-            guard let first = precisions[0][label] else { return nil }
-            return Comparison.ClassGain(
-                label: label, clips: clips, first: first, best: precisions[best][label] ?? 0,
-                interval: intervals[label])
+        bootstrap.compare(runs[0], runs[best]).labels.map { gain in
+            Comparison.ClassGain(
+                label: gain.label, clips: gain.clips, first: gain.first, best: gain.second, interval: gain.interval)
         }
         .sorted { ($1.best - $1.first, $0.label) < ($0.best - $0.first, $1.label) }
     }

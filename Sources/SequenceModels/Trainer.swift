@@ -85,7 +85,8 @@ package struct Trainer: Sendable {
             self.features = features
             train = partition.train
             validation = partition.validation
-            objective = Objective(configuration, labels: labels, features.examples, training: partition.train)
+            objective = Objective(
+                configuration, labels: labels, truths: features.examples.map(\.label), training: partition.train)
         }
     }
 

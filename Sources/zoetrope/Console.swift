@@ -188,11 +188,3 @@ struct TerminalText: ExpressibleByStringInterpolation {
         TerminalText(escaped: first.text + Escaping.visible(second))
     }
 }
-
-extension TextTable {
-    /// - Precondition: every row has as many cells as there are columns.
-    init(_ columns: [(heading: String, alignment: Alignment)], rows: [[String]]) {
-        self.init(columns)
-        for row in rows { append(row) }
-    }
-}

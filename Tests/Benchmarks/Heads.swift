@@ -90,6 +90,9 @@ enum TrainingBenchmark {
         var head = try Head(
             model, labels: (0..<classes).map { "\($0)" }, input: .init(shape: [size], maximumLength: length),
             standardization: nil, from: RandomParameters())
+        let objective = Objective(
+            TrainingConfiguration(model: model), labels: head.labels, truths: (0..<clips).map { "\($0 % classes)" },
+            training: Array(0..<clips))
         let images = (0..<clips * length).map { image in
             (0..<128 * 128 * 3).map { UInt8(truncatingIfNeeded: ($0 &* 31 &+ image &* 977) >> 3) }
         }
@@ -103,8 +106,7 @@ enum TrainingBenchmark {
             let pass = try network.forward(rows, dropout: RandomParameters(seed: 1))
             let result = head.step(
                 rows: pass.output.values, lengths: Array(repeating: length, count: clips),
-                targets: (0..<clips).map { $0 % classes }, loss: CrossEntropy(), dropout: RandomParameters(seed: 1),
-                threads: threads)
+                examples: Array(0..<clips), objective: objective, dropout: RandomParameters(seed: 1), threads: threads)
             try network.backward(
                 pass, outputGradient: Tensor(shape: pass.output.shape, values: result.rowGradient), into: &gradient)
             network.updateStatistics(pass)

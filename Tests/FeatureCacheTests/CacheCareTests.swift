@@ -103,7 +103,11 @@ import Testing
         let indexes = try cache.read {
             try String.fetchAll($0, sql: "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%' ORDER BY 1")
         }
-        #expect(indexes == ["membership_video", "prediction_video", "sample_video", "sequence_video"])
+        #expect(
+            indexes == [
+                "annotation_label", "annotation_video", "membership_video", "prediction_video", "sample_video",
+                "sequence_video",
+            ])
         #expect(try cache.read { try String.fetchAll($0, sql: "SELECT path FROM video") } == ["a.mp4"])
         let backup = CacheFile.backupPath(of: path, version: 1)
         let copy = try DatabaseQueue(path: backup).read { try CacheIdentity($0) }

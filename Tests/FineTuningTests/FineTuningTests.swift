@@ -163,9 +163,12 @@ final class Clips {
         let clips = try Clips()
         var configuration = Clips.configuration(.frame)
         (configuration.framesPerVideo, configuration.framesPerClass) = (2, 5)
-        let task = try FineTuningTask(configuration, clips.frames(configuration), memory: .max)
+        let frames = try clips.frames(configuration)
+        let task = try FineTuningTask(configuration, frames, memory: .max)
         // Four training clips of each class have eight such frames.
-        for target in 0..<2 { #expect(task.samples.count { $0.target == target } == 5) }
+        for label in task.head.labels {
+            #expect(task.samples.count { frames.entries[$0.entry].clip.label == label } == 5)
+        }
         #expect(task.samples.allSatisfy { $0.count == 1 })
     }
 

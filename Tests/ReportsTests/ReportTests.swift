@@ -90,7 +90,7 @@ import Video
         let plain = try RunReport(try place.run("plain", validated: false) { _ in false })
         let html = try plain.html(drawn: plain.hasGnuplot ? Gnuplot().draw(plain.charts, as: .svg) : [])
         #expect(html.contains("There is no validation part") && html.contains("There are no errors."))
-        #expect(plain.splits == ["train", "test"])
+        #expect(plain.run.splits == ["train", "test"])
         #expect(throws: SequenceError.noSplit("validation", available: ["test", "train"])) {
             try RunReport(RunDirectory(path: place.path + "/runs/plain"), role: .validation)
         }

@@ -185,7 +185,7 @@ import Testing
         let scores = ScoreMetrics(predictions, labels: ["a", "b"])
         // A class without a score is never predicted.
         #expect(scores.averagePrecision == [1, nil, 0] && scores.roc == nil)
-        #expect(Metrics.known(predictions, labels: ["a", "b"]).map(\.videoID) == [1, 2])
+        #expect(DatasetConfiguration.Task.classification.known(predictions, labels: ["a", "b"]).map(\.videoID) == [1, 2])
     }
 
     @Test("a loss of more than ten times that of a uniform guess is absurd, a smaller one is not") func absurdLoss() {
@@ -193,7 +193,7 @@ import Testing
         #expect(!Self.metrics([[0, 6]], [0], ["a", "b"]).isLossAbsurd)
         #expect(!Self.metrics([[.nan, 6]], [0], ["a", "b"]).isLossAbsurd)
         let metrics = Self.metrics([[0, 50_000]], [0], ["a", "b"])
-        let warning = SequenceRun.warnings([.validation: metrics]).first ?? ""
+        let warning = SequenceRun.warnings([.validation: .classes(metrics)]).first ?? ""
         #expect(
             warning.contains("loss of the validation clips is 50000, and that of uniform guessing is 0.693"),
             "\(warning)")

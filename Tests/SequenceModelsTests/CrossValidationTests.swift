@@ -151,7 +151,9 @@ import Testing
         let plain = try place.train(place.run("plain", training))
         training.calibrates = true
         let calibrated = try place.train(place.run("calibrated", training))
-        let (before, after) = (try #require(plain.metrics[.validation]), try #require(calibrated.metrics[.validation]))
+        let (before, after) = (
+            try #require(plain.metrics[.validation]?.classes), try #require(calibrated.metrics[.validation]?.classes)
+        )
         #expect(after.loss <= before.loss + 1e-6)
         if kind == .gru { #expect(after.confusion == before.confusion) }
         training.validation = 0

@@ -169,7 +169,7 @@ final class RunPlace {
         let partition = Partition(few, validation: 0, seed: 1)
         let result = try Trainer(training).train(few, partition)
         #expect(result.head.labels == ["down", "up"])
-        let metrics = try #require(try Evaluation(result.head, few, partition.test, split: .test).metrics)
+        let metrics = try #require(try Evaluation(result.head, few, partition.test, split: .test).metrics?.classes)
         #expect(metrics.count == 1 && metrics.accuracy == 0 && metrics.accuracy(top: 3) == 0 && metrics.loss.isNaN)
         #expect(metrics.labels == ["down", "up", "sideways"] && metrics.unknown.count == 1)
         #expect(metrics.perClass(2) == (1, 0) && metrics.balancedAccuracy == 0)
