@@ -50,8 +50,8 @@ package struct CopiedClips: Sendable {
                         + "`dataset.task: multilabel`")
         }
         let isNegative = task.names(in: copy.label).isEmpty != task.names(in: first.label).isEmpty
-        guard copy.split != first.split || isNegative else { return nil }
-        return start + "so they are one clip in \(first.split) with the labels: \(task.shown(all[index].label))"
+        guard copy.ownSplit != first.ownSplit || isNegative else { return nil }
+        return start + "so they are one clip in \(first.ownSplit) with the labels: \(task.shown(all[index].label))"
             + (isNegative ? ", although one of them has no label" : "")
     }
 
@@ -66,8 +66,9 @@ package struct CopiedClips: Sendable {
         guard task == .multilabel else { return nil }
         let copies = firsts.indices.filter { isCopy($0) && note($0) == nil }
         guard let example = copies.first else { return nil }
-        return "\(copies.count == 1 ? "1 file is a copy" : "\(copies.count) files are copies") of other clips, which "
-            + "have the labels of all their copies: \(given[example].path) is a copy of \(given[firsts[example]].path)"
+        let files = copies.count == 1 ? "1 file is a copy of another" : "\(copies.count) files are copies of others"
+        return "\(files); a clip has the labels of all its copies, such as \(given[firsts[example]].path) and "
+            + given[example].path
     }
 }
 

@@ -107,9 +107,13 @@ package struct DatasetConfiguration: Sendable, Equatable {
         }
         let clips = keeping(labels, of: all).sorted { $0.path < $1.path }
         if task == .multilabel, !all.isEmpty, labels.isEmpty { throw DatasetError.noLabelledClip(splits ?? root) }
+        let names = clips.map { task.names(in: $0.label) }
+        let hint =
+            task == .multilabel && layout == .csv
+            ? SuspiciousClassNames.separatorNote(names, separator: labelSeparator) : nil
         return DatasetListing(
             clips: clips, leftOut: leftOut.sorted { $0.path < $1.path },
-            notes: found.notes + SuspiciousClassNames(clips.flatMap { task.names(in: $0.label) }, task: task).notes)
+            notes: found.notes + SuspiciousClassNames(names.joined(), task: task).notes + [hint].compactMap { $0 })
     }
 
     package func excludedPaths() throws -> Set<String> {

@@ -52,6 +52,16 @@ struct SuspiciousClassNames {
         self.notes = notes
     }
 
+    /// A note if no clip has several labels, but a label contains a sign that often separates labels; nil otherwise.
+    static func separatorNote(_ labels: [[String]], separator: String) -> String? {
+        guard labels.allSatisfy({ $0.count < 2 }) else { return nil }
+        let signs = ["|", ";", ","].filter { $0 != separator }
+        let label = labels.joined().filter { label in signs.contains { label.utf8.contains($0.utf8.first ?? 0) } }.min()
+        return label.map {
+            "no clip has several labels: `\($0)` is one label, since `dataset.label_separator` is `\(separator)`"
+        }
+    }
+
     /// Groups of several labels with the same key.
     private static func groups(_ labels: [String], by key: (String) -> String) -> [[String]] {
         var groups: [[UInt8]: [String]] = [:]

@@ -27,7 +27,10 @@ package struct DatasetCheck: Sendable {
     package let duplicates: [[Clip]]
 
     /// Duplicates in different splits, which leak training data into the test set.
-    package var leaks: [[Clip]] { duplicates.filter { Set($0.map(\.split)).count > 1 } }
+    package var leaks: [[Clip]] {
+        // Copies that `dataset.test` divides are joined before training with the task `multilabel`.
+        duplicates.filter { Set($0.map(labels == nil ? \.split : \.ownSplit)).count > 1 }
+    }
     package let digests: DigestList
     package var isClean: Bool {
         unreadable.isEmpty && leftOut.isEmpty && emptyClasses.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty
@@ -73,7 +76,7 @@ package struct DatasetCheck: Sendable {
         let groups = Dictionary(grouping: read) { copies.firsts[$0] }.values.map { $0.map { clips[$0] } }
         duplicates = groups.filter { group in
             guard group.count > 1 else { return false }
-            return task == .classification || Set(group.map(\.split)).count > 1 || Set(group.map(\.label)).count == 1
+            return task == .classification || Set(group.map(\.ownSplit)).count > 1 || Set(group.map(\.label)).count == 1
         }
         .map { $0.sorted { $0.path < $1.path } }.sorted { $0[0].path < $1[0].path }
     }

@@ -118,7 +118,8 @@ struct Dataset: ParsableCommand {
         if let labels = check.labels { parts.append(text(labels)) }
         if let table = use.text { parts.append(table) }
         let tested = "both trained on and tested (same bytes in different splits)"
-        let copies = check.duplicates.filter { Set($0.map(\.split)).count == 1 }
+        let leaks = Set(check.leaks.map { $0.map(\.path) })
+        let copies = check.duplicates.filter { !leaks.contains($0.map(\.path)) }
         parts += list("note", "notes", check.notes)
         parts += list("cannot be read", "cannot be read", check.unreadable.map(\.reason))
         parts += list("file left out", "files left out", check.leftOut.map { "\($0.path): \($0.reason.description)" })
@@ -136,14 +137,13 @@ struct Dataset: ParsableCommand {
     }
 
     private static func text(_ labels: LabelStatistics) -> TerminalText {
-        let clips = "\(grouped(labels.unlabelled)) of \(counted(labels.clips, "clip"))"
         let pairs = labels.pairs.prefix(5).map { "\($0.one) + \($0.other) (\(grouped($0.clips)))" }
-        let more = labels.pairs.count > 5 ? " and \(grouped(labels.pairs.count - 5)) more" : ""
+        let more = labels.pairs.count > 5 ? " and \(counted(labels.pairs.count - 5, "other pair"))" : ""
         return """
-            Labels a clip: \(decimal(labels.mean, 2)) on average, at most \(labels.most). \
-            \(clips) \(labels.unlabelled == 1 ? "has" : "have") no label.
-            Labels of one clip (number of clips): \
-            \(pairs.isEmpty ? "no clip has several" : pairs.joined(separator: ", ") + more).
+            A clip has \(decimal(labels.mean, 2)) labels on average, and at most \(labels.most); \
+            \(grouped(labels.unlabelled)) of \(counted(labels.clips, "clip")) \
+            \(labels.unlabelled == 1 ? "has" : "have") none.
+            Labels that occur together (clips): \(pairs.isEmpty ? "none" : pairs.joined(separator: ", ") + more).
             """
     }
 

@@ -156,6 +156,17 @@ import Testing
             "other lists are ignored")
     }
 
+    @Test("a note names a label that looks like several, if no clip has several") func separatorNote() throws {
+        func notes(_ list: String) throws -> [String] { try dataset(list).listing().notes }
+        #expect(
+            try notes("path,label\na.mp4,run;jump\nb.mp4,walk\n") == [
+                "no clip has several labels: `run;jump` is one label, since `dataset.label_separator` is `|`"
+            ])
+        #expect(try notes("path,label\na.mp4,run;jump\nb.mp4,walk|run\n").count == 0)
+        let looks = try notes("path,label\na.mp4,run;jump|walk\nb.mp4,run\n")
+        #expect(looks.count == 1 && looks[0].contains("each is treated as one label; `dataset.label_separator` is"))
+    }
+
     @Test("a clip is found in the folder of any of its labels; `classes` keeps all clips with fewer labels")
     func places() throws {
         var dataset = try dataset("path,label\nd.mp4,jump|run\na.mp4,walk\nb.mp4,run|walk\nc.mp4,run\n")
