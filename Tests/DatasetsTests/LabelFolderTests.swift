@@ -115,7 +115,8 @@ import Testing
             copies.notes == [
                 "run/2.mp4 has the same content as none/2.mp4, so they are one clip in train with the labels: run, "
                     + "although one of them has no label",
-                "1 file is a copy of another; a clip has the labels of all its copies, such as jump/1.mp4 and run/1.mp4",
+                "1 file is a copy of another; a clip has the labels of all its copies, such as jump/1.mp4 and "
+                    + "run/1.mp4",
             ])
     }
 

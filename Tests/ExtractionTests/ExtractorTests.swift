@@ -1,4 +1,5 @@
 import Backbones
+import Datasets
 import FeatureCache
 import Foundation
 import NeuralNetwork
