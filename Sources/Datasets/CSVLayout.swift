@@ -90,7 +90,9 @@ struct CSVLayout {
             throw DatasetError.timeRange(file: file, row: row.number, columns: names)
         }
         let rows = try table.rows.map { (row: $0, labels: try labels.labels(of: $0)) }
-        guard split == nil && task == .classification || rows.contains(where: { !$0.labels.names.isEmpty }) else {
+        // A list with 0 in all columns of labels has labels.
+        let isLabelled = rows.contains { !$0.labels.names.isEmpty || !$0.labels.absent.isEmpty }
+        guard isLabelled || split == nil && task == .classification else {
             throw DatasetError.noLabels(file: file, column: labels.name(in: table.header))
         }
         let check = LineBreakCheck(file: file, columns: columns, isJSON: table.isJSON) {

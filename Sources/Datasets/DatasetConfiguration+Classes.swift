@@ -23,8 +23,9 @@ extension DatasetConfiguration {
         return clips.map { $0.labelled(LabelSet.text(task.names(in: $0.label).filter(labels.contains))) }
     }
 
-    /// Whether files of a class folder belong to the data set with the given classes.
+    /// Whether excluded files of a class folder belong to the data set with the given classes.
     func isKept(_ folder: String, _ labels: Set<String>) -> Bool {
-        labels.contains(folder) || task == .multilabel && folder == negatives
+        // Of an excluded clip it is a set of labels.
+        labels.contains(folder) || task == .multilabel && (folder == negatives || LabelSet.names(folder) != nil)
     }
 }

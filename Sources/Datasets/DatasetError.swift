@@ -124,7 +124,7 @@ package enum DatasetError: LocalizedError, Equatable {
             "`dataset.negatives` names \(name), but \(place) has no such label. Correct the name, or leave `negatives` "
                 + "out if clips without labels have no name."
         case .noLabelledClip(let place):
-            "No clip of \(place) has a label: all are negatives. Add clips with labels, or correct `dataset.negatives`."
+            "No clip of \(place) has a label: all are negatives. Add clips with labels, or correct the labels."
         case .unknownClass(let name, let available):
             "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."

@@ -106,7 +106,7 @@ import Testing
             ("path,run,run\na.mp4,1,0\n", "row 1: the header row names two columns run"),
             ("path,url\na.mp4,x\n", "has no column label, labels, tag or class, and no columns with 0 and 1"),
             ("path,label\na.mp4,\nb.mp4,|\n", "has no labels: the column label is empty in every row"),
-            ("path,run\na.mp4,0\nb.mp4,0\n", "has no labels: the column run is empty in every row"),
+            ("path,run\na.mp4,0\nb.mp4,0\n", "has a label: all are negatives"),
             ("path,label\na.mp4,run,jump\n", "row 2: it has 3 fields, but the header row has 2"),
             ("path,label\na.mp4,run\nb.mp4\n", "row 3: it ends before the label"),
             (#"[{"path":"a.mp4","label":[["x"]]}]"#, "row 1: the label is neither a text nor a list of texts"),
