@@ -12,13 +12,16 @@ struct CSVLayout {
     let splits: String?
     /// Column with the source of a clip; nil is `group`, if it exists.
     var groupColumn: String?
+    var task = DatasetConfiguration.Task.classification
+    /// Text between the labels in a cell, and the label that means no label, for the task `multilabel`.
+    var labelSeparator = "|", negatives: String?
 
     /// A row of a list before its file is searched for.
     private struct Entry {
         let file: String
         let row: Int
         let name: ClipSearch.Name
-        let label: String
+        let labels: ListLabels.Row
         let split: Split?
         let group: String?
     }
@@ -35,20 +38,13 @@ struct CSVLayout {
                 "\(splits): all clips count as train: set `dataset.splits` to a folder that has a list of each part")
         }
         var search = ClipSearch(root: root, names: entries.map(\.name))
-        // Compared by bytes: paths in different Unicode forms are different files.
-        var clips: [[UInt8]: Clip] = [:]
+        var clips = ListedClips(task: task, negatives: negatives)
         for entry in entries {
-            let path = search.place(of: entry.name, label: entry.label, split: entry.split)
-            let clip = Clip(path: path, label: entry.label, split: entry.split ?? .train, group: entry.group)
-            let key = Array(path.utf8)
-            if let other = clips[key], other.label != clip.label || other.split != clip.split {
-                throw DatasetError.malformedRow(
-                    file: entry.file, row: entry.row,
-                    reason: "\(clip.path) is \(clip.label) in \(clip.split), but was \(other.label) in \(other.split)")
-            }
-            clips[key] = clip
+            let path = search.place(of: entry.name, labels: entry.labels.names, split: entry.split)
+            try clips.add(
+                path, entry.labels, split: entry.split ?? .train, group: entry.group, file: entry.file, row: entry.row)
         }
-        var listing = DatasetListing(clips: Array(clips.values))
+        var listing = DatasetListing(clips: try clips.clips(of: splits))
         listing.notes = notes + search.notes
         return listing
     }
@@ -83,27 +79,32 @@ struct CSVLayout {
         let isClip = { (name: String) in
             search.exists(ClipSearch.Name(name, candidates: listed.candidates(name)), split: split)
         }
-        let table = try ListTable(decoded.text, file: file, isClip: isClip)
-        let columns = try self.columns(of: table, file: file, split: split, notes: &notes)
+        let table = try ListTable(decoded.text, file: file, task: task, isClip: isClip)
+        var columns = try self.columns(of: table, file: file, split: split, notes: &notes)
+        let labels = try ListLabels(
+            table, columns, file: file, task: task, separator: labelSeparator)
+        notes += labels.notes
+        if case .charades = labels.form, columns.group == nil { columns.group = CharadesList.group(table.header) }
         if let row = table.rows.first(where: { row in columns.times.contains { row.cell($0) != nil } }) {
             let names = columns.times.map { table.header[$0].trimmingCharacters(in: .whitespaces) }
             throw DatasetError.timeRange(file: file, row: row.number, columns: names)
         }
-        guard split == nil || table.rows.contains(where: { Self.label($0, columns) != nil }) else {
-            let hasName = table.header.indices.contains(columns.label)
-            throw DatasetError.noLabels(
-                file: file, column: hasName ? table.header[columns.label] : "\(columns.label + 1)")
+        let rows = try table.rows.map { (row: $0, labels: try labels.labels(of: $0)) }
+        // A list with 0 in all columns of labels has labels.
+        let isLabelled = rows.contains { !$0.labels.names.isEmpty || !$0.labels.absent.isEmpty }
+        guard isLabelled || split == nil && task == .classification else {
+            throw DatasetError.noLabels(file: file, column: labels.name(in: table.header))
         }
         let check = LineBreakCheck(file: file, columns: columns, isJSON: table.isJSON) {
             VideoReader.isVideo($0) || isClip($0)
         }
-        return try table.rows.map { row in
+        return try rows.map { row, own in
             try check.check(row)
-            guard let label = Self.label(row, columns) else {
+            if task == .classification, own.names.isEmpty {
                 throw DatasetError.malformedRow(file: file, row: row.number, reason: "the label is empty")
             }
             return Entry(
-                file: file, row: row.number, name: try name(row, columns, listed, file), label: label,
+                file: file, row: row.number, name: try name(row, columns, labels, listed, file), labels: own,
                 split: try Self.split(row, columns, file) ?? split, group: row.cell(columns.group))
         }
     }
@@ -113,7 +114,7 @@ struct CSVLayout {
         of table: ListTable, file: String, split: Split?, notes: inout [String]
     ) throws -> ListColumns {
         if let order = table.order { return try ListColumns(order, group: groupColumn, file: file) }
-        var columns = try ListColumns(table.header, file: file, group: groupColumn)
+        var columns = try ListColumns(table.header, file: file, group: groupColumn, task: task)
         if columns.split == nil {
             let found = try SplitColumn(
                 table.header, table.rows, except: columns.used, file: file, hasPart: split != nil)
@@ -128,6 +129,13 @@ struct CSVLayout {
         }
         let width = table.header.count
         if let row = table.rows.first(where: { !ListTable.isBlank(Array($0.cells.dropFirst(width))) }) {
+            // They may be the other labels of the clip.
+            if task == .multilabel {
+                throw DatasetError.malformedRow(
+                    file: file, row: row.number,
+                    reason: "it has \(row.cells.count) fields, but the header row has \(width): quote fields that "
+                        + "contain the separator")
+            }
             notes.append(
                 "\(file), row \(row.number): it has \(row.cells.count) fields, but the header row has \(width); the "
                     + "additional fields are ignored; quote fields that contain the separator")
@@ -137,10 +145,10 @@ struct CSVLayout {
 
     /// The row's clip name: a path, or Kinetics' identifier and times.
     private func name(
-        _ row: ListTable.Row, _ columns: ListColumns, _ listed: ListedPath, _ file: String
+        _ row: ListTable.Row, _ columns: ListColumns, _ labels: ListLabels, _ listed: ListedPath, _ file: String
     ) throws -> ClipSearch.Name {
         let name: ClipSearch.Name
-        if let path = row.cell(columns.path) {
+        if let path = row.cell(columns.path).map(labels.path) {
             name = ClipSearch.Name(path, candidates: listed.candidates(path))
         } else {
             let clip = columns.kinetics.isEmpty ? nil : KineticsClip(columns.kinetics.map(row.cell))
@@ -162,12 +170,6 @@ struct CSVLayout {
                 file: file, row: row.number, reason: "the split \(text) is not train, validation or test")
         }
         return known
-    }
-
-    private static func label(_ row: ListTable.Row, _ columns: ListColumns) -> String? {
-        // Something-Something's template is the class with brackets; the label names the objects.
-        guard let template = row.cell(columns.template) else { return row.cell(columns.label) }
-        return template.replacingBytes("[", with: "").replacingBytes("]", with: "")
     }
 }
 

@@ -28,6 +28,13 @@ package struct Clip: Sendable, Equatable {
         return clip
     }
 
+    /// The same clip with another label.
+    package func labelled(_ label: String) -> Clip {
+        var clip = Clip(path: path, label: label, split: split, group: group)
+        clip.isSetAside = isSetAside
+        return clip
+    }
+
     var inTraining: Clip { Clip(path: path, label: label, split: .train, group: group) }
 
     /// Whether a relative path stays inside the folder that it is appended to.
@@ -41,19 +48,20 @@ package enum Split: String, Sendable, CaseIterable { case train, validation, tes
 
 /// A small, evenly spaced sample of a data set for experiments.
 package struct ClipSample: Sendable, Equatable {
-    /// Maximum number of classes, evenly spaced in label order.
+    /// Maximum number of classes, or of labels, evenly spaced in label order.
     package let classes: Int
     /// Maximum clips per class, evenly spaced, so that each split is represented.
     package let clipsPerClass: Int
 
     package init(classes: Int, clipsPerClass: Int) { (self.classes, self.clipsPerClass) = (classes, clipsPerClass) }
 
-    /// The sample, in the order of `clips`.
-    package func choose(from clips: [Clip]) -> [Clip] {
-        let labels = Set(Set(clips.map(\.label)).sorted().spread(classes))
+    /// The sample, in the order of `clips`; with the task `multilabel`, of clips with at least one label.
+    package func choose(from clips: [Clip], task: DatasetConfiguration.Task = .classification) -> [Clip] {
+        let names = clips.map { task.names(in: $0.label) }
+        let labels = Set(Set(names.joined()).sorted().spread(classes))
         var paths: Set<String> = []
         for label in labels {
-            let own = clips.filter { $0.label == label }.sorted {
+            let own = zip(clips, names).filter { $0.1.contains(label) }.map(\.0).sorted {
                 ($0.split.rawValue, $0.path) < ($1.split.rawValue, $1.path)
             }
             paths.formUnion(own.spread(clipsPerClass).map(\.path))

@@ -38,13 +38,14 @@ struct ClipSearch {
     var notes: [String] { [renamed.note, finder.note].compactMap { $0 } }
 
     /// Path of the clip below the root, or the listed name if it is missing.
-    mutating func place(of name: Name, label: String, split: Split?) -> String {
+    mutating func place(of name: Name, labels: [String], split: Split?) -> String {
         // The search order of older versions comes first.
         for path in name.candidates {
-            let places = [path] + (split.map { ["\($0.rawValue)/\(path)"] } ?? []) + ["\(label)/\(path)"]
+            let places =
+                [path] + (split.map { ["\($0.rawValue)/\(path)"] } ?? []) + labels.map { "\($0)/\(path)" }
             if let found = places.first(where: { Clip.staysInside($0) && finder.exists($0) }) { return found }
         }
-        if let found = similar(to: name, label: label, split: split ?? .train) {
+        if let found = similar(to: name, labels: labels, split: split ?? .train) {
             if found.isRenamed { renamed.add(found.path, for: name.text) }
             return found.path
         }
@@ -59,10 +60,10 @@ struct ClipSearch {
         }
     }
 
-    private mutating func similar(to name: Name, label: String, split: Split) -> (path: String, isRenamed: Bool)? {
+    private mutating func similar(to name: Name, labels: [String], split: Split) -> (path: String, isRenamed: Bool)? {
         let folder = folders(of: split)
-        let places =
-            [""] + folder.map { $0 + "/" } + (["\(label)/"] + folder.map { "\($0)/\(label)/" }).filter(Clip.staysInside)
+        let ofLabels = labels.flatMap { label in ["\(label)/"] + folder.map { "\($0)/\(label)/" } }
+        let places = [""] + folder.map { $0 + "/" } + ofLabels.filter(Clip.staysInside)
         var candidates = name.candidates
         // A name without times is unambiguous if the video has only one clip.
         if let identifier = name.identifier, identifiers[identifier] == 1 { candidates.append(identifier) }

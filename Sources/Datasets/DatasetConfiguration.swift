@@ -37,9 +37,9 @@ package struct DatasetConfiguration: Sendable, Equatable {
     package var group: String?
     package var exclude: String?
     package var classes: Classes
-    package var task = Task.classification
+    package var task: Task
     /// Text between the labels in a cell of a list, for the task `multilabel`.
-    package var labelSeparator = "|"
+    package var labelSeparator: String
     /// The label or class folder that means no label, for the task `multilabel`; nil if there is none.
     package var negatives: String?
     private let givenName: String?
@@ -47,11 +47,13 @@ package struct DatasetConfiguration: Sendable, Equatable {
     package init(
         layout: Layout, root: String, splits: String? = nil, split: Int = 1, allSplits: Bool = false,
         validation: Double = 0.2, test: Double = 0, testSeed: Int = 0, group: String? = nil, exclude: String? = nil,
-        classes: Classes = .all, name: String? = nil
+        classes: Classes = .all, name: String? = nil, task: Task = .classification, labelSeparator: String = "|",
+        negatives: String? = nil
     ) {
         (self.layout, self.root, self.splits, self.split, self.allSplits) = (layout, root, splits, split, allSplits)
         (self.validation, self.test, self.testSeed, self.group) = (validation, test, testSeed, group)
         (self.exclude, self.classes) = (exclude, classes)
+        (self.task, self.labelSeparator, self.negatives) = (task, labelSeparator, negatives)
         givenName = name
     }
 
@@ -72,7 +74,8 @@ package struct DatasetConfiguration: Sendable, Equatable {
         }
     }
 
-    /// The clips of the selected classes, ordered by path; of all official splits together if all are used, each clip
+    /// The clips of the selected classes, or with the task `multilabel` all clips with the selected ones of their
+    /// labels, ordered by path; of all official splits together if all are used, each clip
     /// then as in the first split that lists it. Throws `DatasetError`.
     package func clips() throws -> [Clip] { try listing().clips }
 
@@ -100,12 +103,17 @@ package struct DatasetConfiguration: Sendable, Equatable {
         if test > 0 { all = try settingTestAside(all) }
         let labels = try chosenLabels(from: all.map { ($0.label, $0.split) })
         let leftOut = found.leftOut.filter { file in
-            !excluded.contains(file.path) && (classes == .all || file.label.map(labels.contains) ?? true)
+            !excluded.contains(file.path) && (classes == .all || file.label.map { isKept($0, labels) } ?? true)
         }
-        let clips = all.filter { labels.contains($0.label) }.sorted { $0.path < $1.path }
+        let clips = keeping(labels, of: all).sorted { $0.path < $1.path }
+        if task == .multilabel, !all.isEmpty, labels.isEmpty { throw DatasetError.noLabelledClip(splits ?? root) }
+        let names = clips.map { task.names(in: $0.label) }
+        let hint =
+            task == .multilabel && layout == .csv
+            ? SuspiciousClassNames.separatorNote(names, separator: labelSeparator) : nil
         return DatasetListing(
             clips: clips, leftOut: leftOut.sorted { $0.path < $1.path },
-            notes: found.notes + SuspiciousClassNames(clips.map(\.label)).notes)
+            notes: found.notes + SuspiciousClassNames(names.joined(), task: task).notes + [hint].compactMap { $0 })
     }
 
     package func excludedPaths() throws -> Set<String> {
@@ -118,11 +126,17 @@ package struct DatasetConfiguration: Sendable, Equatable {
     private func listing(of layout: Layout) throws -> DatasetListing {
         var listing =
             switch layout {
+            case .folders where task == .multilabel:
+                try FolderLayout(root: root).listing().joiningLinks(root: root, negatives: negatives)
             case .folders: try FolderLayout(root: root).listing()
             case .ucf101: try UCF101Layout(root: root, splits: splits, split: split).listing()
             case .hmdb51: try HMDB51Layout(root: root, splits: splits, split: split).listing()
             case .gtea61: try GTEA61Layout(root: root).listing()
-            case .csv: try CSVLayout(root: root, splits: splits, groupColumn: group).listing()
+            case .csv:
+                try CSVLayout(
+                    root: root, splits: splits, groupColumn: group, task: task, labelSeparator: labelSeparator,
+                    negatives: negatives
+                ).listing()
             }
         listing.separateEquivalentPaths()
         if layout != .csv { listing.clips = try grouped(listing.clips) }
@@ -145,21 +159,5 @@ package struct DatasetConfiguration: Sendable, Equatable {
             throw DatasetError.malformedPattern(group, "it matches no path, such as \(first.path)")
         }
         return grouped
-    }
-
-    /// Those labels of a data set that `classes` selects. Throws `DatasetError.unknownClass` for an absent one.
-    package func chosenLabels(from samples: [(label: String, split: Split)]) throws -> Set<String> {
-        let labels = Set(samples.map(\.label))
-        switch classes {
-        case .all: return labels
-        case .named(let names):
-            for name in names where !labels.contains(name) {
-                throw DatasetError.unknownClass(name, available: labels.sorted())
-            }
-            return Set(names)
-        case .top(let count):
-            let counts = samples.filter { $0.split == .train }.reduce(into: [:]) { $0[$1.label, default: 0] += 1 }
-            return Set(counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(count).map(\.key))
-        }
     }
 }

@@ -28,6 +28,14 @@ package enum DatasetError: LocalizedError, Equatable {
     case needsSplits(layout: String, example: String), outside(root: String, path: String)
     case unknownClass(String, available: [String]), malformedPattern(String, String), hasTest(String)
     case storedTest(String, clips: Int), emptyTest(TestShareProblem)
+    /// Two links to one file in class folders of different splits.
+    case linkedSplits(String, String)
+    /// A clip that `dataset.negatives` says has no label, with its labels.
+    case negativeWithLabels(String, negatives: String, labels: [String])
+    /// No folder, or no row of the list, has the name of `dataset.negatives`.
+    case unknownNegatives(String, place: String)
+    /// All clips of a data set with the task `multilabel` are negatives.
+    case noLabelledClip(String)
 
     package var errorDescription: String? {
         switch self {
@@ -106,6 +114,17 @@ package enum DatasetError: LocalizedError, Equatable {
             "The cache has \(clips) test clips of the data set \(name), and `dataset.test` selects others: either the "
                 + "data set has a test part of its own, or an older version stored another share. Run `zoetrope "
                 + "extract` with this pipeline, which does not decode any video again, or leave `test` out."
+        case .linkedSplits(let one, let other):
+            "\(one) and \(other) are links to one file, but belong to different splits. Delete one of them, since a "
+                + "clip belongs to one split."
+        case .negativeWithLabels(let path, let negatives, let labels):
+            "\(path) is \(negatives), which `dataset.negatives` defines as no label, and also "
+                + "\(Self.named(labels)). Correct the label, or leave `negatives` out."
+        case .unknownNegatives(let name, let place):
+            "`dataset.negatives` names \(name), but \(place) has no such label. Correct the name, or leave `negatives` "
+                + "out if clips without labels have no name."
+        case .noLabelledClip(let place):
+            "No clip of \(place) has a label: all are negatives. Add clips with labels, or correct the labels."
         case .unknownClass(let name, let available):
             "`dataset.classes` names \"\(name)\", which the dataset does not have. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
@@ -115,7 +134,8 @@ package enum DatasetError: LocalizedError, Equatable {
     var isAboutMissingLabels: Bool {
         switch self {
         case .noLabels, .noHeader(_, columns: 1, _): true
-        case .missingColumn(_, let column, let header): column == ListColumns.labelNames && !header.isEmpty
+        case .missingColumn(_, let column, let header):
+            [ListColumns.labelNames, ListColumns.severalLabelNames].contains(column) && !header.isEmpty
         default: false
         }
     }

@@ -11,7 +11,7 @@ struct JSONList {
     private static let mostValues = 10_000_000
 
     /// Nil if the text is not JSON. Throws `DatasetError.notAList` if it is not a list of clips.
-    init?(_ text: String, file: String) throws {
+    init?(_ text: String, file: String, task: DatasetConfiguration.Task = .classification) throws {
         let start = Self.withoutComments(text).trimmingCharacters(in: .whitespacesAndNewlines)
         guard start.hasBytePrefix("[") || start.hasBytePrefix("{") else { return nil }
         func refuse(_ what: String) -> DatasetError {
@@ -26,7 +26,12 @@ struct JSONList {
                 throw refuse("a list whose entries are not objects such as {\"path\": …, \"label\": …}")
             }
         case let object as [String: Any]:
-            guard let entries = Self.entries(object) else { throw refuse(Self.description(object)) }
+            guard let entries = Self.entries(object, task) else {
+                if task == .classification, Self.entries(object, .multilabel) != nil {
+                    throw DatasetError.malformedRow(file: file, row: 1, reason: ListLabels.severalLabels)
+                }
+                throw refuse(Self.description(object))
+            }
             values = entries
         default:
             let lines = start.byteLines().filter { !$0.allSatisfy(\.isWhitespace) }
@@ -45,7 +50,16 @@ struct JSONList {
         let names = Set(values.flatMap(\.keys)).sorted()
         header = names
         rows = values.enumerated().map { index, value in
-            ListTable.Row(number: index + 1, cells: names.map { Self.text(value[$0]) })
+            var row = ListTable.Row(number: index + 1, cells: names.map { Self.text(value[$0]) })
+            for (column, name) in names.enumerated() where ListColumns.isLabel(name) {
+                switch value[name] {
+                case let list as [Any]:
+                    row.lists[column] = list.map { $0 is String || $0 is NSNumber ? Self.text($0) : nil }
+                case is [String: Any]: row.lists[column] = [nil]
+                default: break
+                }
+            }
+            return row
         }
     }
 
@@ -62,13 +76,18 @@ struct JSONList {
     private static func parsed(_ text: String) -> Any? { try? JSONSerialization.jsonObject(with: Data(text.utf8)) }
 
     /// One object per clip with the columns of a CSV list; nil if it is not a list of clips.
-    private static func entries(_ object: [String: Any]) -> [[String: Any]]? {
-        if object.keys.contains("label"), object.values.contains(where: { $0 is String }) { return [object] }
+    private static func entries(_ object: [String: Any], _ task: DatasetConfiguration.Task) -> [[String: Any]]? {
+        let isSeveral = task == .multilabel
+        func hasLabel(_ value: [String: Any]) -> Bool {
+            value.keys.contains("label") || isSeveral && value.keys.contains(where: ListColumns.isLabel)
+        }
+        if hasLabel(object), object.values.contains(where: { $0 is String }) { return [object] }
         let clips = object.sorted { $0.key < $1.key }.map { key, value -> [String: Any]? in
             if let label = value as? String { return ["path": key, "label": label] }
+            if isSeveral, let labels = value as? [Any] { return ["path": key, "label": labels] }
             guard let value = value as? [String: Any] else { return nil }
             guard let annotations = value["annotations"] as? [String: Any] else {
-                return value["label"] == nil ? nil : ["path": key].merging(value) { own, _ in own }
+                return hasLabel(value) ? ["path": key].merging(value) { own, _ in own } : nil
             }
             guard let label = annotations["label"], let times = annotations["segment"] as? [Any], times.count == 2
             else { return nil }

@@ -3,13 +3,14 @@ import Foundation
 
 /// The columns of a list that describe a clip, identified by name.
 struct ListColumns {
-    let label: Int
+    /// Nil if the list has other columns for labels, with the task `multilabel` only.
+    let label: Int?
     /// Nil if Kinetics' columns name the file.
     let path: Int?
     /// YouTube identifier, start and end in seconds.
     let kinetics: [Int]
     var split: Int?
-    let group: Int?
+    var group: Int?
     /// Something-Something's template, which is the class there.
     var template: Int?
     /// Start or end of a segment of the video.
@@ -23,9 +24,14 @@ struct ListColumns {
     ]
     /// The name of the label column in errors.
     static let labelNames = "label, tag or class"
+    static let severalLabelNames = "label, labels, tag or class, and no columns with 0 and 1 for each label"
     private static let labels = ["label", "tag", "class"]
     private static let otherLabels = [
         "class_name", "classname", "label_name", "category", "action", "action_label", "target", "label_id", "class_id",
+    ]
+    /// Other names of the column with the task `multilabel`.
+    private static let severalLabels = [
+        "labels", "tags", "classes", "class_names", "label_names", "categories", "actions", "targets",
     ]
     private static let kinetics = ["youtube_id", "time_start", "time_end"]
 
@@ -35,13 +41,19 @@ struct ListColumns {
             "-", with: "_")
     }
 
-    static func known(in fields: [String]) -> Int {
-        let names = Set(paths + otherPaths + labels + otherLabels + kinetics + ["split", "group"])
-        return fields.count { names.contains(plain($0)) }
-    }
+    private static let knownNames = Set(paths + otherPaths + labels + otherLabels + kinetics + ["split", "group"])
+
+    static func known(in fields: [String]) -> Int { fields.count { knownNames.contains(plain($0)) } }
+
+    static func isKnown(_ name: String) -> Bool { knownNames.contains(plain(name)) }
+
+    /// Whether a column of a list with several labels a clip has this name for labels.
+    static func isLabel(_ name: String) -> Bool { (labels + otherLabels + severalLabels).contains(plain(name)) }
 
     /// `group`: name of the source column; nil is `group`, if it exists. Throws `DatasetError.missingColumn`.
-    init(_ header: [String], file: String, group groupName: String?) throws {
+    init(
+        _ header: [String], file: String, group groupName: String?, task: DatasetConfiguration.Task = .classification
+    ) throws {
         let exact = Dictionary(
             header.enumerated().map { ($1.trimmingCharacters(in: .whitespaces).lowercased(), $0) },
             uniquingKeysWith: { first, _ in first })
@@ -50,10 +62,10 @@ struct ListColumns {
         func column(_ names: [String], or others: [String] = []) -> Int? {
             names.lazy.compactMap { exact[$0] }.first ?? (names + others).lazy.compactMap { plain[$0] }.first
         }
-        guard let label = column(Self.labels, or: Self.otherLabels) else {
+        label = column(Self.labels, or: Self.otherLabels + (task == .multilabel ? Self.severalLabels : []))
+        if label == nil, task == .classification {
             throw DatasetError.missingColumn(file: file, Self.labelNames, header: header)
         }
-        self.label = label
         let times = Self.kinetics.compactMap { column([$0]) }
         kinetics = times.count == 3 ? times : []
         path = column(Self.paths) ?? (kinetics.isEmpty ? column([], or: Self.otherPaths) : nil)

@@ -73,7 +73,7 @@ struct ListFolder {
         for list in chosen where list.isInsideWord {
             notes.append("\(folder): \(list.name) is read as the \(list.split.rawValue) part because of its name")
         }
-        let left = Self.without(candidates.map(\.name), readable)
+        let left = Self.without(candidates.map(\.name) + [CharadesList.classFile], readable)
         if !left.isEmpty {
             notes.append(
                 "\(folder): \(Self.named(left)) not read: a list has the name of one part, such as train.csv, "

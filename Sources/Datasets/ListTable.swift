@@ -8,6 +8,8 @@ struct ListTable {
     struct Row {
         let number: Int
         let cells: [String]
+        /// The label columns that are lists in JSON, whose cells are empty; nil for an element that is no text.
+        var lists: [Int: [String?]] = [:]
     }
 
     /// Column names in the file; empty without a header row.
@@ -21,8 +23,11 @@ struct ListTable {
     enum ColumnOrder { case pathLabel, labelPath, pathCountLabel, pathLabelSplit }
 
     /// Parses a text. `isClip`: whether a clip of this name exists below the root. Throws `DatasetError`.
-    init(_ text: String, file: String, isClip: @escaping (String) -> Bool) throws {
-        if let table = try JSONList(text, file: file) {
+    init(
+        _ text: String, file: String, task: DatasetConfiguration.Task = .classification,
+        isClip: @escaping (String) -> Bool
+    ) throws {
+        if let table = try JSONList(text, file: file, task: task) {
             (header, rows, order, isJSON) = (table.header, table.rows, nil, true)
             return
         }

@@ -85,7 +85,7 @@ struct SplitColumn {
     }
 
     /// Whether a column is named like folds or splits, such as `fold` or `is_train`.
-    private static func isAboutParts(_ name: String, _ column: Int, _ rows: [ListTable.Row]) -> Bool {
+    static func isAboutParts(_ name: String, _ column: Int, _ rows: [ListTable.Row]) -> Bool {
         let words = ListColumns.words(name)
         if words.contains(where: {
             ["fold", "folds", "kfold", "split", "splits", "subset", "partition", "holdout"].contains($0)

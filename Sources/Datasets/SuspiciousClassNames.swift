@@ -18,7 +18,12 @@ struct SuspiciousClassNames {
         func hash(into hasher: inout Hasher) { hasher.combine(bytes) }
     }
 
-    init(_ labels: some Sequence<String>) {
+    init(_ labels: some Sequence<String>, task: DatasetConfiguration.Task = .classification) {
+        let (classes, one) = task == .multilabel ? ("labels", "label") : ("classes", "class")
+        let remedy =
+            task == .multilabel
+            ? "`dataset.label_separator` is the text between labels"
+            : "set `dataset.task: multilabel` if a clip can have several labels"
         let all = Set(labels.map(Label.init)).map(\.text).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         let numbers = all.filter { Self.number($0) != nil }
         let words = all.filter { Self.number($0) == nil }
@@ -31,20 +36,30 @@ struct SuspiciousClassNames {
         }
         add(
             Self.groups(words, by: Self.folded),
-            "different classes whose names differ only in case, white space, punctuation or Unicode form")
-        add(Self.groups(numbers) { Self.number($0) ?? $0 }, "different classes whose names are the same number")
+            "different \(classes) whose names differ only in case, white space, punctuation or Unicode form")
+        add(Self.groups(numbers) { Self.number($0) ?? $0 }, "different \(classes) whose names are the same number")
         add(
             numbers.filter { Self.number($0)?.utf8.contains(UInt8(ascii: ".")) == true }.map { [$0] },
-            "classes whose name is a decimal fraction or two numbers")
+            "\(classes) whose name is a decimal fraction or two numbers")
         add(
             Self.combinations(all).map { [$0] },
-            "classes whose names look like several labels; each is treated as one class")
-        add(words.filter(Self.isMissing).map { [$0] }, "classes whose names denote a missing value")
+            "\(classes) whose names look like several labels; each is treated as one \(one); \(remedy)")
+        add(words.filter(Self.isMissing).map { [$0] }, "\(classes) whose names denote a missing value")
         add(
             Set(all.compactMap(SplitNames.split(named:))).count > 1
                 ? [all.filter { SplitNames.split(named: $0) != nil }] : [],
-            "classes named like splits of a data set; put splits into a column named `split`")
+            "\(classes) named like splits of a data set; put splits into a column named `split`")
         self.notes = notes
+    }
+
+    /// A note if no clip has several labels, but a label contains a sign that often separates labels; nil otherwise.
+    static func separatorNote(_ labels: [[String]], separator: String) -> String? {
+        guard labels.allSatisfy({ $0.count < 2 }) else { return nil }
+        let signs = ["|", ";", ","].filter { $0 != separator }
+        let label = labels.joined().filter { label in signs.contains { label.utf8.contains($0.utf8.first ?? 0) } }.min()
+        return label.map {
+            "no clip has several labels: `\($0)` is one label, since `dataset.label_separator` is `\(separator)`"
+        }
     }
 
     /// Groups of several labels with the same key.

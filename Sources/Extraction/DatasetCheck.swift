@@ -4,8 +4,12 @@ import Threads
 
 /// An inventory of a data set and its problems, before extraction.
 package struct DatasetCheck: Sendable {
-    /// Clips of each class in each split.
+    /// Clips of each class, or with each label, in each split.
     package let counts: [String: [Split: Int]]
+    /// Clips in each split, without copies with the task `multilabel`, and those of them without labels.
+    package let clips: [Split: Int], unlabelled: [Split: Int]
+    /// The labels of clips, for the task `multilabel`.
+    package let labels: LabelStatistics?
     /// Paths that are missing or unreadable, with the reason.
     package let unreadable: [(path: String, reason: String)]
     /// The readable clips without duplicates, as `extract` uses them.
@@ -18,11 +22,15 @@ package struct DatasetCheck: Sendable {
     package let emptyClasses: [LeftOut]
     /// Classes that are missing from train or test, if the data set has both.
     package let onlyInOneSplit: [(label: String, missing: Split)]
-    /// Groups of clips with identical bytes, sorted by path.
+    /// Groups of clips with identical bytes, sorted by path; with the task `multilabel`, only those in several splits
+    /// or with equal labels, since copies in other class folders are other labels.
     package let duplicates: [[Clip]]
 
     /// Duplicates in different splits, which leak training data into the test set.
-    package var leaks: [[Clip]] { duplicates.filter { Set($0.map(\.split)).count > 1 } }
+    package var leaks: [[Clip]] {
+        // Copies that `dataset.test` divides are joined before training with the task `multilabel`.
+        duplicates.filter { Set($0.map(labels == nil ? \.split : \.ownSplit)).count > 1 }
+    }
     package let digests: DigestList
     package var isClean: Bool {
         unreadable.isEmpty && leftOut.isEmpty && emptyClasses.isEmpty && onlyInOneSplit.isEmpty && duplicates.isEmpty
@@ -36,19 +44,10 @@ package struct DatasetCheck: Sendable {
     ) throws {
         let listing = try dataset.listing()
         let clips = listing.clips
-        (leftOut, emptyClasses, notes) = (listing.leftOutFiles, listing.emptyClasses, listing.notes)
-        var counts: [String: [Split: Int]] = [:]
-        for clip in clips { counts[clip.label, default: [:]][clip.split, default: 0] += 1 }
-        let splits = Set(clips.map(\.split))
-        let missing: [(label: String, missing: Split)] = counts.keys.sorted().flatMap { label in
-            [Split.train, .test].filter { splits.contains($0) && counts[label]?[$0] == nil }.map { (label, $0) }
-        }
-        onlyInOneSplit = splits.count > 1 ? missing : []
-
+        (leftOut, emptyClasses) = (listing.leftOutFiles, listing.emptyClasses)
         var unreadable: [(path: String, reason: String)] = []
         var digests = DigestList()
-        var byDigest: [String: [Clip]] = [:]
-        var firsts: [String: Int] = [:]
+        var contents = [String?](repeating: nil, count: clips.count)
         var done = 0
         let root = dataset.root
         try runJobs(count: clips.count, workers: workers) {
@@ -56,19 +55,46 @@ package struct DatasetCheck: Sendable {
         } consume: { (index: Int, content: Result<HashedClip, any Error>) in
             switch content {
             case .success(let content):
-                byDigest[content.digest, default: []].append(clips[index])
-                firsts[content.digest] = min(firsts[content.digest] ?? index, index)
+                contents[index] = content.digest
                 digests.add(clips[index].path, content)
             case .failure(let error): unreadable.append((clips[index].path, error.localizedDescription))
             }
             done += 1
             report(done, clips.count)
         }
-        self.counts = counts
-        usable = firsts.values.sorted().map { clips[$0] }
+        let task = dataset.task
+        let copies = CopiedClips(clips, contents: contents, task: task)
+        let missing = Set(unreadable.map { Array($0.path.utf8) })
+        usable = copies.clips.filter { !missing.contains(Array($0.path.utf8)) }
         self.digests = digests
         self.unreadable = unreadable.sorted { $0.path < $1.path }
-        duplicates = byDigest.values.filter { $0.count > 1 }.map { $0.sorted { $0.path < $1.path } }
-            .sorted { $0[0].path < $1[0].path }
+        let counted = task == .multilabel ? copies.clips : clips
+        (counts, self.clips, unlabelled, onlyInOneSplit) = Self.inventory(counted, task)
+        labels = task == .multilabel ? LabelStatistics(counted.map { task.names(in: $0.label) }) : nil
+        notes = listing.notes + copies.notes
+        let read = clips.indices.filter { contents[$0] != nil }
+        let groups = Dictionary(grouping: read) { copies.firsts[$0] }.values.map { $0.map { clips[$0] } }
+        duplicates = groups.filter { group in
+            guard group.count > 1 else { return false }
+            return task == .classification || Set(group.map(\.ownSplit)).count > 1 || Set(group.map(\.label)).count == 1
+        }
+        .map { $0.sorted { $0.path < $1.path } }.sorted { $0[0].path < $1[0].path }
+    }
+
+    /// Clips of each label in each split, clips in each split, those without labels, and labels in one split only.
+    private static func inventory(
+        _ clips: [Clip], _ task: DatasetConfiguration.Task
+    ) -> ([String: [Split: Int]], [Split: Int], [Split: Int], [(label: String, missing: Split)]) {
+        var (counts, all, unlabelled) = ([String: [Split: Int]](), [Split: Int](), [Split: Int]())
+        for clip in clips {
+            let names = task.names(in: clip.label)
+            for name in names { counts[name, default: [:]][clip.split, default: 0] += 1 }
+            if names.isEmpty { unlabelled[clip.split, default: 0] += 1 }
+            all[clip.split, default: 0] += 1
+        }
+        let missing: [(label: String, missing: Split)] = counts.keys.sorted().flatMap { label in
+            [Split.train, .test].filter { all[$0] != nil && counts[label]?[$0] == nil }.map { (label, $0) }
+        }
+        return (counts, all, unlabelled, all.count > 1 ? missing : [])
     }
 }

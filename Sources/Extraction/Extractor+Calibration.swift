@@ -44,7 +44,8 @@ extension Extractor {
     package func layerAgreement(_ recipe: ExtractionRecipe, _ weights: LoadedWeights) throws -> [LayerAgreement] {
         let clips = try dataset.clips()
         let count = recipe.sampling.windowed == nil ? 4 : 1
-        let examples = try samples(recipe, of: sample?.choose(from: clips) ?? clips, ofEach: 1).prefix(count)
+        let examples = try samples(recipe, of: sample?.choose(from: clips, task: dataset.task) ?? clips, ofEach: 1)
+            .prefix(count)
         return try LayerAgreement.layers(
             graph: recipe.graph(weights.source), output: recipe.tap, batch: examples.count, weights: weights.packed,
             normalization: recipe.input.normalization, arithmetic: recipe.arithmetic, pixels: examples.flatMap { $0 })

@@ -51,22 +51,22 @@ extension Extractor {
         let digests = try hash(clips, session)
         let known = try targets.map { try cache.extractedViews(extraction: $0.id) }
         let failures = try targets.map { try cache.failures(extraction: $0.id) }
-        var firstPath: [String: String] = [:]
-        let places = try places(of: clips)
+        let copies = CopiedClips(clips, contents: digests.map { try? $0?.get().digest }, task: dataset.task)
+        let places = try places(of: dataset.task == .multilabel ? copies.clips : clips)
+        if let summary = copies.summary { session.report(.note("\(summary).")) }
         var samples: [(video: VideoRecord, sample: SampleRecord)] = []
         var jobs: [Job] = []
-        for (clip, content) in zip(clips, digests) {
+        for (index, (clip, content)) in zip(clips, digests).enumerated() {
             if let shard, let content, !shard.contains(clip, content) { continue }
             switch content {
             case nil: session.summary.wasCancelled = true
             case .failure(let error)?: try fail(clip, error, targets.map(\.id), session)
             case .success(let content)?:
                 let digest = content.digest
-                if let first = firstPath[digest] {
-                    session.report(.note("\(clip.path) has the same content as \(first), so only \(first) is used."))
+                if copies.isCopy(index) {
+                    if let note = copies.note(index) { session.report(.note("\(note).")) }
                     continue
                 }
-                firstPath[digest] = clip.path
                 let video = VideoRecord(digest: digest, path: clip.path)
                 samples += (places[clip.path] ?? []).map { (video, $0) }
                 let missing = targets.indices.flatMap { place in

@@ -119,7 +119,7 @@ package struct Extractor: Sendable {
                 .note("\(summary). `zoetrope dataset PIPELINE` lists \(listing.leftOut.count == 1 ? "it" : "them")."))
         }
         if sample == nil { for note in listing.notes { session.report(.note(note)) } }
-        let clips = sample?.choose(from: all) ?? all
+        let clips = sample?.choose(from: all, task: dataset.task) ?? all
         let checked = try configurations.map { try check($0, session.report) }
         let lock = try ExtractionLock(cache: session.cache.path)
         defer { withExtendedLifetime(lock) {} }

@@ -103,25 +103,29 @@ struct Dataset: ParsableCommand {
     }
 
     private static func text(_ check: DatasetCheck, _ use: DatasetParts, name: String) -> TerminalText {
-        var table = TextTable([("class", .left)] + Split.allCases.map { (heading: $0.rawValue, alignment: .right) })
-        var totals: [Split: Int] = [:]
-        for (label, counts) in check.counts.sorted(by: { $0.key < $1.key }) {
-            table.append([label] + Split.allCases.map { counts[$0].map(grouped) ?? "–" })
-            totals.merge(counts, uniquingKeysWith: +)
+        let (one, several) = check.labels == nil ? ("class", "classes") : ("label", "labels")
+        var table = TextTable([(one, .left)] + Split.allCases.map { (heading: $0.rawValue, alignment: .right) })
+        func append(_ name: String, _ counts: [Split: Int]) {
+            table.append([name] + Split.allCases.map { counts[$0].map(grouped) ?? "–" })
         }
+        for (label, counts) in check.counts.sorted(by: { $0.key < $1.key }) { append(label, counts) }
+        if check.labels != nil { append("clips without a label", check.unlabelled) }
+        let total = "\(check.counts.count) \(check.counts.count == 1 ? one : several)"
         table.append(
-            ["total, \(check.counts.count) \(check.counts.count == 1 ? "class" : "classes")"]
-                + Split.allCases.map { grouped(totals[$0] ?? 0) })
+            ["\(check.labels == nil ? "total" : "all clips"), \(total)"]
+                + Split.allCases.map { grouped(check.clips[$0] ?? 0) })
         var parts: [TerminalText] = ["\(name)\n\(lines: table.text)"]
+        if let labels = check.labels { parts.append(text(labels)) }
         if let table = use.text { parts.append(table) }
         let tested = "both trained on and tested (same bytes in different splits)"
-        let copies = check.duplicates.filter { Set($0.map(\.split)).count == 1 }
+        let leaks = Set(check.leaks.map { $0.map(\.path) })
+        let copies = check.duplicates.filter { !leaks.contains($0.map(\.path)) }
         parts += list("note", "notes", check.notes)
         parts += list("cannot be read", "cannot be read", check.unreadable.map(\.reason))
         parts += list("file left out", "files left out", check.leftOut.map { "\($0.path): \($0.reason.description)" })
         parts += list("class folder without a clip", "class folders without a clip", check.emptyClasses.map(\.path))
         parts += list(
-            "class in one split only", "classes in one split only",
+            "\(one) in one split only", "\(several) in one split only",
             check.onlyInOneSplit.map { "\($0.label): not in \($0.missing.rawValue)" })
         parts += list("problem of a split", "problems of splits", use.problems)
         parts += list("clip \(tested)", "clips \(tested)", check.leaks.map(paths))
@@ -130,6 +134,17 @@ struct Dataset: ParsableCommand {
             parts.append(check.notes.isEmpty ? "No problems found." : "No problems found besides the notes.")
         }
         return TerminalText(joining: parts, separator: "\n\n")
+    }
+
+    private static func text(_ labels: LabelStatistics) -> TerminalText {
+        let pairs = labels.pairs.prefix(5).map { "\($0.one) + \($0.other) (\(grouped($0.clips)))" }
+        let more = labels.pairs.count > 5 ? " and \(counted(labels.pairs.count - 5, "other pair"))" : ""
+        return """
+            A clip has \(decimal(labels.mean, 2)) labels on average, and at most \(labels.most); \
+            \(grouped(labels.unlabelled)) of \(counted(labels.clips, "clip")) \
+            \(labels.unlabelled == 1 ? "has" : "have") none.
+            Labels that occur together (clips): \(pairs.isEmpty ? "none" : pairs.joined(separator: ", ") + more).
+            """
     }
 
     private static func paths(_ clips: [Clip]) -> String {
@@ -213,7 +228,8 @@ struct DatasetParts {
         let share = "`dataset.validation: \(training.validation)`"
         if training.validation == 0 { return share }
         if partition.validation.isEmpty {
-            return share + " of train, which is less than half a \(isGrouped ? "source" : "clip") of every class"
+            return share + " of train, which is less than half a \(isGrouped ? "source" : "clip") of every "
+                + (dataset.task == .multilabel ? "label" : "class")
         }
         return share + " of train, `seed: \(training.seed)`" + (isGrouped ? ", grouped by source" : "")
     }

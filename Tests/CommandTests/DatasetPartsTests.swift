@@ -85,6 +85,30 @@ import Testing
             "several labels", "`jump|run`", absent: "old.mp4", "No problems found.")
     }
 
+    @Test("`dataset` counts the clips of each label, clips without a label and labels that occur together")
+    func severalLabels() throws {
+        let place = try Workplace(clips: 8)
+        let rows = ["run's/1,jump|run", "jump up/0,", "jump up/2,run", "run's/5,jump|run", "jump up/4,swim"]
+        try place.add("l.csv", "path,labels\n" + rows.map { "train/\($0)\n" }.joined().replacing(",", with: ".y4m,"))
+        func run(_ keys: String, _ more: String...) throws -> ChildProcess.Output {
+            let value = "dataset={root: clips, task: multilabel, \(keys)}"
+            return try place.run(["dataset", "p.yaml", "--set", value] + more)
+        }
+        let found = try run("layout: csv, splits: l.csv, validation: 0.3")
+        let lines = found.out.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+        for line in [
+            "label train validation test", "jump 2 – –", "run 3 – –", "swim 1 – –", "clips without a label 1 – –",
+            "all clips, 3 labels 5 0 0",
+            "A clip has 1.20 labels on average, and at most 2; 1 of 5 clips has none.",
+            "Labels that occur together (clips): jump + run (2).",
+        ] { #expect(lines.contains(line), "\(found.out)") }
+        #expect(found.status == 0 && found.out.contains("No problems found."))
+        let folds = try run("layout: csv, splits: l.csv", "--set", "sequence.folds=2")
+        #expect(folds.out.contains("The label \"swim\" has 1 clip, fewer than the 2 folds"), "\(folds.out)")
+        let one = try run("layout: folders, negatives: run's")
+        #expect(one.out.contains("jump up") && one.out.contains("Labels that occur together (clips): none."))
+    }
+
     @Test("ignored files in a folder of lists are reported, and an unclosed quote stops `dataset` with its line")
     func listFolders() throws {
         let place = try Workplace(clips: 8)

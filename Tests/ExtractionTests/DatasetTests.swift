@@ -31,6 +31,33 @@ import Video
         dataset = DatasetConfiguration(layout: .csv, root: scratch.path + "/clips", splits: list)
         #expect(try DatasetCheck(dataset, workers: 1).unreadable.map(\.path) == ["gone.mp4"])
     }
+
+    @Test("labels are counted by clip, and copies in other class folders are labels, not duplicates") func labels()
+        throws
+    {
+        let scratch = ScratchFolder()
+        for (name, number) in [
+            ("train/jump/a", 0), ("train/run/b", 0), ("train/run/c", 1), ("train/run/d", 1), ("train/none/e", 2),
+            ("test/run/f", 3), ("test/walk/g", 4),
+        ] { try scratch.file("clips/\(name).y4m", TinyClip.numbered(number, frames: 1)) }
+        var dataset = DatasetConfiguration(
+            layout: .folders, root: scratch.path + "/clips", task: .multilabel, negatives: "none")
+        let check = try DatasetCheck(dataset, workers: 2)
+        #expect(check.counts == ["jump": [.train: 1], "run": [.train: 2, .test: 1], "walk": [.test: 1]])
+        #expect(check.clips == [.train: 3, .test: 2] && check.unlabelled == [.train: 1])
+        #expect(check.labels?.pairs.map(\.one) == ["jump"] && check.labels?.mean == 1)
+        #expect(check.onlyInOneSplit.map { "\($0.label) \($0.missing)" } == ["jump test", "walk train"])
+        #expect(check.duplicates.map { $0.map(\.path) } == [["train/run/c.y4m", "train/run/d.y4m"]])
+        #expect(check.leaks.isEmpty && check.usable.count == 5)
+        #expect(check.usable.first { $0.path == "train/jump/a.y4m" }?.label == #"["jump","run"]"#)
+        try scratch.file("clips/test/jump/h.y4m", TinyClip.numbered(1, frames: 1))
+        let leak = try DatasetCheck(dataset, workers: 2)
+        #expect(leak.leaks.map(\.count) == [3])
+        #expect(leak.notes.contains { $0.contains("so they are one clip in test with the labels: jump, run") })
+        // For one class a clip, the other labels are lost.
+        dataset.task = .classification
+        #expect(try DatasetCheck(dataset, workers: 1).notes.contains { $0.contains("and the label run is lost") })
+    }
 }
 
 @Suite struct ImageFolderDigestTests {

@@ -1,4 +1,5 @@
 import Backbones
+import Datasets
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -198,6 +199,28 @@ import Video
         #expect(summary.extracted == 2)
         #expect(notes.count == 1)
         #expect(notes.first?.contains("run/copy.y4m has the same content as jump/clip 0.y4m") == true)
+    }
+
+    @Test("with several labels a clip, files with equal content are one clip with the labels of all") func labels()
+        throws
+    {
+        let scratch = ScratchFolder()
+        for (name, number) in [("jump/a.y4m", 0), ("run/b.y4m", 0), ("run/c.y4m", 1), ("none/d.y4m", 2)] {
+            try scratch.file("clips/" + name, TinyClip.numbered(number, frames: 3))
+        }
+        let dataset = DatasetConfiguration(
+            layout: .folders, root: scratch.path + "/clips", task: .multilabel, negatives: "none")
+        let tiny = try TinyDataset(clips: 0)
+        let cache = try tiny.cache()
+        var extractor = Extractor(
+            name: "tiny", dataset: dataset, configurations: [tiny.configuration], workers: 1, version: "test")
+        extractor.tuning = nil
+        var notes: [String] = []
+        let summary = try extractor.run(into: cache) { event in if case .note(let text) = event { notes.append(text) } }
+        #expect(summary.extracted == 3)
+        #expect(notes.contains { $0.hasPrefix("1 file is a copy of another; a clip has the labels") }, "\(notes)")
+        let samples = try cache.placedSamples(dataset: "clips").map { "\($0.path) \($0.sample.label)" }
+        #expect(samples.sorted() == ["jump/a.y4m [\"jump\",\"run\"]", "none/d.y4m []", "run/c.y4m [\"run\"]"])
     }
 
     @Test("a cancelled extraction keeps finished clips and resumes from there") func cancels() throws {

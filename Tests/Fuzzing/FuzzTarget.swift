@@ -54,7 +54,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
                 "9999999999999999999",
             ]
         case .splits:
-            ["..", "/", "../", ",", "\"", "\r\n", "\n", "\0", " 1", ".avi", "\u{FEFF}", "é", "train", "path,label\n"]
+            [
+                "..", "/", "../", ",", "\"", "\r\n", "\n", "\0", " 1", ".avi", "\u{FEFF}", "é", "train", "path,label\n",
+                "|", ";", "[", "]", "{", "}", "null", "true", "0.0", "c001 1 2", "none",
+            ]
         case .tokenizer:
             [
                 "▁", "</w>", "<0x41>", "a b\n", " ", "\u{0}", "é", "{\"model\":{\"merges\":[\"a b\"]}}",
@@ -166,17 +169,23 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         try? manager.createDirectory(atPath: clips + "/run", withIntermediateDirectories: true)
         try? manager.createDirectory(atPath: lists, withIntermediateDirectories: true)
         _ = manager.createFile(atPath: clips + "/run/a.avi", contents: nil)
-        let layouts: [(DatasetConfiguration.Layout, [String])] = [
-            (.csv, ["train.csv"]), (.ucf101, ["trainlist01.txt", "testlist01.txt"]), (.hmdb51, ["run_test_split1.txt"]),
+        let layouts: [(DatasetConfiguration.Layout, DatasetConfiguration.Task, [String])] = [
+            (.csv, .classification, ["train.csv"]), (.csv, .multilabel, ["train.csv"]),
+            (.ucf101, .classification, ["trainlist01.txt", "testlist01.txt"]),
+            (.hmdb51, .classification, ["run_test_split1.txt"]),
         ]
         var refusal: (any Error)?
-        for (layout, names) in layouts {
+        for (layout, task, names) in layouts {
             for name in names {
                 try? manager.removeItem(atPath: lists + "/" + name)
                 try manager.copyItem(atPath: path, toPath: lists + "/" + name)
             }
             do {
-                for clip in try DatasetConfiguration(layout: layout, root: clips, splits: lists).clips() {
+                let dataset = DatasetConfiguration(layout: layout, root: clips, splits: lists, task: task)
+                for clip in try dataset.clips() {
+                    if task == .multilabel, LabelSet.names(clip.label) == nil {
+                        throw Violation(description: "\(clip.label) is not a set of labels")
+                    }
                     let full = URL(fileURLWithPath: clips + "/" + clip.path).standardizedFileURL.path
                     if !full.hasPrefix(URL(fileURLWithPath: clips).standardizedFileURL.path + "/") {
                         throw Violation(description: "\(clip.path) leads out of the folder")

@@ -1,4 +1,5 @@
 import Backbones
+import Datasets
 import Extraction
 import Foundation
 import SequenceModels
@@ -141,6 +142,31 @@ import Testing
         #expect(try Self.parse(Self.text, ["dataset.name=mine"]).dataset.name == "mine")
         #expect(throws: PipelineError.self) { try Self.parse(Self.text, ["sequence.optimiser.kind=sgd"]) }
         #expect(throws: PipelineError.self) { try Self.parse(Self.text, ["sequence.seed"]) }
+    }
+
+    @Test("the keys of data sets with several labels a clip are read, and rejected where they do not apply")
+    func severalLabels() throws {
+        func dataset(_ keys: String) throws -> DatasetConfiguration {
+            try Self.parse("dataset: {root: a, \(keys)}\nextract: {backbone: resnet18, weights: random}").dataset
+        }
+        let own = try dataset("layout: csv, splits: l.csv, task: multilabel, label_separator: ', ', negatives: none")
+        #expect(own.task == .multilabel && own.labelSeparator == ", " && own.negatives == "none")
+        let defaults = try dataset("task: multilabel")
+        #expect(defaults.labelSeparator == "|" && defaults.negatives == nil)
+        #expect(try dataset("layout: folders").task == .classification)
+        for (keys, message) in [
+            ("label_separator: ','", "`dataset.label_separator` needs `dataset.task: multilabel`"),
+            ("negatives: none, task: classification", "`dataset.negatives` needs `dataset.task: multilabel`"),
+            ("layout: ucf101, splits: l, task: multilabel", "must be `classification` for the layout `ucf101`"),
+            ("layout: gtea61, task: multilabel", "must be `classification` for the layout `gtea61`"),
+            ("layout: folders, task: multilabel, label_separator: ','", "does not apply to the layout `folders`"),
+            ("layout: csv, splits: l, task: multilabel, label_separator: ''", "must not be empty"),
+            ("task: multilabel, negatives: ''", "must not be empty"), ("task: multi_label", "`multilabel`"),
+            ("task: multilabel, negatives: [a]", "must be a text"),
+        ] {
+            let error = #expect(throws: PipelineError.self) { try dataset(keys) }
+            #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+        }
     }
 
     @Test("every file in pipelines/ is valid") func published() throws {
