@@ -32,7 +32,7 @@ extension Head {
         return head
     }
 
-    /// The calibrated head, if calibration is requested, with thresholds. Both are fitted on the validation clips, or on
+    /// The calibrated head, if calibration is requested, with thresholds. Both are fitted on validation clips, or on
     /// the out-of-fold predictions of a cross-validation.
     func calibrated(
         _ features: FeatureSet, _ partition: Partition, _ crossValidation: CrossValidationResult?,
@@ -102,7 +102,7 @@ extension Head {
 }
 
 extension PlattScaling {
-    /// Fitted on clips that the head was not trained on; on single frames or views, if their probabilities are averaged.
+    /// Fitted on clips that the head was not trained on; on single frames or views if probabilities are averaged.
     static func fit(
         _ head: Head, _ features: FeatureSet, _ indices: [Int], _ averagesViews: Bool
     ) throws -> PlattScaling {
