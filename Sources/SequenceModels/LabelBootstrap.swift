@@ -1,8 +1,11 @@
 import Datasets
+import Foundation
 import Threads
 
 /// Bootstrap over sources (Efron 1979) for mean average precision: each resample draws as many sources with replacement
 /// as there are, with all their clips. Deterministic for a seed, whatever the number of threads.
+///
+/// Percentile intervals are expanded for few sources (Hesterberg 2015, arXiv:1411.5279), for which they are too narrow.
 package struct LabelBootstrap: Sendable {
     /// Resamples of at most this many scores in total, but at least `fewest` resamples.
     static let budget = 500_000_000
@@ -28,13 +31,22 @@ package struct LabelBootstrap: Sendable {
         (self.sources, self.seed, self.resamples) = (sources, seed, resamples)
     }
 
-    /// 95 % percentile interval of the mean average precision. A resample leaves out the labels that none of its clips
-    /// has. With a single source nothing can be said about others: the interval is 0 to 1.
+    /// 95 % interval of the mean average precision: the union of the percentile and the basic bootstrap interval
+    /// (Davison and Hinkley 1997). A resample leaves out the labels that none of its clips has. With a single source
+    /// nothing can be said about others: the interval is 0 to 1.
+    ///
+    /// The average precision of a few positives is biased upwards, and more so in resamples, where copies of a clip
+    /// rank together. The percentile interval alone is therefore too high for rare labels, and contains the mean
+    /// average precision of the population far too seldom.
     ///
     /// - Precondition: as many clips as groups.
     package func interval(_ scores: LabelScores) -> Statistics.Interval {
         let drawn = means(resample(scores) { scores.averagePrecisions(weights: $0) })
-        return Self.interval(drawn) ?? .init(lower: 0, upper: 1)
+        guard let percentile = percentileInterval(drawn) else { return .init(lower: 0, upper: 1) }
+        let mean = LabelMetrics.mean(scores.averagePrecisions(weights: Array(repeating: 1, count: scores.count)))
+        return .init(
+            lower: max(0, min(percentile.lower, 2 * mean - percentile.upper)),
+            upper: min(1, max(percentile.upper, 2 * mean - percentile.lower)))
     }
 
     /// Two runs on the same clips: both are evaluated on the same resamples.
@@ -82,13 +94,13 @@ package struct LabelBootstrap: Sendable {
             return LabelGain(
                 label: first.labels[pairs[place].0], clips: first.positives[pairs[place].0], first: one, second: two,
                 gain: two - one,
-                interval: Self.interval(drawn.compactMap { $0[place] }) ?? .init(lower: -1, upper: 1))
+                interval: percentileInterval(drawn.compactMap { $0[place] }) ?? .init(lower: -1, upper: 1))
         }
         let differences = means(drawn)
         let (one, two) = (LabelMetrics.mean(gains.map(\.first)), LabelMetrics.mean(gains.map(\.second)))
         return Comparison(
             first: one, second: two, gain: two - one,
-            interval: Self.interval(differences) ?? .init(lower: -1, upper: 1),
+            interval: percentileInterval(differences) ?? .init(lower: -1, upper: 1),
             probability: Self.probability(differences), labels: gains)
     }
 
@@ -118,8 +130,15 @@ package struct LabelBootstrap: Sendable {
     /// Of each resample over its labels, without resamples that have none.
     private func means(_ drawn: [[Double?]]) -> [Double] { drawn.map(LabelMetrics.mean).filter(\.isFinite) }
 
-    /// From the 2.5th to the 97.5th percentile, with linear interpolation, as NumPy's `percentile`. Nil without values.
-    private static func interval(_ values: [Double]) -> Statistics.Interval? {
+    /// The share of resamples below a 95 % percentile interval, and above it: 2.5 %, or less for few sources.
+    private var tail: Double {
+        let sources = Double(sources)
+        let quantile = ClusteredProportion.quantile(freedom: sources - 1) * (sources / (sources - 1)).squareRoot()
+        return erfc(quantile / 2.0.squareRoot()) / 2
+    }
+
+    /// Between the percentiles of both tails, with linear interpolation, as NumPy's `percentile`. Nil without values.
+    private func percentileInterval(_ values: [Double]) -> Statistics.Interval? {
         guard let last = values.indices.last else { return nil }
         let sorted = values.sorted()
         func percentile(_ share: Double) -> Double {
@@ -127,7 +146,7 @@ package struct LabelBootstrap: Sendable {
             let (lower, upper) = (sorted[Int(position)], sorted[min(last, Int(position) + 1)])
             return lower + (upper - lower) * (position - position.rounded(.down))
         }
-        return .init(lower: percentile(0.025), upper: percentile(0.975))
+        return .init(lower: percentile(tail), upper: percentile(1 - tail))
     }
 
     private static func probability(_ differences: [Double]) -> Double {
