@@ -7,6 +7,8 @@ import Threads
 ///
 /// Percentile intervals are expanded for few sources (Hesterberg 2015, arXiv:1411.5279), for which they are too narrow.
 package struct LabelBootstrap: Sendable {
+    /// With fewer sources, their resamples do not show how different other sources may be.
+    static let fewestSources = 4
     /// Resamples of at most this many scores in total, but at least `fewest` resamples.
     static let budget = 500_000_000
     static let (fewest, most) = (200, 1000)
@@ -32,8 +34,8 @@ package struct LabelBootstrap: Sendable {
     }
 
     /// 95 % interval of the mean average precision: the union of the percentile and the basic bootstrap interval
-    /// (Davison and Hinkley 1997). A resample leaves out the labels that none of its clips has. With a single source
-    /// nothing can be said about others: the interval is 0 to 1.
+    /// (Davison and Hinkley 1997). A resample leaves out the labels that none of its clips has. With fewer than
+    /// four sources, the interval is 0 to 1.
     ///
     /// The average precision of a few positives is biased upwards, and more so in resamples, where copies of a clip
     /// rank together. The percentile interval alone is therefore too high for rare labels, and contains the mean
@@ -53,10 +55,11 @@ package struct LabelBootstrap: Sendable {
     package struct Comparison: Sendable, Equatable, Encodable {
         /// Mean average precision of the runs, and the difference second − first.
         package let first, second, gain: Double
-        /// 95 % interval of the difference; −1 to 1 with a single source.
+        /// 95 % interval of the difference; −1 to 1 with fewer than four sources.
         package let interval: Statistics.Interval
         /// Two-sided p-value of no difference: twice the smaller share of resamples in which the difference is at most,
-        /// or at least, 0, each share with one resample added (Davison and Hinkley 1997).
+        /// or at least, 0, each share with one resample added (Davison and Hinkley 1997), corrected for few sources as
+        /// the intervals are. 1 with fewer than four sources.
         package let probability: Double
         /// The labels that have clips, in the order of the first run.
         package let labels: [LabelGain]
@@ -101,15 +104,15 @@ package struct LabelBootstrap: Sendable {
         return Comparison(
             first: one, second: two, gain: two - one,
             interval: percentileInterval(differences) ?? .init(lower: -1, upper: 1),
-            probability: Self.probability(differences), labels: gains)
+            probability: probability(differences), labels: gains)
     }
 
-    /// The values of each resample, computed from the weights of the clips; empty for fewer than two sources.
+    /// The values of each resample, computed from the weights of the clips; empty for too few sources.
     private func resample<Value: Sendable>(
         _ scores: LabelScores, _ compute: @Sendable (_ weights: [Double]) -> Value
     ) -> [Value] {
         precondition(scores.count == places.count, "\(places.count) groups for \(scores.count) clips")
-        guard sources > 1 else { return [] }
+        guard sources >= Self.fewestSources else { return [] }
         let fitting = Self.budget / max(1, scores.count * scores.labels.count)
         let count = resamples ?? min(max(fitting, Self.fewest), Self.most)
         var generator = SplitMix64(seed: seed)
@@ -149,8 +152,31 @@ package struct LabelBootstrap: Sendable {
         return .init(lower: percentile(tail), upper: percentile(1 - tail))
     }
 
-    private static func probability(_ differences: [Double]) -> Double {
+    private func probability(_ differences: [Double]) -> Double {
         let tail = min(differences.count { $0 <= 0 }, differences.count { $0 >= 0 })
-        return min(1, 2 * Double(tail + 1) / Double(differences.count + 1))
+        let share = 2 * Double(tail + 1) / Double(differences.count + 1)
+        guard share < 1 else { return 1 }
+        // The value that a normal variable exceeds, in magnitude, with this probability.
+        var (lower, upper) = (0.0, 40.0)
+        for _ in 0..<100 {
+            let middle = (lower + upper) / 2
+            if erfc(middle / 2.0.squareRoot()) > share { lower = middle } else { upper = middle }
+        }
+        let sources = Double(sources)
+        return Self.student(lower / (sources / (sources - 1)).squareRoot(), freedom: self.sources - 1)
+    }
+
+    /// The probability that Student's t exceeds a value in magnitude (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4).
+    /// `freedom`: at least 1.
+    static func student(_ value: Double, freedom: Int) -> Double {
+        let angle = atan(value / Double(freedom).squareRoot())
+        let isOdd = freedom % 2 == 1
+        var (term, sum) = (isOdd ? cos(angle) : 1, 0.0)
+        for power in stride(from: isOdd ? 1 : 0, through: freedom - 2, by: 2) {
+            sum += term
+            term *= Double(power + 1) / Double(power + 2) * cos(angle) * cos(angle)
+        }
+        let inside = isOdd ? 2 / Double.pi * (angle + sin(angle) * sum) : sin(angle) * sum
+        return min(1, max(0, 1 - inside))
     }
 }

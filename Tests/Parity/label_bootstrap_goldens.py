@@ -52,6 +52,11 @@ def interval(values, sources):
     return list(np.percentile([v for v in values if not np.isnan(v)], [tail, 100 - tail]))
 
 
+def corrected(share, sources):
+    """A p-value, corrected as the percentiles are."""
+    return 2 * t.sf(norm.isf(share / 2) / (sources / (sources - 1)) ** 0.5, sources - 1) if share < 1 else 1
+
+
 def union(values, sources, found):
     """The union of the percentile and the basic interval."""
     lower, upper = interval(values, sources)
@@ -84,11 +89,14 @@ def case(rng, count, classes, sources, seed, resamples):
         "seed": seed, "resamples": resamples, "gain": interval(means, sources),
         "intervals": [union(np.nanmean(drawn[:, i], 1), sources, found[i]) for i in range(2)],
         "gains": [interval(gains[:, i], sources) for i in range(classes)],
-        "probability": min(1, 2 * (min((means <= 0).sum(), (means >= 0).sum()) + 1) / (resamples + 1)),
+        "probability": corrected(2 * (min((means <= 0).sum(), (means >= 0).sum()) + 1) / (resamples + 1), sources),
     }
 
 
 if __name__ == "__main__":
     rng = np.random.default_rng(2)
-    cases = [case(rng, 30, 4, 10, 1, 200), case(rng, 50, 2, 40, 7, 150), case(rng, 24, 6, 3, 3, 100)]
+    cases = [
+        case(rng, 30, 4, 10, 1, 200), case(rng, 50, 2, 40, 7, 150), case(rng, 24, 6, 3, 3, 100),
+        case(rng, 60, 3, 3, 4, 300),
+    ]
     FILE.write_text(json.dumps(cases))
