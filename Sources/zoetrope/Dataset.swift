@@ -200,7 +200,7 @@ struct DatasetParts {
             let sources = Set(indices.map { clips[$0].group ?? "clip " + clips[$0].path }).count
             table.append([part, grouped(indices.count)] + (isGrouped ? [grouped(sources)] : []) + [decision])
         }
-        let partition = Partition(clips, validation: training.validation, seed: training.seed)
+        let partition = Partition(clips, validation: training.validation, seed: training.seed, task: dataset.task)
         let own = dataset.layout.hasLists ? "the lists" : "the folders"
         if let folds = training.folds {
             let repeats = training.repeats ?? 1
