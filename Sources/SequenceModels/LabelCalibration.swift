@@ -15,7 +15,7 @@ extension Head {
         if indices.isEmpty { return (self, nil) }
         let logits = try logits(features, indices, averagingViews: averagingViews)
         let truths = indices.map { features.examples[$0].label }
-        let head = task == .classification ? self : choosingThresholds(rows(of: unchecked(logits)), truths)
+        let head = task == .classification ? self : choosingThresholds(probabilityRows(logits), truths)
         return (head, head.metrics(logits, truths: truths))
     }
 
@@ -60,7 +60,7 @@ extension Head {
             values: predictions.flatMap { $0.probabilities.map(Self.logOdds) })
         let truths = predictions.map(\.label)
         let calibration = PlattScaling.fit(logits: logits, truth: truth(truths))
-        let calibrated = rows(of: unchecked(calibration(logits)))
+        let calibrated = probabilityRows(calibration(logits))
         return (try scaled(calibration).choosingThresholds(calibrated, truths), calibration)
     }
 
@@ -69,13 +69,6 @@ extension Head {
         texts.map { text in
             let names = Set(task.names(in: text))
             return labels.map(names.contains)
-        }
-    }
-
-    /// The rows of `[clip, label]`.
-    func rows(of probabilities: Tensor) -> [[Double]] {
-        (0..<probabilities.shape[0]).map { row in
-            probabilities.values[row * labels.count..<(row + 1) * labels.count].map(Double.init)
         }
     }
 

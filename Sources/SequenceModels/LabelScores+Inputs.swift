@@ -33,11 +33,17 @@ extension LabelScores {
     /// From stored predictions, whose labels are texts of a `LabelSet`. `head`: labels in the order of the
     /// probabilities.
     package init(_ predictions: [PredictionRecord], labels head: [String]) {
-        let truths = predictions.map { Set(LabelSet.names($0.label) ?? []) }
-        let labels = Metrics.labels(of: head, and: truths.flatMap(\.self))
+        self.init(predictions.map(\.probabilities), truths: predictions.map(\.label), labels: head)
+    }
+
+    /// - `probabilities`: `[clip][class]`, of the head's labels.
+    /// - `truths`: texts of a `LabelSet`.
+    init(_ probabilities: [[Double]], truths: [String], labels head: [String]) {
+        let names = truths.map { Set(LabelSet.names($0) ?? []) }
+        let labels = Metrics.labels(of: head, and: names.joined())
         self.init(
-            probabilities: predictions.map(\.probabilities), truth: truths.map { own in labels.map(own.contains) },
-            labels: labels, known: head.count)
+            probabilities: probabilities, truth: names.map { own in labels.map(own.contains) }, labels: labels,
+            known: head.count)
     }
 
     /// Mean binary cross-entropy in nats over clips and the head's labels, computed from probabilities. NaN if there
