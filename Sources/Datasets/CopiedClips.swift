@@ -36,6 +36,9 @@ package struct CopiedClips: Sendable {
         (self.firsts, self.all) = (firsts, all)
     }
 
+    /// A given clip with the labels of its copies; nil if it is itself a copy.
+    package subscript(index: Int) -> Clip? { isCopy(index) ? nil : all[index] }
+
     package func isCopy(_ index: Int) -> Bool { firsts[index] != index }
 
     /// What is done with a copy; nil if it only adds labels.

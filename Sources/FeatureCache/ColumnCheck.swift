@@ -12,8 +12,7 @@ enum ColumnCheck {
     private static let split = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test'))"
     private static let role = "(typeof(%) = 'text' AND % IN ('train', 'validation', 'test', 'heldout'))"
     private static let task = "(typeof(%) = 'text' AND % IN ('classification', 'multilabel'))"
-    private static let source =
-        "(typeof(%) = 'text' AND % IN (\(AnnotationSource.allCases.map { "'\($0.rawValue)'" }.joined(separator: ", "))))"
+    private static let source = "(typeof(%) = 'text' AND % IN ('folder', 'list', 'person', 'model', 'sample'))"
     private static func optional(_ rule: String) -> String { "(% IS NULL OR \(rule))" }
 
     /// SQL conditions by table and columns; `%` is the column.
@@ -59,7 +58,8 @@ enum ColumnCheck {
             [
                 ("run_id epoch", integer),
                 (
-                    "learning_rate train_loss train_accuracy validation_loss validation_accuracy seconds validation_map",
+                    "learning_rate train_loss train_accuracy seconds validation_loss validation_accuracy "
+                        + "validation_map",
                     optional(number)
                 ),
             ]

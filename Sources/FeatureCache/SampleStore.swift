@@ -83,7 +83,9 @@ extension CacheFile {
                 while let row = try rows.next() {
                     var sample = try Registered(
                         id: row.get(0), path: row.get(2), label: row.get(3), split: row.get(4), group: row.get(5))
-                    if let own = labels[sample.id] { (sample.labels, sample.source) = (own.labels.sorted(), own.source) }
+                    if let own = labels[sample.id] {
+                        (sample.labels, sample.source) = (own.labels.sorted(), own.source)
+                    }
                     try known[row.get(1) + " " + dataset] = sample
                 }
             }

@@ -63,7 +63,8 @@ enum Schema {
     static let migrations: [Int: String] = [
         1: indexes, 2: windows + "DROP VIEW frame_feature;" + frameFeature, 3: membership + recoveredMembership,
         4: annotations + annotationsOfSamples
-            + ["confusion", "class_accuracy", "label_accuracy"].map { "DROP VIEW IF EXISTS \($0);" }.joined() + runViews,
+            + ["confusion", "class_accuracy", "label_accuracy"].map { "DROP VIEW IF EXISTS \($0);" }.joined()
+            + runViews,
     ]
 
     /// First and last frames of windows; `frame_indices` and `frame_times` are then those of the middle frames. New
@@ -97,7 +98,7 @@ enum Schema {
           WHERE probability IS NULL OR probabilities LIKE '%nan%' OR probabilities LIKE '%inf%';
         """
 
-    /// Labels of clips, of which `sample.label` is the only one in data sets with one class a clip, and metrics of runs.
+    /// Labels of clips, of which `sample.label` is the only one in data sets of one class a clip, and metrics of runs.
     /// `run.task` and `epoch.validation_map` are added to new caches by the same statements.
     static let annotations = """
         CREATE TABLE annotation (       -- any number of labels a clip

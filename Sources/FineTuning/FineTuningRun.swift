@@ -139,7 +139,8 @@ package struct FineTuningRun: Sendable {
         let training = configuration.training
         let features = frames.features(size: 1)
         let clips = RunClips(
-            features, Partition(
+            features,
+            Partition(
                 features, validation: training.validation, seed: training.seed, task: training.labelTask),
             digests: Dictionary(uniqueKeysWithValues: frames.entries.enumerated().map { (Int64($0), $1.digest) }))
         if goesOn, let earlier = try directory.recordedClips(), earlier != clips {

@@ -214,7 +214,8 @@ final class FineTuningTask {
         var evaluations: [Split: Evaluation] = [:]
         var head = head.with(state.best.weights.head)
         if ending != .cancelled, head.task == .multilabel,
-            let validation = try evaluate(state.best.weights, .validation, head.thresholds) {
+            let validation = try evaluate(state.best.weights, .validation, head.thresholds)
+        {
             head = head.choosingThresholds(validation.predictions)
         }
         // An interrupted run is not evaluated, because its weights are not final.

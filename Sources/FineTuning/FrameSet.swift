@@ -83,9 +83,11 @@ package struct FrameSet: Sendable {
             report(.decoded(done: done, total: jobs.count))
         }
         let counts = try store.counts(keys.compactMap { $0 })
+        let copies = CopiedClips(clips, contents: digests, task: dataset.task)
         entries = clips.indices.compactMap { index in
             guard let digest = digests[index], let key = keys[index], let frames = counts[key] else { return nil }
-            return Entry(clip: clips[index], digest: digest, key: key, frames: frames)
+            guard let clip = dataset.task == .multilabel ? copies[index] : clips[index] else { return nil }
+            return Entry(clip: clip, digest: digest, key: key, frames: frames)
         }
         self.failures = failures
         self.store = store

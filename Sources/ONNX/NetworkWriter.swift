@@ -39,15 +39,17 @@ package struct NetworkWriter {
         let scaling: (mean: [Float], scale: [Float])?
         let isFramewise: Bool
         let classes: Int
+        let isMultilabel: Bool
 
         /// `graph`: a sequence of features → `logits`. `scaling`: of the features: (x − mean) · scale. `isFramewise`:
-        /// whether frames are classified separately and probabilities averaged.
+        /// whether frames are classified separately and probabilities averaged. `isMultilabel`: whether the
+        /// probabilities are those of several labels, by sigmoid, or of one class, by softmax.
         package init(
             graph: Graph, source: any ParameterSource, scaling: (mean: [Float], scale: [Float])?, isFramewise: Bool,
-            classes: Int
+            classes: Int, isMultilabel: Bool = false
         ) {
             (self.graph, self.source, self.scaling, self.isFramewise) = (graph, source, scaling, isFramewise)
-            self.classes = classes
+            (self.classes, self.isMultilabel) = (classes, isMultilabel)
         }
     }
 
@@ -183,8 +185,12 @@ package struct NetworkWriter {
             throw ExportError.unknownOutput("logits", available: classifier.graph.outputs.keys.sorted())
         }
         let scores = try graph.write(input: rows, output: logits)
-        var values = model.node("Softmax", [scores], [.integer("axis", -1)], name: "softmax")
-        if classifier.isFramewise { values = graph.mean(values, steps, "softmax.mean") }
+        let name = classifier.isMultilabel ? "sigmoid" : "softmax"
+        var values =
+            classifier.isMultilabel
+            ? model.node("Sigmoid", [scores], name: name)
+            : model.node("Softmax", [scores], [.integer("axis", -1)], name: name)
+        if classifier.isFramewise { values = graph.mean(values, steps, name + ".mean") }
         model.output("probabilities", values, .float32, ["batch", .fixed(classifier.classes)])
     }
 }

@@ -48,8 +48,9 @@ struct Band {
 }
 
 extension Chart {
-    /// The most probable class over time, with its probability.
+    /// The most probable class over time; with several labels a clip, a row for each that is predicted.
     package static func timeline(_ timeline: Timeline) -> Chart {
+        if timeline.thresholds != nil { return labelTimeline(timeline) }
         let bands = timeline.segments.map { segment in
             Band(
                 start: segment.start, end: segment.end, row: 0,
@@ -58,5 +59,18 @@ extension Chart {
         return Band.chart(
             bands, labels: timeline.labels, rows: [("predicted", 0)], name: "timeline", title: "Prediction over time",
             axis: "seconds", end: timeline.end)
+    }
+
+    private static func labelTimeline(_ timeline: Timeline) -> Chart {
+        let segments = timeline.segments
+        let shown = timeline.labels.indices.filter { label in segments.contains { $0.label == timeline.labels[label] } }
+        let bands = segments.compactMap { segment -> Band? in
+            guard let row = shown.firstIndex(where: { timeline.labels[$0] == segment.label }) else { return nil }
+            return Band(start: segment.start, end: segment.end, row: row, place: shown[row])
+        }
+        return Band.chart(
+            bands, labels: timeline.labels,
+            rows: shown.enumerated().map { (Chart.short(timeline.labels[$1]), Double($0)) }, name: "timeline",
+            title: "Predicted labels over time", axis: "seconds", end: timeline.end)
     }
 }

@@ -7,7 +7,9 @@ import SequenceModels
 extension Chart {
     /// Mean average precision on the validation clips by epoch; nil without them.
     static func meanAveragePrecision(_ epochs: [EpochRecord], best: Int) -> Chart? {
-        let rows = epochs.compactMap { epoch in epoch.validationMAP.map { [Double(epoch.epoch), 100 * $0] as [Double?] } }
+        let rows = epochs.compactMap { epoch in
+            epoch.validationMAP.map { [Double(epoch.epoch), 100 * $0] as [Double?] }
+        }
         guard let first = rows.first?[0], let last = rows.last?[0] else { return nil }
         let mark =
             best > 0 ? "set arrow 1 from first \(best), graph 0 to first \(best), graph 1 nohead \(Ink.dashed)\n" : ""
@@ -49,7 +51,8 @@ extension Chart {
             let number = first / perChart + 1
             return Chart(
                 name: "precision-recall-\(number)",
-                title: "Precision and recall" + (ranked.count > perChart ? ", labels \(first + 1) to \(first + own.count)" : ""),
+                title: "Precision and recall"
+                    + (ranked.count > perChart ? ", labels \(first + 1) to \(first + own.count)" : ""),
                 script: blocks.joined()
                     + "set xrange [0:100]\nset yrange [0:100]\nset xlabel 'recall, %'\nset ylabel 'precision, %'\n"
                     + "plot " + plots.joined(separator: ", "))

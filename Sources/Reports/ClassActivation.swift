@@ -98,6 +98,14 @@ package struct ClassActivation: Sendable {
 
 /// Draws a class and its probability on an image.
 package enum Caption {
+    /// The caption of several labels, which are in order, with their probabilities.
+    package static func labels(
+        _ labels: [(label: String, probability: Double)]
+    ) -> (label: String, probability: Double, figure: String?) {
+        let text = labels.map { "\($0.label) \(percent($0.probability))" }.joined(separator: ", ")
+        return (labels.isEmpty ? "no label" : text, labels.first?.probability ?? 0, "")
+    }
+
     /// The image with a dark bar at its lower edge: the class, and its probability as number and line. `figure`:
     /// replaces the probability in percent, which the line still shows.
     package static func drawn(

@@ -10,9 +10,14 @@ extension Comparison {
         ]
         parts[0] += "\n" + ([entryTable.text] + notes).joined(separator: "\n")
         if !families.isEmpty { parts.append("Over seeds:\n" + familyTable.text) }
-        if !pairs.isEmpty { parts.append("Gains, with McNemar's exact test:\n" + pairTable.text) }
-        if entries.count > 1, let gains = gainTable { parts.append(Self.gainCaption + ":\n" + gains.text) }
+        if !pairs.isEmpty { parts.append("Gains, with \(testName):\n" + pairTable.text) }
+        if entries.count > 1, let gains = gainTable { parts.append(gainCaption + ":\n" + gains.text) }
         return parts.joined(separator: "\n\n")
+    }
+
+    var testName: String {
+        task == .classification
+            ? "McNemar's exact test" : "the paired bootstrap over sources; lost and won are clips with all labels right"
     }
 
     /// The role of the clips as an adjective.
@@ -29,7 +34,7 @@ extension Comparison {
         var notes: [String] = []
         if role == "validation" || role == "mixed" {
             notes.append(
-                "Validation clips are used for model selection, so their accuracy is optimistic"
+                "Validation clips are used for model selection, so their \(task.scoreName) is optimistic"
                     + (role == "mixed" ? "; held-out clips of cross-validated runs are not." : "."))
         }
         if role == "train" { notes.append("The runs were trained on these clips.") }
@@ -47,12 +52,12 @@ extension Comparison {
 
     var entryTable: TextTable {
         var table = TextTable([
-            ("run", .left), ("head", .left), ("accuracy", .right), ("95 % interval", .left), ("epochs", .right),
+            ("run", .left), ("head", .left), (task.shortScoreName, .right), ("95 % interval", .left), ("epochs", .right),
             ("seconds", .right),
         ])
         for entry in entries {
             table.append([
-                entry.run.name + (entry.diverged ? " (diverged)" : ""), entry.run.model, percent(entry.accuracy),
+                entry.run.name + (entry.diverged ? " (diverged)" : ""), entry.run.model, percent(entry.score),
                 percent(entry.interval), "\(entry.run.epochs)", decimal(entry.run.seconds, 1),
             ])
         }
@@ -61,7 +66,7 @@ extension Comparison {
 
     var familyTable: TextTable {
         var table = TextTable([
-            ("head", .left), ("runs", .right), ("mean accuracy", .right), ("standard deviation", .right),
+            ("head", .left), ("runs", .right), ("mean \(task.shortScoreName)", .right), ("standard deviation", .right),
         ])
         for family in families {
             table.append([
@@ -85,19 +90,28 @@ extension Comparison {
         return table
     }
 
-    static let gainCaption = "Classes that change most"
+    var gainCaption: String {
+        task == .classification ? "Classes that change most" : "Labels whose average precision changes most"
+    }
 
     /// The five classes with the largest gains and the five with the largest losses; nil if there are none.
     var gainTable: TextTable? {
         let changed = classGains.filter { $0.best != $0.first }
         guard !changed.isEmpty,
-            let best = entries.max(by: { ($0.diverged ? -1 : $0.accuracy) < ($1.diverged ? -1 : $1.accuracy) })
+            let best = entries.max(by: { ($0.diverged ? -1 : $0.score) < ($1.diverged ? -1 : $1.score) })
         else { return nil }
         let shown = changed.count <= 10 ? changed : Array(changed.prefix(5) + changed.suffix(5))
-        var table = TextTable([
-            ("class", .left), ("clips", .right), (entries[0].run.name, .right), (best.run.name, .right),
-        ])
-        for gain in shown { table.append([gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)]) }
+        let hasIntervals = task == .multilabel
+        var table = TextTable(
+            [
+                (hasIntervals ? "label" : "class", .left), ("clips", .right), (entries[0].run.name, .right),
+                (best.run.name, .right),
+            ] + (hasIntervals ? [("95 % interval of the gain", .left)] : []))
+        for gain in shown {
+            table.append(
+                [gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)]
+                    + (hasIntervals ? [gain.interval.map(percent) ?? "–"] : []))
+        }
         return table
     }
 

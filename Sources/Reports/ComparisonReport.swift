@@ -40,10 +40,13 @@ package struct ComparisonReport: Report {
     /// The sections of the page, also for reports that include a comparison.
     func sections(_ drawn: [Data], from report: (any Report)? = nil) -> [Page.Section] {
         func figures(_ names: [String]) -> [Page.Figure] { (report ?? self).figures(names, drawn: drawn) }
+        let hasLabels = comparison.task == .multilabel
         var sections = [
             Page.Section(
-                id: "accuracy", heading: "Accuracy",
-                text: "95 % Wilson intervals with the effective sample size: clips of one source count together.",
+                id: "accuracy", heading: hasLabels ? "Mean average precision" : "Accuracy",
+                text: hasLabels
+                    ? "95 % intervals by bootstrap over sources."
+                    : "95 % Wilson intervals with the effective sample size: clips of one source count together.",
                 figures: figures(["accuracies"]), tables: [Page.Table(comparison.entryTable)]),
             Page.Section(id: "curves", heading: "Training", figures: figures(["curves-loss", "curves-accuracy"])),
         ]
@@ -53,13 +56,13 @@ package struct ComparisonReport: Report {
         if !comparison.pairs.isEmpty {
             sections.append(
                 Page.Section(
-                    id: "gains", heading: "Gains", text: "p values are of McNemar's exact test.",
+                    id: "gains", heading: "Gains", text: "p values are of \(comparison.testName).",
                     tables: [Page.Table(comparison.pairTable)]))
         }
         if let table = comparison.gainTable, comparison.entries.count > 1 {
             sections.append(
                 Page.Section(
-                    id: "classes", heading: Comparison.gainCaption, figures: figures(["class-gains"]),
+                    id: "classes", heading: comparison.gainCaption, figures: figures(["class-gains"]),
                     tables: [Page.Table(table)]))
         }
         return drawn.isEmpty ? sections.filter { $0.id != "curves" } : sections
@@ -67,19 +70,23 @@ package struct ComparisonReport: Report {
 }
 
 extension Chart {
-    /// Loss and accuracy of several runs by epoch: on validation if all runs have it, otherwise on training.
+    /// Loss and accuracy of several runs by epoch: on validation if all runs have it, otherwise on training. With
+    /// several labels a clip, the mean average precision on validation instead of the accuracy.
     static func overlaid(_ runs: [(name: String, epochs: [EpochRecord])]) -> [Chart] {
         let drawn = runs.filter { !$0.epochs.isEmpty }
         guard !drawn.isEmpty else { return [] }
         let isValidated = drawn.allSatisfy { $0.epochs.allSatisfy { $0.validationLoss != nil } }
         let part = isValidated ? "validation" : "train"
+        let hasLabels = isValidated && drawn.allSatisfy { $0.epochs.contains { $0.validationMAP != nil } }
         let rows = drawn.enumerated().map { index, run in
             data(
                 "run\(index)",
                 run.epochs.map { epoch -> [Double?] in
                     [
                         Double(epoch.epoch), isValidated ? epoch.validationLoss : epoch.trainLoss,
-                        (isValidated ? epoch.validationAccuracy : epoch.trainAccuracy).map { 100 * $0 },
+                        (hasLabels
+                            ? epoch.validationMAP : isValidated ? epoch.validationAccuracy : epoch.trainAccuracy)
+                            .map { 100 * $0 },
                     ]
                 })
         }
@@ -97,18 +104,19 @@ extension Chart {
         }
         return [
             chart("curves-loss", "Loss, \(part)", column: 2, "set ylabel 'cross-entropy'\nset yrange [0:*]"),
-            chart("curves-accuracy", "Accuracy, \(part)", column: 3, "set ylabel '%'\nset yrange [0:100]"),
+            chart(
+                "curves-accuracy", "\(hasLabels ? "Mean average precision" : "Accuracy"), \(part)", column: 3, "set ylabel '%'\nset yrange [0:100]"),
         ]
     }
 
     /// A bar for each run with its interval.
     static func accuracies(_ comparison: Comparison) -> Chart {
         let rows = comparison.entries.enumerated().map { index, entry -> [Double?] in
-            [Double(index), 100 * entry.accuracy, 100 * entry.interval.lower, 100 * entry.interval.upper]
+            [Double(index), 100 * entry.score, 100 * entry.interval.lower, 100 * entry.interval.upper]
         }
         let names = comparison.entries.enumerated().map { ("\($1.run.name) · \($1.run.model)", Double($0)) }
         return Chart(
-            name: "accuracies", title: "Accuracy with 95 % intervals", width: 760, height: height(of: rows.count),
+            name: "accuracies", title: "\(comparison.task == .multilabel ? "Mean average precision" : "Accuracy") with 95 % intervals", width: 760, height: height(of: rows.count),
             fontSize: font(rows.count),
             script: data("bars", rows)
                 + "set yrange [\(Double(rows.count) - 0.4):-0.6]\nset grid noytics\nset border 1\n"
@@ -125,7 +133,8 @@ extension Chart {
         let shown = changed.count <= 24 ? changed : Array(changed.prefix(12) + changed.suffix(12))
         let rows = shown.enumerated().map { [100 * ($1.best - $1.first), Double($0)] as [Double?] }
         return Chart(
-            name: "class-gains", title: "Change of recall from the first to the best run, in percentage points",
+            name: "class-gains", title: "Change of \(comparison.task == .multilabel ? "average precision" : "recall") from the first to the best "
+                + "run, in percentage points",
             width: 560, height: height(of: shown.count), fontSize: font(shown.count),
             script: data("bars", rows) + list(shown.map(\.label)) + "set xlabel 'points'\nset xrange [*<0:0<*]\n"
                 + "plot $bars using (0):2:(0):1:($2 - 0.38):($2 + 0.38) with boxxyerror fillstyle solid 0.85 noborder "

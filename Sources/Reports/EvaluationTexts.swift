@@ -153,7 +153,9 @@ extension Chart {
 extension Timeline {
     /// Start, end, class and probability of each segment.
     package var segmentTable: String {
-        var table = TextTable([("start", .right), ("end", .right), ("class", .left), ("probability", .right)])
+        var table = TextTable([
+            ("start", .right), ("end", .right), (thresholds == nil ? "class" : "label", .left), ("probability", .right),
+        ])
         for segment in segments {
             table.append([
                 Self.clock(segment.start), Self.clock(segment.end), segment.label, percent(segment.probability),
@@ -172,8 +174,10 @@ extension Timeline {
     }
 
     /// One line per frame: video, time in seconds, most probable class, its probability, then the probability of every
-    /// class. `includesHeader`: whether the first line is a header.
+    /// class. With several labels a clip: the predicted ones, separated by `|`, and the probability of every label.
+    /// `includesHeader`: whether the first line is a header.
     package func csv(video: String, includesHeader: Bool) -> String {
+        if thresholds != nil { return labelCSV(video: video, includesHeader: includesHeader) }
         let header = CSV.line(["video", "time", "label", "probability"] + labels)
         let predicted = predicted
         let lines = times.indices.map { frame in
@@ -183,6 +187,24 @@ extension Timeline {
                     + ([own[predicted[frame]]] + own).map { decimal($0, 5) })
         }
         return (includesHeader ? header : "") + lines.joined()
+    }
+
+    private func labelCSV(video: String, includesHeader: Bool) -> String {
+        let header = CSV.line(["video", "time", "labels"] + labels)
+        let lines = times.indices.map { frame in
+            CSV.line(
+                [video, decimal(times[frame], 3), chosen(frame).map { labels[$0] }.joined(separator: "|")]
+                    + probabilities[frame].map { decimal($0, 5) })
+        }
+        return (includesHeader ? header : "") + lines.joined()
+    }
+
+    /// The prediction at a time in seconds, for a caption: the class and its probability, or the labels with theirs.
+    package func caption(at time: Double) -> (label: String, probability: Double, figure: String?) {
+        let frame = frame(at: time)
+        let chosen = chosen(frame).map { (label: labels[$0], probability: probabilities[frame][$0]) }
+        return thresholds == nil
+            ? (chosen.first?.label ?? "", chosen.first?.probability ?? .nan, nil) : Caption.labels(chosen)
     }
 
     /// Draws the classes over time to an SVG or PNG file, by its extension. Throws `GnuplotError`, `ReportError`.

@@ -68,8 +68,10 @@ struct LabelPairs {
                 first: all[key.first], second: all[key.second], clips: clips, predicted: ofPredicted[key] ?? 0)
         }
         let single = truth.joined().reduce(into: [Int: Int]()) { $0[$1, default: 0] += 1 }
-        let shown = all.indices.filter { single[$0] != nil }.sorted { (-(single[$0] ?? 0), $0) < (-(single[$1] ?? 0), $1) }
-            .prefix(Self.most)
+        let shown = all.indices.filter { single[$0] != nil }.sorted {
+            (-(single[$0] ?? 0), $0) < (-(single[$1] ?? 0), $1)
+        }
+        .prefix(Self.most)
         labels = shown.map { all[$0] }
         counts = shown.map { one in
             shown.map { other in

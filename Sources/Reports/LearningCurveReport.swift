@@ -9,7 +9,7 @@ package struct LearningCurveReport: Report {
         package let clips: Double
         /// As a fraction of all clips available for training.
         let share: Double
-        /// Accuracy, or mean average precision of several labels a clip, on the held-out clips; nil if a model diverged.
+        /// Accuracy, or mean average precision of several labels a clip, on held-out clips; nil if a model diverged.
         package let score: Double?
         /// 95 % interval of the score, clustered by source.
         package let interval: Statistics.Interval?
@@ -116,7 +116,9 @@ extension Chart {
         let (first, last) = (points.first?.clips ?? 1, points.last?.clips ?? 2)
         return Chart(
             name: "learning-curve",
-            title: "\(task == .multilabel ? "Mean average precision" : "Accuracy") by training clips, with 95 % intervals", width: 560, height: 340,
+            title:
+                "\(task == .multilabel ? "Mean average precision" : "Accuracy") by training clips, with 95 % intervals",
+            width: 560, height: 340,
             script: data("sizes", rows) + "set logscale x 2\nset xrange [\(first / 1.2):\(last * 1.2)]\n"
                 + Chart.tics("x", tics) + "set xlabel 'training clips'\nset ylabel 'held-out \(task.scoreName), %'\n"
                 + "set yrange [0:100]\nplot $sizes using 1:3:4 with filledcurves linecolor rgb '\(Ink.blue)' "

@@ -9,7 +9,8 @@ extension RunReport {
         page.notes = run.notes(.classes(metrics), unknown: unknownNote)
         page.tiles = tiles
         page.sections = [
-            run.training(figures(["loss", "accuracy", "learning-rate"], drawn: drawn)), classSection(drawn), confusion(drawn), probabilities(drawn), mistakeSection, unsureSection,
+            run.training(figures(["loss", "accuracy", "learning-rate"], drawn: drawn)), classSection(drawn),
+            confusion(drawn), probabilities(drawn), mistakeSection, unsureSection,
             continuousSection(drawn), dataset(drawn), run.settings,
         ].compactMap { $0 }
         page.footer = run.footer
@@ -49,7 +50,8 @@ extension RunReport {
             Page.Tile(
                 name: "clips", value: grouped(metrics.count),
                 detail: "\(counted(metrics.labels.count, "class", "classes"))"),
-            Page.Tile(name: "parameters", value: grouped(run.parameters),
+            Page.Tile(
+                name: "parameters", value: grouped(run.parameters),
                 detail: run.configuration.training.model.summary),
         ]
         tiles += run.tiles

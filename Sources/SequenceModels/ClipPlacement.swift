@@ -61,14 +61,16 @@ extension SequenceRun {
         let (files, videos) = (try cache.knownFiles(), try cache.videoIDs())
         let known = Set(samples.map(\.videoID))
         let byPath = Dictionary(samples.map { ($0.path, $0.videoID) }, uniquingKeysWith: { first, _ in first })
-        var places: [Int64: Clip] = [:]
-        for clip in listed {
-            let read = files[root + "/" + clip.path].flatMap { videos[$0.digest] }
-            guard let id = read.flatMap({ known.contains($0) ? $0 : nil }) ?? byPath[clip.path] else { continue }
-            // Of identical files, the first is used, as in `extract`.
-            if places[id] == nil { places[id] = clip }
+        let ids = listed.map { clip in
+            files[root + "/" + clip.path].flatMap { videos[$0.digest] }.flatMap { known.contains($0) ? $0 : nil }
+                ?? byPath[clip.path]
         }
-        return places
+        // As in `extract`.
+        let copies = CopiedClips(listed, contents: ids, task: source.task)
+        return Dictionary(
+            listed.indices.compactMap { index in
+                ids[index].flatMap { id in copies[index].map { (id, $0) } }
+            }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The clips that the last extraction stored, restricted to the pipeline's classes.

@@ -18,11 +18,10 @@ package struct Evaluation: Sendable {
         _ head: Head, _ features: FeatureSet, _ indices: [Int], split: Split, averagingViews: Bool = false
     ) throws {
         let logits = try head.logits(features, indices, averagingViews: averagingViews)
-        let probabilities = head.unchecked(logits)
-        let classes = head.labels.count
+        let probabilities = head.probabilityRows(logits)
         predictions = indices.enumerated().map { row, index in
             let example = features.examples[index]
-            let own = probabilities.values[row * classes..<(row + 1) * classes].map(Double.init)
+            let own = probabilities[row]
             guard own.allSatisfy(\.isFinite) else {
                 return .unscored(videoID: example.videoID, split: split.rawValue, label: example.label)
             }
@@ -44,6 +43,17 @@ extension Head {
         }
     }
 
+    /// Class probabilities of logits `[example, class]`, by example. Sigmoids are computed in double precision: in single
+    /// precision, all logits above 17 have the same probability.
+    func probabilityRows(_ logits: Tensor) -> [[Double]] {
+        let classes = labels.count
+        let values =
+            task == .classification
+            ? unchecked(logits).values.map(Double.init)
+            : logits.values.map { $0.isFinite ? 1 / (1 + exp(-Double($0))) : .nan }
+        return (0..<logits.shape[0]).map { Array(values[$0 * classes..<($0 + 1) * classes]) }
+    }
+
     /// Indices of the labels whose probability is at least their threshold.
     package func chosen(_ probabilities: [Double]) -> [Int] {
         zip(probabilities, thresholds).enumerated().filter { $1.0 >= $1.1 }.map(\.offset)
@@ -58,13 +68,10 @@ extension Head {
             return .classes(
                 Metrics(logits: logits, targets: truths.map { places[$0] ?? labels.count }, labels: all))
         case .multilabel:
-            let probabilities = unchecked(logits)
-            let rows = truths.indices.map { row in
-                probabilities.values[row * labels.count..<(row + 1) * labels.count].map(Double.init)
-            }
-            let decided = rows.map { row in Set(chosen(row)) }
-            let loss = LabelMetrics.loss(logits, truths: truths, labels: labels)
-            return .labels(LabelMetrics(rows, decided: decided, truths: truths, labels: labels, loss: loss))
+            let rows = probabilityRows(logits)
+            let decided = rows.map { Set(chosen($0)) }
+            return .labels(
+                LabelMetrics(LabelScores(rows, truths: truths, labels: labels), decided: decided))
         }
     }
 }

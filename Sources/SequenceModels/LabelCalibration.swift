@@ -15,7 +15,7 @@ extension Head {
         if indices.isEmpty { return (self, nil) }
         let logits = try logits(features, indices, averagingViews: averagingViews)
         let truths = indices.map { features.examples[$0].label }
-        let head = task == .classification ? self : choosingThresholds(rows(of: unchecked(logits)), truths)
+        let head = task == .classification ? self : choosingThresholds(probabilityRows(logits), truths)
         return (head, head.metrics(logits, truths: truths))
     }
 
@@ -32,7 +32,7 @@ extension Head {
         return head
     }
 
-    /// The calibrated head, if calibration is requested, with thresholds. Both are fitted on the validation clips, or on
+    /// The calibrated head, if calibration is requested, with thresholds. Both are fitted on validation clips, or on
     /// the out-of-fold predictions of a cross-validation.
     func calibrated(
         _ features: FeatureSet, _ partition: Partition, _ crossValidation: CrossValidationResult?,
@@ -60,7 +60,7 @@ extension Head {
             values: predictions.flatMap { $0.probabilities.map(Self.logOdds) })
         let truths = predictions.map(\.label)
         let calibration = PlattScaling.fit(logits: logits, truth: truth(truths))
-        let calibrated = rows(of: unchecked(calibration(logits)))
+        let calibrated = probabilityRows(calibration(logits))
         return (try scaled(calibration).choosingThresholds(calibrated, truths), calibration)
     }
 
@@ -69,13 +69,6 @@ extension Head {
         texts.map { text in
             let names = Set(task.names(in: text))
             return labels.map(names.contains)
-        }
-    }
-
-    /// The rows of `[clip, label]`.
-    func rows(of probabilities: Tensor) -> [[Double]] {
-        (0..<probabilities.shape[0]).map { row in
-            probabilities.values[row * labels.count..<(row + 1) * labels.count].map(Double.init)
         }
     }
 
@@ -102,7 +95,7 @@ extension Head {
 }
 
 extension PlattScaling {
-    /// Fitted on clips that the head was not trained on; on single frames or views, if their probabilities are averaged.
+    /// Fitted on clips that the head was not trained on; on single frames or views if probabilities are averaged.
     static func fit(
         _ head: Head, _ features: FeatureSet, _ indices: [Int], _ averagesViews: Bool
     ) throws -> PlattScaling {

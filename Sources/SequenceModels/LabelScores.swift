@@ -23,22 +23,19 @@ package struct LabelScores: Sendable {
     /// `[label]`.
     let rankings: [LabelRanking]
 
-    /// - `probabilities`: `[clip][class]`, of the head's labels. A clip with another number of values is unscored.
-    /// - `truth`: `[clip][label]`: whether the clip has the label.
-    /// - `known`: number of the head's labels, which come first in `labels`; nil for all of them.
-    package init(probabilities: [[Double]], truth rows: [[Bool]], labels: [String], known: Int? = nil) {
-        let known = min(max(known ?? labels.count, 0), labels.count)
+    /// - `scores`: `[clip, class]` in row-major order, of the head's labels; NaN if missing. Higher is more probable.
+    /// - `truth`: `[clip][label]`: whether the clip has the label; false if missing.
+    /// - `known`: number of the head's labels, which come first in `labels`, and at most as many.
+    /// - Precondition: `scores` has `known` elements for each clip.
+    init(scores: [Double], truth rows: [[Bool]], labels: [String], known: Int) {
         let (count, width) = (rows.count, labels.count)
-        var scores = Array(repeating: Double.nan, count: count * known)
+        precondition(known <= width && scores.count == count * known, "\(scores.count) scores of \(count) clips")
         var truth = Array(repeating: false, count: count * width)
-        var isScored = Array(repeating: false, count: count)
         for (clip, row) in rows.enumerated() {
             for (label, value) in row.prefix(width).enumerated() where value { truth[clip * width + label] = true }
-            guard clip < probabilities.count, probabilities[clip].count == known else { continue }
-            isScored[clip] = probabilities[clip].allSatisfy(\.isFinite)
-            for (label, score) in probabilities[clip].enumerated() { scores[clip * known + label] = score }
         }
-        let rankings = concurrentMap(width) { [isScored, scores, truth] label in
+        let isScored = (0..<count).map { scores[$0 * known..<($0 + 1) * known].allSatisfy(\.isFinite) }
+        let rankings = concurrentMap(width) { [truth] label in
             var entries: [(score: Double, clip: Int)] = []
             var missed: [Int] = []
             for clip in 0..<count {

@@ -1,5 +1,6 @@
 import Foundation
 import NeuralNetwork
+import Threads
 
 /// Calibration of each label's probability (Platt 1999): p = sigmoid(scale · logit + offset), fitted on clips that the
 /// head was not trained on.
@@ -19,7 +20,7 @@ package struct PlattScaling: Sendable, Equatable, Codable {
     /// - `truth`: `[clip][class]`: whether the clip has the label. Further labels are ignored.
     package static func fit(logits: Tensor, truth: [[Bool]]) -> PlattScaling {
         let classes = logits.shape[1]
-        let fits = (0..<classes).map { label in
+        let fits = concurrentMap(classes) { label in
             var (values, targets): ([Double], [Bool]) = ([], [])
             for (clip, row) in truth.prefix(logits.shape[0]).enumerated() where label < row.count {
                 let logit = Double(logits.values[clip * classes + label])
@@ -73,13 +74,16 @@ package struct PlattScaling: Sendable, Equatable, Codable {
             for _ in 0..<100 {
                 let step = newtonStep(scale, offset)
                 var size = 1.0
-                while size > 1e-10, self.loss(scale + size * step.scale, offset + size * step.offset) > loss {
+                // Near the minimum, steps change the loss by less than its rounding error.
+                let most = loss * (1 + 1e-12)
+                while size > 1e-10, self.loss(scale + size * step.scale, offset + size * step.offset) > most {
                     size /= 2
                 }
                 guard size > 1e-10 else { break }
                 (scale, offset) = (scale + size * step.scale, offset + size * step.offset)
                 loss = self.loss(scale, offset)
-                if abs(step.scale) + abs(step.offset) < 1e-12 { break }
+                // The error after this step is about its square.
+                if abs(step.scale) + abs(step.offset) < 1e-8 { break }
             }
             return (scale, offset)
         }

@@ -34,6 +34,7 @@ extension RunDirectory {
             let directory = RunDirectory(path: "\(path)/folds/\(number)")
             // The cache has no run of this name, so the whole run's metrics are not attributed to one model.
             configuration.name = "\(name)/folds/\(number)"
+            if head.task == .multilabel { configuration.thresholds = head.thresholds }
             let own = members.compactMap { member in
                 known[member.videoID].map {
                     RunClips.Entry(path: $0.path, digest: $0.digest, label: labels[member.videoID], role: member.role)

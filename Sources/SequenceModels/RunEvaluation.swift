@@ -54,7 +54,8 @@ package struct RunEvaluation: Sendable {
         let recorded = Dictionary(
             videos.compactMap { digest, id in labels[digest].map { (id, $0) } }, uniquingKeysWith: { a, _ in a })
         let features = stored.relabelling { recorded[$0.videoID] }
-        let isRelabelled = configuration.training.labelTask == .classification
+        let isRelabelled =
+            configuration.training.labelTask == .classification
             ? { $0 != $1 } : Self.differ(amongLabels: Set(head.labels))
         let relabelled = zip(stored.examples, features.examples).count { isRelabelled($0.label, $1.label) }
         let groups = try cache.groups(dataset: configuration.dataset)

@@ -45,7 +45,7 @@ package struct SlidingWindow: Sendable {
 
 /// Class probabilities over time, from the windows centred at each frame.
 package struct Timeline: Sendable {
-    /// A period with the same most probable class.
+    /// A period with the same most probable class, or in which a label is predicted.
     package struct Segment: Sendable, Equatable, Encodable {
         /// In seconds.
         package let start, end: Double
@@ -62,13 +62,17 @@ package struct Timeline: Sendable {
     package let end: Double
     /// `[frame][class]`.
     package let probabilities: [[Double]]
+    /// With several labels a clip, the probability from which each is predicted; nil for one class a clip.
+    package let thresholds: [Double]?
 
     /// - `windows`: `[window][class]`; index i is the window that begins with frame i.
     /// - `length`: frames per window.
     /// - `rolling`: size of a centred moving average over windows; 1 disables it.
     package init(
-        labels: [String], times: [Double], end: Double, windows: [[Double]], length: Int, rolling: Int = 1
+        labels: [String], times: [Double], end: Double, windows: [[Double]], length: Int, rolling: Int = 1,
+        thresholds: [Double]? = nil
     ) {
+        self.thresholds = thresholds
         (self.labels, self.times, self.end) = (labels, times, end)
         let smoothed = Self.rolling(windows, rolling)
         // A frame gets the window of which it is the middle frame; frames before the first or after the last middle get
@@ -99,16 +103,23 @@ package struct Timeline: Sendable {
     /// Index of each frame's most probable class; the first one in case of a tie.
     package var predicted: [Int] { probabilities.map { $0.argmax ?? 0 } }
 
-    /// The most probable class at a time in seconds, with its probability.
-    package func entry(at time: Double) -> (label: String, probability: Double) {
-        let frame = max(0, (times.firstIndex { $0 > time + 1e-6 } ?? times.count) - 1)
-        let place = predicted[frame]
-        return (labels[place], probabilities[frame][place])
+    /// The frame that is shown at a time in seconds.
+    package func frame(at time: Double) -> Int {
+        max(0, (times.firstIndex { $0 > time + 1e-6 } ?? times.count) - 1)
     }
 
-    /// In order; together they cover the whole time.
+    /// Indices of the labels that are predicted for a frame, most probable first; for one class a clip, its class.
+    package func chosen(_ frame: Int) -> [Int] {
+        guard let thresholds else { return probabilities[frame].argmax.map { [$0] } ?? [] }
+        let own = probabilities[frame]
+        return thresholds.indices.filter { own[$0] >= thresholds[$0] }.sorted { (-own[$0], $0) < (-own[$1], $1) }
+    }
+
+    /// In order. With one class a clip they cover the whole time; with several labels, those of different labels may
+    /// overlap.
     package var segments: [Segment] {
         if times.isEmpty { return [] }
+        if thresholds != nil { return labelSegments }
         let predicted = predicted
         var result: [Segment] = []
         var first = 0
@@ -122,5 +133,20 @@ package struct Timeline: Sendable {
             first = frame
         }
         return result
+    }
+
+    private var labelSegments: [Segment] {
+        let chosen = times.indices.map { Set(self.chosen($0)) }
+        let segments = labels.indices.flatMap { label in
+            chosen.indices.filter { chosen[$0].contains(label) && ($0 == 0 || !chosen[$0 - 1].contains(label)) }.map {
+                first in
+                let past = (first..<times.count).first { !chosen[$0].contains(label) } ?? times.count
+                let mean = (first..<past).reduce(0) { $0 + probabilities[$1][label] } / Double(past - first)
+                return Segment(
+                    start: times[first], end: past == times.count ? end : times[past], label: labels[label],
+                    probability: mean)
+            }
+        }
+        return segments.sorted { ($0.start, $0.end, $0.label) < ($1.start, $1.end, $1.label) }
     }
 }

@@ -152,7 +152,7 @@ package struct Trainer: Sendable {
     ) throws -> Head {
         let labels = try configuration.model.kind.requiredClasses(features, partition, configuration.labelTask)
         for (key, weights) in [
-            ("class_weights", configuration.classWeights), ("positive_weights", configuration.positiveWeights ?? .equal),
+            ("class_weights", configuration.classWeights), ("pos_weight", configuration.positiveWeights ?? .equal),
         ] {
             guard case .named(let weights) = weights else { continue }
             for label in weights.keys.sorted() where !labels.contains(label) {

@@ -88,7 +88,8 @@ package struct CachedFeatures {
         guard let model = pipeline.training?.model, model.kind.readsTexts, pipeline.training?.texts == nil else {
             return
         }
-        let labels = Set(try cache.samples(dataset: pipeline.dataset.name).map(\.label)).sorted()
+        let task = pipeline.dataset.task
+        let labels = Set(try cache.samples(dataset: pipeline.dataset.name).flatMap { task.names(in: $0.label) }).sorted()
         if !labels.isEmpty { pipeline.training?.texts = try ClassPrompts.texts(labels, for: model, record) }
     }
 }

@@ -6,8 +6,8 @@ import Video
 /// Writes a video with a run's predictions drawn on it. Frames are decoded and written one by one, so that memory does
 /// not depend on the video's length.
 package final class LabelledVideo {
-    /// The prediction at a time in seconds.
-    package typealias Caption = (_ time: Double) -> (label: String, probability: Double)
+    /// The prediction at a time in seconds. `figure`: replaces the probability in percent; nil shows it.
+    package typealias Caption = (_ time: Double) -> (label: String, probability: Double, figure: String?)
 
     private let clip: any ClipReader
     private let caption: Caption
@@ -28,8 +28,10 @@ package final class LabelledVideo {
 
     private func drawn(_ frame: VideoFrame) throws -> [UInt8] {
         if isCancelled() { throw FeatureExtractor.Cancelled() }
-        let (label, probability) = caption(clip.information.clock[frame.index])
-        return Reports.Caption.drawn(on: RGBImage(frame), label: label, probability: probability, textRenderer).pixels
+        let (label, probability, figure) = caption(clip.information.clock[frame.index])
+        return Reports.Caption.drawn(
+            on: RGBImage(frame), label: label, probability: probability, figure: figure, textRenderer
+        ).pixels
     }
 
     /// Writes the sampled frames as an animated GIF at their original speed. Throws `VideoError`,

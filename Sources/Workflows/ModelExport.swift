@@ -56,7 +56,8 @@ package struct ModelExport {
         let classifier = NetworkWriter.Classifier(
             graph: head.configuration.graph(head.input, classes: head.labels.count),
             source: NamedTensors(head.parameters.tensors), scaling: head.standardization.map { ($0.mean, $0.scale) },
-            isFramewise: head.configuration.kind == .frame, classes: head.labels.count)
+            isFramewise: head.configuration.kind == .frame, classes: head.labels.count,
+            isMultilabel: head.task == .multilabel)
         let encoder = NetworkWriter.Encoder(
             graph: graph, source: run.weights.source, tap: tap, imageSize: run.recipe.imageSize,
             normalization: run.recipe.input.normalization, storesHalves: run.recipe.storedType == .float16)
@@ -102,6 +103,8 @@ package struct ModelExport {
         metadata["max_frames"] = String(recipe.sampling.frames)
         if options.part != .backbone {
             metadata["labels"] = try json(run.head.labels)
+            metadata["task"] = run.head.task.rawValue
+            if run.head.task == .multilabel { metadata["thresholds"] = try json(run.head.thresholds) }
             metadata["head"] = try json(run.head.configuration)
         }
         return metadata

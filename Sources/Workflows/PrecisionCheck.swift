@@ -161,21 +161,23 @@ package struct PrecisionCheck: Sendable {
             ?? TrainingConfiguration(
                 model: HeadConfiguration(kind: record.featureShape.count == 1 ? .gru : .convlstm), standardize: true,
                 epochs: 40)
+        training.task = pipeline.dataset.task == .multilabel ? .multilabel : nil
         let input = HeadConfiguration.Input(record)
         if training.model.kind.readsMaps != (record.featureShape.count == 3) { return nil }
         (training.views, training.averagesViews) = (1, false)
         var accuracies: [Double] = []
         for seed in 0..<seeds {
             training.seed = seed
-            let partition = Partition(features, validation: pipeline.dataset.validation, seed: 1)
+            let task = training.labelTask
+            let partition = Partition(features, validation: pipeline.dataset.validation, seed: 1, task: task)
             let judged = judged(partition)
             // A head needs two classes, which a small sample may not have.
-            let classes = Set(partition.train.map { features.examples[$0].label }).count
-            if classes < 2 || judged.isEmpty { return nil }
+            let classes = Set(partition.train.flatMap { task.names(in: features.examples[$0].label) }).count
+            if classes < (task == .multilabel ? 1 : 2) || judged.isEmpty { return nil }
             if training.earlyStopping != nil && partition.validation.isEmpty { training.earlyStopping = nil }
             let head = try Trainer(training, threads: workers).train(features, partition, input: input).head
             let evaluation = try Evaluation(head, features, judged, split: .test)
-            if let metrics = evaluation.metrics { accuracies.append(metrics.accuracy) }
+            if let metrics = evaluation.metrics { accuracies.append(metrics.score) }
         }
         return accuracies.isEmpty ? nil : accuracies.reduce(0, +) / Double(accuracies.count)
     }

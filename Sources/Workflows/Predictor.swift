@@ -10,6 +10,9 @@ package struct Prediction: Sendable, Encodable {
         package let label: String
         /// From 0 to 1.
         package let probability: Double
+        /// With several labels a clip, the probability from which the label is predicted, and whether it is.
+        package var threshold: Double?
+        package var predicted: Bool?
     }
 
     package let video: String
@@ -17,7 +20,7 @@ package struct Prediction: Sendable, Encodable {
     package let frames: Int
     /// `frames` or `windows`.
     package let unit: String
-    /// Most probable first.
+    /// All classes or labels, most probable first.
     package let classes: [Entry]
     /// Attention weights of the frames, if the head has attention pooling.
     package let attention: [Attention]?
@@ -27,6 +30,11 @@ package struct Prediction: Sendable, Encodable {
         let time: Double
         /// From 0 to 1; they sum to 1.
         let weight: Double
+    }
+
+    /// With several labels a clip, the predicted ones, most probable first; nil for one class a clip.
+    package var labels: [Entry]? {
+        classes.allSatisfy { $0.predicted != nil } ? classes.filter { $0.predicted == true } : nil
     }
 }
 
@@ -73,8 +81,8 @@ package final class Predictor {
                 }
             }
         }
-        let entries = zip(head.labels, sums)
-            .map { Prediction.Entry(label: $0, probability: $1 / Double(sequences.count * heads.count)) }
+        let entries = head.labels.indices
+            .map { entry($0, probability: sums[$0] / Double(sequences.count * heads.count)) }
             .sorted { ($1.probability, $0.label) < ($0.probability, $1.label) }
         let attention = try heads[0].attention(of: sequences[0].features).map { weights in
             zip(sequences[0].frameTimes, weights).map { Prediction.Attention(time: $0, weight: Double($1)) }
@@ -82,6 +90,16 @@ package final class Predictor {
         return Prediction(
             video: video, frames: sequences[0].length, unit: recipe.sampling.unit, classes: entries,
             attention: attention)
+    }
+
+    /// With several heads, a label's threshold is the mean of theirs.
+    private func entry(_ place: Int, probability: Double) -> Prediction.Entry {
+        var entry = Prediction.Entry(label: head.labels[place], probability: probability)
+        if head.task == .multilabel {
+            let threshold = heads.reduce(0) { $0 + $1.thresholds[place] } / Double(heads.count)
+            (entry.threshold, entry.predicted) = (threshold, probability >= threshold)
+        }
+        return entry
     }
 
     /// The views of one network unchanged, or the concatenated features of several.

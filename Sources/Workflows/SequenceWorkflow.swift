@@ -98,7 +98,8 @@ package struct SequenceWorkflow {
             let result = try own.train(name: "\(name)-split\(part.split)", isCancelled: isCancelled, report: report)
             if let result { try finished(result) }
             guard let summary = result?.summary, !summary.wasCancelled else { return nil }
-            guard let metrics = summary.metrics[.test]?.classes, let run = try cache.run(named: "\(name)-split\(part.split)")
+            guard let metrics = summary.metrics[.test]?.classes,
+                let run = try cache.run(named: "\(name)-split\(part.split)")
             else { continue }
             let predictions = try cache.predictions(run: run, split: "test")
             parts.append(

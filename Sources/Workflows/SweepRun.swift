@@ -198,7 +198,7 @@ extension SweepRun {
                 "\(outcome.bestEpoch)", "\(outcome.epochs)", number(outcome.validationLoss),
                 number(outcome.validationAccuracy), number(outcome.testAccuracy),
             ] + (hasLabels ? [number(outcome.validationMAP), number(outcome.testMAP)] : []) + [
-                outcome.diverged ? "diverged" : outcome.failure == nil ? "finished" : "failed",
+                outcome.diverged ? "diverged" : outcome.failure == nil ? "finished" : "failed"
             ]
         }
         return CSV.text(header, lines)

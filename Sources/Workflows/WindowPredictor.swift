@@ -68,7 +68,8 @@ package struct WindowPredictor: Sendable {
         let end = max(first + information.duration, times.last ?? 0)
         let timeline = Timeline(
             labels: run.head.labels, times: times, end: end, windows: sliding.probabilities,
-            length: min(length, times.count), rolling: rolling)
+            length: min(length, times.count), rolling: rolling,
+            thresholds: run.head.task == .multilabel ? run.head.thresholds : nil)
         return WindowedPrediction(
             video: video, unit: run.recipe.sampling.unit, window: min(length, times.count), frameRate: rate,
             isShort: times.count < length, timeline: timeline)

@@ -21,7 +21,11 @@ struct Predict: ParsableCommand {
 
     @OptionGroup var backbone: WeightsOption
 
-    @Option(help: "Classes to list for each video.") var top = 5
+    @Option(
+        help: ArgumentHelp(
+            "Classes to list for each video (default: 5; of several labels a clip, those at or above their "
+                + "thresholds)."))
+    var top: Int?
 
     @Flag(help: "Print JSON, all classes.") var json = false
 
@@ -38,7 +42,7 @@ struct Predict: ParsableCommand {
     @OptionGroup var window: WindowOptions
 
     func validate() throws {
-        if top < 1 { throw ValidationError("--top must be at least 1.") }
+        if let top, top < 1 { throw ValidationError("--top must be at least 1.") }
         if ensemble, window.slides { throw ValidationError("--ensemble is for whole videos, without --windows.") }
         if videos.count > 1, gif != nil || labelledVideo != nil || window.strip != nil {
             throw ValidationError("--gif, --video and --strip are for one video at a time.")
@@ -61,8 +65,10 @@ struct Predict: ParsableCommand {
                 for warning in predictor.warnings { Console.message("note: " + warning) }
                 outputs = try each { video in
                     let prediction = try predictor.predict(video)
-                    let best = prediction.classes[0]
-                    try draw(video, predictor.request(for: video)) { _ in (best.label, best.probability) }
+                    let caption =
+                        prediction.labels.map { labels in Caption.labels(labels.map { ($0.label, $0.probability) }) }
+                        ?? (prediction.classes[0].label, prediction.classes[0].probability, nil)
+                    try draw(video, predictor.request(for: video)) { _ in caption }
                     return Output(text: text(prediction), document: prediction)
                 }
             }
@@ -116,11 +122,32 @@ struct Predict: ParsableCommand {
     }
 
     private func text(_ prediction: Prediction) -> TerminalText {
-        let table = TextTable(
-            [("class", .left), ("probability", .right)],
-            rows: prediction.classes.prefix(top).map { [$0.label, percent($0.probability)] })
         let unit = prediction.frames == 1 ? String(prediction.unit.dropLast()) : prediction.unit
-        return "\(prediction.video) (\(prediction.frames) \(unit))\n\(lines: table.text)"
+        return "\(prediction.video) (\(prediction.frames) \(unit))\n\(lines: table(prediction))"
+    }
+
+    /// The most probable classes; of several labels a clip, those that are predicted, or the most probable ones.
+    private func table(_ prediction: Prediction) -> String {
+        guard let labels = prediction.labels else {
+            return TextTable(
+                [("class", .left), ("probability", .right)],
+                rows: prediction.classes.prefix(top ?? 5).map { [$0.label, percent($0.probability)] }
+            ).text
+        }
+        let shown = top.map { Array(prediction.classes.prefix($0)) } ?? labels
+        if shown.isEmpty {
+            let most = prediction.classes.first.map { "; the most probable is \($0.label) with \(percent($0.probability))" }
+            return "no label at or above its threshold" + (most ?? "")
+        }
+        return TextTable(
+            [("label", .left), ("probability", .right), ("threshold", .right), ("", .left)],
+            rows: shown.map { entry in
+                [
+                    entry.label, percent(entry.probability), entry.threshold.map(percent) ?? "–",
+                    entry.predicted == true ? "" : "below",
+                ]
+            }
+        ).text
     }
 }
 
@@ -184,7 +211,7 @@ enum WindowedOutput {
             }
             let request = SampleRequest(
                 .rate(framesPerSecond: prediction.frameRate, frames: Sampling.unlimited), framing: .full)
-            try command.draw(video, request, caption: timeline.entry)
+            try command.draw(video, request, caption: timeline.caption)
             let document = Document(
                 video: video, window: prediction.window, frameRate: prediction.frameRate, segments: timeline.segments)
             return Predict.Output(text: text(prediction), document: document)

@@ -110,7 +110,8 @@ struct Runs: ParsableCommand {
             table.append([
                 run.name, run.model, run.dataset, run.backbone, "\(run.seed)", run.state, "\(run.epochs)",
                 decimal(run.seconds, 1), run.validationLoss.map { decimal($0, 4) } ?? "–",
-                Self.score(run.validationMAP, run.validationAccuracy, run), Self.score(run.testMAP, run.testAccuracy, run),
+                Self.score(run.validationMAP, run.validationAccuracy, run),
+                Self.score(run.testMAP, run.testAccuracy, run),
             ])
         }
         return table.text

@@ -200,7 +200,9 @@ import Testing
             let (cache, _) = try Example.cache(in: scratch)
             try cache.write { try $0.execute(sql: "PRAGMA user_version = 7") }
         }
-        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: Schema.version)) { try CacheFile(path: path) }
+        #expect(throws: CacheError.otherVersion(path: path, found: 7, expected: Schema.version)) {
+            try CacheFile(path: path)
+        }
         let videos = try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM video") }
         #expect(videos == 2)
     }

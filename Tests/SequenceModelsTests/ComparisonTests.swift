@@ -185,7 +185,8 @@ import Testing
         let scores = ScoreMetrics(predictions, labels: ["a", "b"])
         // A class without a score is never predicted.
         #expect(scores.averagePrecision == [1, nil, 0] && scores.roc == nil)
-        #expect(DatasetConfiguration.Task.classification.known(predictions, labels: ["a", "b"]).map(\.videoID) == [1, 2])
+        #expect(
+            DatasetConfiguration.Task.classification.known(predictions, labels: ["a", "b"]).map(\.videoID) == [1, 2])
     }
 
     @Test("a loss of more than ten times that of a uniform guess is absurd, a smaller one is not") func absurdLoss() {

@@ -38,7 +38,7 @@ import Testing
         }
         let comparison = golden.bootstrap.compare(golden.input(0), golden.input(1))
         #expect(Self.areEqual(comparison.interval, golden.gain))
-        #expect(abs(comparison.probability - golden.probability) < 1e-12)
+        #expect(abs(comparison.probability - golden.probability) < 1e-10)
         #expect(comparison.labels.count == golden.gains.count)
         for (own, theirs) in zip(comparison.labels, golden.gains) { #expect(Self.areEqual(own.interval, theirs)) }
         let means = (0..<2).map { LabelMetrics(golden.input($0), loss: 0).meanAveragePrecision }
@@ -62,14 +62,17 @@ import Testing
         #expect(back.probability == one.probability)
     }
 
-    @Test("one source, no clips and no labels give the widest interval") func undefined() {
+    @Test("fewer than four sources, no clips and no labels give the widest interval") func undefined() {
         let input = LabelScores(
-            probabilities: [[0.9], [0.2]], truth: [[true], [false]], labels: ["a"])
-        let single = LabelBootstrap(groups: ["x", "x"])
-        #expect(single.interval(input) == .init(lower: 0, upper: 1))
-        let comparison = single.compare(input, input)
-        #expect(comparison.interval == .init(lower: -1, upper: 1) && comparison.probability == 1)
-        #expect(comparison.labels.map(\.interval) == [.init(lower: -1, upper: 1)])
+            probabilities: [[0.9], [0.2], [0.9], [0.9]], truth: [[true], [false], [true], [true]], labels: ["a"])
+        for groups in [["x", "x", "x", "x"], ["x", "y", "z", "z"]] {
+            let few = LabelBootstrap(groups: groups)
+            #expect(few.interval(input) == .init(lower: 0, upper: 1))
+            let comparison = few.compare(input, input)
+            #expect(comparison.interval == .init(lower: -1, upper: 1) && comparison.probability == 1)
+            #expect(comparison.labels.map(\.interval) == [.init(lower: -1, upper: 1)])
+        }
+        #expect(LabelBootstrap(groups: ["x", "y", "z", nil]).interval(input) == .init(lower: 1, upper: 1))
         let none = LabelScores(probabilities: [], truth: [], labels: ["a"])
         #expect(LabelBootstrap(groups: []).interval(none) == .init(lower: 0, upper: 1))
         let empty = LabelScores(probabilities: [[], []], truth: [[], []], labels: [])
@@ -79,12 +82,21 @@ import Testing
     }
 
     @Test("a label that only one head knows has an average precision of 0 for the other") func unknown() {
-        let truth = [[true], [false], [true], [false]]
-        let known = LabelScores(probabilities: [[0.9], [0.1], [0.8], [0.2]], truth: truth, labels: ["a"])
-        let unknown = LabelScores(probabilities: [[], [], [], []], truth: truth, labels: ["a"], known: 0)
-        let comparison = LabelBootstrap(groups: [nil, nil, nil, nil]).compare(known, unknown)
+        let truth = (0..<20).map { [$0 % 2 == 0] }
+        let known = LabelScores(probabilities: truth.map { [$0[0] ? 0.9 : 0.1] }, truth: truth, labels: ["a"])
+        let unknown = LabelScores(probabilities: truth.map { _ in [] }, truth: truth, labels: ["a"], known: 0)
+        let comparison = LabelBootstrap(groups: truth.map { _ in nil }).compare(known, unknown)
         #expect(comparison.first == 1 && comparison.second == 0 && comparison.gain == -1)
         #expect(comparison.interval == .init(lower: -1, upper: -1) && comparison.probability < 0.01)
+    }
+
+    @Test("tail probabilities of Student's t equal SciPy's") func student() {
+        for (value, freedom, expected) in [
+            (0, 3, 1), (1, 1, 0.5), (2, 2, 0.183503419072274), (3, 5, 0.0300992478974626),
+            (2, 6, 0.0924263115316751), (1.96, 1000, 0.0502731849557487),
+        ] as [(Double, Int, Double)] {
+            #expect(abs(LabelBootstrap.student(value, freedom: freedom) - expected) < 1e-9, "\(value) \(freedom)")
+        }
     }
 
     @Test("about 95 % of the intervals contain the mean average precision of the population") func coverage() {

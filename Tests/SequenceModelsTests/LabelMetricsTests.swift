@@ -1,6 +1,10 @@
+import Datasets
+import FeatureCache
 import Foundation
+import NeuralNetwork
 import TestSupport
 import Testing
+import Training
 @testable import SequenceModels
 
 /// Compared with scikit-learn, YouTube-8M's and Charades' evaluation; `Tests/Parity/label_metrics_goldens.py` made the
@@ -157,6 +161,32 @@ import Testing
         #expect(metrics.atHalf.subsetAccuracy == 0.5 && abs(metrics.atHalf.hammingLoss - 1.0 / 6) < 1e-12)
         #expect(metrics.atHalf.micro.recall == 0.5 && metrics.atHalf.macro.f1 == 0.5)
         #expect(input.precisionRecallCurve(1).isEmpty && input.precisionRecallCurve(-1).isEmpty)
+    }
+
+    @Test("logits and stored predictions give the same metrics as probabilities") func inputs() {
+        let golden = Self.goldens[1]
+        let logits = golden.scores.map { $0.map { Float(log($0 / (1.0001 - $0))) } }
+        let tensor = Tensor(shape: [logits.count, golden.thresholds.count], values: logits.flatMap(\.self))
+        let truth = golden.truth.map { $0.map { $0 == "1" } }
+        let own = LabelScores(logits: tensor, truth: truth, labels: golden.input.labels)
+        let probabilities = logits.map { $0.map { 1 / (1 + exp(-Double($0))) } }
+        let expected = LabelScores(probabilities: probabilities, truth: truth, labels: golden.input.labels)
+        let records = truth.indices.map { clip in
+            let names = golden.input.labels.indices.filter { truth[clip][$0] }.map { golden.input.labels[$0] }
+            return PredictionRecord(
+                videoID: Int64(clip), split: "test", label: LabelSet.text(names), predicted: "[]", probability: 0,
+                probabilities: probabilities[clip])
+        }
+        let stored = LabelScores(records, labels: golden.input.labels)
+        for input in [own, stored] {
+            #expect(LabelMetrics(input, loss: 0) == LabelMetrics(expected, loss: 0))
+        }
+        let loss = BinaryCrossEntropy()(tensor, targets: truth.flatMap { $0.map { $0 ? 1 : 0 } }).loss
+        #expect(abs(own.crossEntropy - loss) < 1e-9)
+        let broken = PredictionRecord.unscored(videoID: 9, split: "test", label: #"["label 0","new"]"#)
+        let input = LabelScores(records + [broken], labels: golden.input.labels)
+        #expect(input.unscored == 1 && input.labels.last == "new" && input.crossEntropy.isNaN)
+        #expect(input.positives[0] == own.positives[0] + 1 && input.positives.last == 1)
     }
 
     @Test("metrics without clips or labels are NaN") func empty() {

@@ -63,8 +63,19 @@ import Testing
         #expect(timeline.segments.map(\.start) == [0, timeline.times[3]])
         #expect(timeline.segments.map(\.end) == [timeline.times[3], 2.4])
         #expect(abs(timeline.segments[0].probability - (0.9 + 0.9 + 0.8) / 3) < 1e-12)
-        #expect(timeline.entry(at: 1.19).label == "x" && timeline.entry(at: 1.2).label == "y")
-        #expect(timeline.entry(at: -1).label == "x" && timeline.entry(at: 99).label == "y")
+        func label(_ time: Double) -> String { timeline.labels[timeline.predicted[timeline.frame(at: time)]] }
+        #expect(label(1.19) == "x" && label(1.2) == "y" && label(-1) == "x" && label(99) == "y")
+    }
+
+    @Test("with several labels a clip, segments of different labels overlap, and there may be none") func labels() {
+        let windows: [[Double]] = [[0.9, 0.1, 0.2], [0.8, 0.6, 0.1], [0.3, 0.7, 0.2], [0.1, 0.2, 0.1]]
+        let timeline = Timeline(
+            labels: ["x", "y", "z"], times: (0..<4).map(Double.init), end: 4, windows: windows, length: 1,
+            thresholds: [0.5, 0.6, 0.9])
+        #expect(timeline.segments.map(\.label) == ["x", "y"])
+        #expect(timeline.segments.map(\.start) == [0, 1] && timeline.segments.map(\.end) == [2, 3])
+        #expect(abs(timeline.segments[1].probability - 0.65) < 1e-12)
+        #expect(timeline.chosen(1) == [0, 1] && timeline.chosen(3).isEmpty)
     }
 
     @Test("a rolling average is the mean of neighbouring windows, and removes a flicker") func rolling() {

@@ -48,7 +48,8 @@ enum OrderProblem {
         let partition = Partition(features, validation: configuration.validation, seed: configuration.seed)
         let (result, epochs) = try train(configuration, features, partition)
         return (
-            result, try #require(try Evaluation(result.head, features, partition.test, split: .test).metrics?.classes), epochs
+            result, try #require(try Evaluation(result.head, features, partition.test, split: .test).metrics?.classes),
+            epochs
         )
     }
 

@@ -1,0 +1,107 @@
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+
+/// Each command on a data set with several labels a clip.
+@Suite struct SeveralLabelsTests {
+    /// Twelve clips in a list: two labels, one, or none.
+    private func place(_ more: String = "", folds: Bool = false) throws -> Workplace {
+        let place = try Workplace(clips: 0)
+        var list = ["path,labels,split"]
+        for index in 0..<16 {
+            try place.add("clips/\(index).y4m", TinyClip.numbered(index))
+            let labels = [["jump", "run"], ["jump"], ["run's"], []][index % 4]
+            list.append("\(index).y4m,\(labels.joined(separator: "|")),\(index < 12 ? "train" : "test")")
+        }
+        try place.add("list.csv", list.joined(separator: "\n"))
+        try place.add(
+            "p.yaml",
+            """
+            name: several
+            dataset: {layout: csv, root: clips, splits: list.csv, task: multilabel, validation: 0.3}
+            extract:
+              backbone: resnet18
+              weights: random
+              image_size: 32
+              sampling: {policy: uniform, frames: 4}
+            sequence: {model: {kind: gru, hidden: 8}, epochs: 3\(more)}
+            """)
+        return place
+    }
+
+    @Test("from a list with several labels a clip to predictions, reports, SQL and an exported head") func all() throws {
+        let place = try place()
+        try place.run("dataset", "p.yaml", status: 0, out: "jump", "run's")
+        try place.run("extract", "p.yaml", status: 0)
+        try place.run("sequence", "p.yaml", status: 0, out: "mAP", "macro F1", "all labels right", absent: "top-5")
+        try place.run(
+            "evaluate", "runs/several", "--report", "report.html", status: 0, out: "mean average precision",
+            "at the thresholds", "Hamming loss", "coverage error", "run's", absent: "confusion")
+        let page = try String(contentsOfFile: place.path + "/report.html", encoding: .utf8)
+        for heading in ["Labels that occur together", "Most confident misses", "Most confident false alarms"] {
+            #expect(page.contains(heading))
+        }
+        let evaluated: [String: Any] = try place.run("evaluate", "runs/several", "--json", status: 0).json()
+        #expect(evaluated["task"] as? String == "multilabel" && evaluated["accuracy"] == nil)
+        let labels = try #require(evaluated["labels"] as? [[String: Any]])
+        #expect(labels.map { $0["label"] as? String } == ["jump", "run", "run's"])
+        #expect(labels.allSatisfy { $0["threshold"] is Double && $0["at_threshold"] is [String: Any] })
+        let predictions: [[String: Any]] = try place.run(
+            "predict", "runs/several", "clips/0.y4m", "--json", status: 0
+        ).json()
+        let classes = try #require(predictions.first?["classes"] as? [[String: Any]])
+        #expect(classes.count == 3)
+        for entry in classes {
+            let (probability, threshold) = (entry["probability"] as? Double ?? -1, entry["threshold"] as? Double ?? 2)
+            #expect(entry["predicted"] as? Bool == (probability >= threshold))
+        }
+        try place.run("predict", "runs/several", "clips/0.y4m", "--top", "3", status: 0, out: "jump", "threshold")
+        try place.run("predict", "runs/several", "clips/0.y4m", "--windows", "--csv", "times.csv", status: 0)
+        let times = try String(contentsOfFile: place.path + "/times.csv", encoding: .utf8)
+        #expect(times.hasPrefix("video,time,labels,jump,run,run's"))
+        try place.run("runs", status: 0, out: "mAP")
+        try place.run("export", "runs/several", "head.onnx", "--part", "head", status: 0)
+        let database = try DatabaseQueue(path: place.path + "/features.sqlite")
+        try database.read { database in
+            let counts = try Row.fetchAll(
+                database, sql: "SELECT label, count(*) AS clips FROM annotation GROUP BY label ORDER BY label")
+            #expect(counts.map { $0["label"] as String } == ["jump", "run", "run's"])
+            #expect(counts.map { $0["clips"] as Int } == [8, 4, 4])
+            #expect(try Int.fetchOne(database, sql: "SELECT count(*) FROM label_accuracy") ?? 0 > 0)
+        }
+    }
+
+    @Test("runs are compared by mean average precision; sweeps and learning curves name it") func many() throws {
+        let place = try place()
+        try place.run("extract", "p.yaml", status: 0)
+        try place.run("sequence", "p.yaml", "--name", "one", status: 0)
+        try place.run("sequence", "p.yaml", "--name", "two", "--set", "sequence.seed=7", "--set", "sequence.epochs=5", status: 0)
+        try place.run(
+            "compare", "runs/one", "runs/two", "--report", "compared.html", status: 0, out: "mAP",
+            "paired bootstrap", absent: "McNemar")
+        try place.run("sequence", "p.yaml", "--name", "folds", "--folds", "2", status: 0, out: "held-out mean average precision")
+        try place.run("learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", status: 0, out: "mean average precision")
+        try place.add(
+            "sweep.yaml",
+            try String(contentsOfFile: place.path + "/p.yaml", encoding: .utf8)
+                + "\nsweep:\n  keys: {sequence.model.hidden: [4, 8]}\n")
+        try place.run("sweep", "sweep.yaml", "--report", "sweep.html", out: "validation mAP")
+    }
+
+    @Test("a label only in the test part, a task that does not fit, and keys of the other task are clear errors")
+    func errors() throws {
+        let place = try place()
+        try place.run("extract", "p.yaml", status: 0)
+        var list = try String(contentsOfFile: place.path + "/list.csv", encoding: .utf8)
+        list = list.replacingOccurrences(of: "15.y4m,,test", with: "15.y4m,new,test")
+        try place.add("list.csv", list)
+        try place.run("sequence", "p.yaml", status: 1, error: "\"new\"", "--known-classes")
+        try place.run("sequence", "p.yaml", "--known-classes", status: 0, error: "1 label without training clips")
+        try place.run(
+            "sequence", "p.yaml", "--set", "sequence.class_weights=balanced", error: "pos_weight")
+        try place.run("sequence", "p.yaml", "--set", "sequence.loss=cross_entropy", error: "binary_cross_entropy")
+        try place.run("sequence", "p.yaml", "--folds", "6", error: "label", "folds")
+        try place.run("evaluate", "runs/several", "--continuous", status: 1, error: "multilabel")
+    }
+}
