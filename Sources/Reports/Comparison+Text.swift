@@ -52,7 +52,8 @@ extension Comparison {
 
     var entryTable: TextTable {
         var table = TextTable([
-            ("run", .left), ("head", .left), (task.shortScoreName, .right), ("95 % interval", .left), ("epochs", .right),
+            ("run", .left), ("head", .left), (task.shortScoreName, .right), ("95 % interval", .left),
+            ("epochs", .right),
             ("seconds", .right),
         ])
         for entry in entries {
@@ -91,7 +92,7 @@ extension Comparison {
     }
 
     var gainCaption: String {
-        task == .classification ? "Classes that change most" : "Labels whose average precision changes most"
+        task == .classification ? "Classes whose recall changes most" : "Labels whose average precision changes most"
     }
 
     /// The five classes with the largest gains and the five with the largest losses; nil if there are none.
@@ -106,13 +107,20 @@ extension Comparison {
             [
                 (hasIntervals ? "label" : "class", .left), ("clips", .right), (entries[0].run.name, .right),
                 (best.run.name, .right),
-            ] + (hasIntervals ? [("95 % interval of the gain", .left)] : []))
+            ]
+                + (hasIntervals
+                    ? [("95 % interval of the gain", .left)]
+                    : [("F1, \(entries[0].run.name)", .right), ("F1, \(best.run.name)", .right)]))
         for gain in shown {
             table.append(
                 [gain.label, "\(gain.clips)", percent(gain.first), percent(gain.best)]
-                    + (hasIntervals ? [gain.interval.map(percent) ?? "–"] : []))
+                    + (hasIntervals ? [gain.interval.map(percent) ?? "–"] : f1(gain)))
         }
         return table
+    }
+
+    private func f1(_ gain: ClassGain) -> [String] {
+        [gain.firstF1, gain.bestF1].map { $0.map(percent) ?? "–" }
     }
 
     package func json() throws -> String { try JSONText.of(self) }

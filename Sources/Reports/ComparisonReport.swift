@@ -105,7 +105,8 @@ extension Chart {
         return [
             chart("curves-loss", "Loss, \(part)", column: 2, "set ylabel 'cross-entropy'\nset yrange [0:*]"),
             chart(
-                "curves-accuracy", "\(hasLabels ? "Mean average precision" : "Accuracy"), \(part)", column: 3, "set ylabel '%'\nset yrange [0:100]"),
+                "curves-accuracy", "\(hasLabels ? "Mean average precision" : "Accuracy"), \(part)", column: 3,
+                "set ylabel '%'\nset yrange [0:100]"),
         ]
     }
 
@@ -116,7 +117,9 @@ extension Chart {
         }
         let names = comparison.entries.enumerated().map { ("\($1.run.name) · \($1.run.model)", Double($0)) }
         return Chart(
-            name: "accuracies", title: "\(comparison.task == .multilabel ? "Mean average precision" : "Accuracy") with 95 % intervals", width: 760, height: height(of: rows.count),
+            name: "accuracies",
+            title: "\(comparison.task == .multilabel ? "Mean average precision" : "Accuracy") with 95 % intervals",
+            width: 760, height: height(of: rows.count),
             fontSize: font(rows.count),
             script: data("bars", rows)
                 + "set yrange [\(Double(rows.count) - 0.4):-0.6]\nset grid noytics\nset border 1\n"
@@ -133,8 +136,9 @@ extension Chart {
         let shown = changed.count <= 24 ? changed : Array(changed.prefix(12) + changed.suffix(12))
         let rows = shown.enumerated().map { [100 * ($1.best - $1.first), Double($0)] as [Double?] }
         return Chart(
-            name: "class-gains", title: "Change of \(comparison.task == .multilabel ? "average precision" : "recall") from the first to the best "
-                + "run, in percentage points",
+            name: "class-gains",
+            title: "Change of \(comparison.task == .multilabel ? "average precision" : "recall") from the first to "
+                + "the best run, in percentage points",
             width: 560, height: height(of: shown.count), fontSize: font(shown.count),
             script: data("bars", rows) + list(shown.map(\.label)) + "set xlabel 'points'\nset xrange [*<0:0<*]\n"
                 + "plot $bars using (0):2:(0):1:($2 - 0.38):($2 + 0.38) with boxxyerror fillstyle solid 0.85 noborder "

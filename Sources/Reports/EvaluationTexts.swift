@@ -18,6 +18,13 @@ extension Metrics {
         if let roc = scores.roc {
             table.append(["area under ROC", percent(roc.area)])
             table.append(["  best threshold for \(roc.positive)", percent(roc.threshold)])
+            for (name, decisions) in [("at 0.5", roc.atHalf), ("at the best threshold", roc.atThreshold)] {
+                table.append(["\(roc.positive) \(name)", ""])
+                table.append(["  precision", percent(decisions.precision)])
+                table.append(["  recall", percent(decisions.recall)])
+                table.append(["  F1", percent(decisions.f1)])
+                table.append(["  specificity", percent(decisions.specificity)])
+            }
         }
         return table.text
     }

@@ -60,6 +60,11 @@ extension RunReport {
                 Page.Tile(
                     name: "area under ROC", value: percent(roc.area),
                     detail: "best threshold for \(roc.positive): \(percent(roc.threshold))"))
+            tiles.append(
+                Page.Tile(
+                    name: "F1 of \(roc.positive)", value: percent(roc.atHalf.f1),
+                    detail: "precision \(percent(roc.atHalf.precision)), recall \(percent(roc.atHalf.recall)), "
+                        + "specificity \(percent(roc.atHalf.specificity))"))
         }
         if let tile = run.epochTile { tiles.append(tile) }
         return tiles

@@ -25,10 +25,11 @@ package struct RunReport: Report {
 
     /// `wanted`: nil selects test if the run has such clips, otherwise held-out or validation clips. `path`: of the
     /// cache; nil is the one that the run recorded. `root`: folder of the data set's videos; nil is the one used in
-    /// training. `continuous`: the evaluation on concatenated clips, if there is one.
+    /// training. `positive`: of two classes, the positive one; nil is the one of the training configuration.
+    /// `continuous`: the evaluation on concatenated clips, if there is one.
     package init(
         _ directory: RunDirectory, role wanted: ClipRole? = nil, cache path: String? = nil, root: String? = nil,
-        continuous: ContinuousEvaluation? = nil
+        positive: String? = nil, continuous: ContinuousEvaluation? = nil
     ) throws {
         let cache = try CacheFile(path: path ?? directory.load().configuration.cache, create: false)
         let run = try ReportedRun(directory, role: wanted, cache, root: root)
@@ -36,7 +37,8 @@ package struct RunReport: Report {
         let metrics = Metrics(predictions, labels: head.labels)
         (self.run, split, self.metrics, self.continuous) = (run, run.split, metrics, continuous)
         reliability = Reliability(predictions.filter(\.isScored).map { ($0.probability, $0.label == $0.predicted) })
-        scores = ScoreMetrics(predictions, labels: head.labels)
+        scores = ScoreMetrics(
+            predictions, labels: head.labels, positive: positive ?? run.configuration.training.positive)
         let (classes, mean) = ClassFigures.all(metrics, clips: run.counts)
         self.classes = classes
 

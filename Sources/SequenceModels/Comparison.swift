@@ -55,6 +55,8 @@ package struct Comparison: Sendable, Encodable {
         package let first, best: Double
         /// 95 % interval of the difference by the paired bootstrap; nil for one class a clip.
         package var interval: Statistics.Interval?
+        /// Of the first and of the best run; nil for several labels a clip.
+        package var firstPrecision, bestPrecision, firstF1, bestF1: Double?
     }
 
     /// Runs that differ only in their seed, without diverged ones.
@@ -98,11 +100,11 @@ package struct Comparison: Sendable, Encodable {
             videos.map { run.predictions[$0].map { $0.label == $0.predicted } == true }
         }
         let places = Self.places(videos, groups)
+        let predictions = runs.map { run in videos.compactMap { run.predictions[$0] } }
         let measure: any RunComparison =
             task == .classification
-            ? ClassComparison(correct, places: places)
-            : LabelComparison(
-                runs.map { run in videos.compactMap { run.predictions[$0] } }, runs, groups: videos.map { groups[$0] })
+            ? ClassComparison(predictions, places: places)
+            : LabelComparison(predictions, runs, groups: videos.map { groups[$0] })
         let scores = measure.scores
         entries = runs.indices.map { index in
             Entry(
@@ -131,7 +133,7 @@ package struct Comparison: Sendable, Encodable {
         var pairs = shown.dropFirst().map { pair(0, $0) }
         if ranked.count > 2, ranked[0] != 0, ranked[1] != 0 { pairs.append(pair(ranked[1], ranked[0])) }
         self.pairs = pairs
-        classGains = measure.gains(runs[0], best: ranked[0], videos)
+        classGains = measure.gains(best: ranked[0])
         families = Self.families(runs, scores)
     }
 

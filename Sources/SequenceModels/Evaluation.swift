@@ -43,8 +43,8 @@ extension Head {
         }
     }
 
-    /// Class probabilities of logits `[example, class]`, by example. Sigmoids are computed in double precision: in single
-    /// precision, all logits above 17 have the same probability.
+    /// Class probabilities of logits `[example, class]`, by example. Sigmoids are computed in double precision: in
+    /// single precision, all logits above 17 have the same probability.
     func probabilityRows(_ logits: Tensor) -> [[Double]] {
         let classes = labels.count
         let values =

@@ -9,7 +9,7 @@ protocol RunComparison {
     /// 95 % interval of the difference second − first, and its p-value.
     func difference(_ first: Int, _ second: Int) -> (interval: Statistics.Interval, probability: Double)
     /// By class or label, of the best run against the first one, largest first.
-    func gains(_ run: Comparison.Run, best: Int, _ videos: [Int64]) -> [Comparison.ClassGain]
+    func gains(best: Int) -> [Comparison.ClassGain]
 }
 
 /// By accuracy, with McNemar's exact test.
@@ -18,10 +18,12 @@ struct ClassComparison: RunComparison {
     /// Whether each run classifies each clip correctly.
     private let correct: [[Bool]]
     private let shares: [ClusteredProportion]
+    private let predictions: [[PredictionRecord]]
 
-    /// `places`: source of each clip.
-    init(_ correct: [[Bool]], places: [Int]) {
-        self.correct = correct
+    /// `predictions`: of each run, for the same clips. `places`: source of each clip.
+    init(_ predictions: [[PredictionRecord]], places: [Int]) {
+        let correct = predictions.map { $0.map { $0.label == $0.predicted } }
+        (self.correct, self.predictions) = (correct, predictions)
         scores = correct.map { own in Double(own.count { $0 }) / Double(max(1, own.count)) }
         shares = correct.map { ClusteredProportion($0, places: places) }
     }
@@ -36,21 +38,26 @@ struct ClassComparison: RunComparison {
         )
     }
 
-    func gains(_ run: Comparison.Run, best: Int, _ videos: [Int64]) -> [Comparison.ClassGain] {
-        var counts: [String: (clips: Int, first: Int, best: Int)] = [:]
-        for (index, video) in videos.enumerated() {
-            let label = run.predictions[video]?.label ?? ""
-            let old = counts[label] ?? (0, 0, 0)
-            counts[label] = (
-                old.clips + 1, old.first + (correct[0][index] ? 1 : 0), old.best + (correct[best][index] ? 1 : 0)
-            )
-        }
-        return counts.map { label, count in
-            Comparison.ClassGain(
-                label: label, clips: count.clips, first: Double(count.first) / Double(count.clips),
-                best: Double(count.best) / Double(count.clips))
+    func gains(best: Int) -> [Comparison.ClassGain] {
+        let labels = Set(predictions[0].map(\.label))
+        return labels.map { label in
+            let (first, second) = (Self.rates(label, predictions[0]), Self.rates(label, predictions[best]))
+            return Comparison.ClassGain(
+                label: label, clips: predictions[0].count { $0.label == label }, first: first.recall,
+                best: second.recall, firstPrecision: first.precision, bestPrecision: second.precision,
+                firstF1: first.f1, bestF1: second.f1)
         }
         .sorted { ($1.best - $1.first, $0.label) < ($0.best - $0.first, $1.label) }
+    }
+}
+
+extension ClassComparison {
+    /// Of one class, as decisions for a label.
+    private static func rates(_ label: String, _ predictions: [PredictionRecord]) -> LabelDecisions.Rates {
+        LabelDecisions.Counts(
+            truePositives: predictions.count { $0.label == label && $0.predicted == label },
+            predicted: predictions.count { $0.predicted == label }, positives: predictions.count { $0.label == label }
+        ).rates
     }
 }
 
@@ -74,7 +81,7 @@ struct LabelComparison: RunComparison {
         return (comparison.interval, comparison.probability)
     }
 
-    func gains(_ run: Comparison.Run, best: Int, _ videos: [Int64]) -> [Comparison.ClassGain] {
+    func gains(best: Int) -> [Comparison.ClassGain] {
         bootstrap.compare(runs[0], runs[best]).labels.map { gain in
             Comparison.ClassGain(
                 label: gain.label, clips: gain.clips, first: gain.first, best: gain.second, interval: gain.interval)

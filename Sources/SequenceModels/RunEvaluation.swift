@@ -9,7 +9,9 @@ package struct RunEvaluation: Sendable {
     package let role: ClipRole
     package let metrics: RunMetrics
     package let predictions: [PredictionRecord]
-    package var scores: ScoreMetrics { ScoreMetrics(predictions, labels: head.labels) }
+    /// Of two classes, the one that ROC curve, precision and recall are of; nil is the second.
+    package let positive: String?
+    package var scores: ScoreMetrics { ScoreMetrics(predictions, labels: head.labels, positive: positive) }
     /// 95 % interval of the accuracy, or of the mean average precision, clustered by source.
     package let interval: Statistics.Interval
     /// The final model.
@@ -29,13 +31,16 @@ package struct RunEvaluation: Sendable {
     /// - `wanted`: nil selects test if the run has such clips, otherwise held-out, otherwise validation clips. In a
     ///   cross-validated run `validation` means held-out.
     /// - `path`: of the cache; nil is the one that the run recorded.
+    /// - `positive`: of two classes, the positive one; nil is the one of the training configuration.
     /// - `leavesOutUnknown`: whether clips of classes that training lacked are omitted; otherwise they count as errors.
     /// - Throws: `SequenceError`, `CacheError`, `WeightsError`.
     package init(
         _ directory: RunDirectory, role wanted: ClipRole? = nil, cache path: String? = nil,
-        leavesOutUnknown: Bool = false
+        positive: String? = nil, leavesOutUnknown: Bool = false
     ) throws {
         let (head, configuration) = try directory.load()
+        try head.configuration.kind.check(positive: positive, among: head.labels, option: "--positive")
+        self.positive = positive ?? configuration.training.positive
         let cache = try CacheFile(path: path ?? configuration.cache, create: false)
         guard let extraction = try cache.extractions().first(where: { $0.record.digest == configuration.recipeDigest })
         else {

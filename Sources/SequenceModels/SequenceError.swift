@@ -30,6 +30,7 @@ package enum SequenceError: LocalizedError, Equatable {
     case noSplit(String, available: [String])
     case unknownRun(String, cache: String)
     case unknownClass(String, key: String = "class_weights", available: [String])
+    case unknownPositive(String, option: String, available: [String])
     case noText(label: String)
     case otherFeatures(size: Int, head: Int)
     case tooLong(frames: Int, most: Int)
@@ -129,6 +130,12 @@ package enum SequenceError: LocalizedError, Equatable {
         case .unknownClass(let label, let key, let available):
             "`sequence.\(key)` names \"\(label)\", which is not a class of the training part. It has "
                 + available.prefix(8).joined(separator: ", ") + (available.count > 8 ? ", …" : "") + "."
+        case .unknownPositive(let label, let option, let available):
+            available.count == 2
+                ? "\(option) names \"\(label)\", which is not a class of the run. Choose \(available[0]) or "
+                    + "\(available[1])."
+                : "\(option) needs two classes, but there are \(available.count). Leave it out: every class has "
+                    + "its own precision, recall and F1."
         case .unknownRun(let name, let cache):
             "\(cache) has no run called \"\(name)\". Name its cache with --cache."
         case .noSplit(let split, let available):

@@ -151,6 +151,8 @@ package struct Trainer: Sendable {
         _ features: FeatureSet, _ partition: Partition, _ input: HeadConfiguration.Input?
     ) throws -> Head {
         let labels = try configuration.model.kind.requiredClasses(features, partition, configuration.labelTask)
+        try configuration.model.kind.check(
+            positive: configuration.positive, among: labels, option: "`sequence.positive`")
         for (key, weights) in [
             ("class_weights", configuration.classWeights), ("pos_weight", configuration.positiveWeights ?? .equal),
         ] {

@@ -42,6 +42,13 @@ extension HeadConfiguration.Kind {
         return labels
     }
 
+    /// `option`: the name of the option or key. Throws `SequenceError.unknownPositive` unless it is nil, or one of two
+    /// classes.
+    func check(positive: String?, among labels: [String], option: String) throws {
+        guard let positive, labels.count != 2 || !labels.contains(positive) else { return }
+        throw SequenceError.unknownPositive(positive, option: option, available: labels)
+    }
+
     /// A head's classes or labels: those of the training set, or all without training.
     func classes(_ features: FeatureSet, _ partition: Partition, _ task: DatasetConfiguration.Task) -> [String] {
         let known = self == .zeroShot ? Array(features.examples.indices) : partition.train

@@ -89,7 +89,8 @@ package struct CachedFeatures {
             return
         }
         let task = pipeline.dataset.task
-        let labels = Set(try cache.samples(dataset: pipeline.dataset.name).flatMap { task.names(in: $0.label) }).sorted()
+        let labels = Set(try cache.samples(dataset: pipeline.dataset.name).flatMap { task.names(in: $0.label) })
+            .sorted()
         if !labels.isEmpty { pipeline.training?.texts = try ClassPrompts.texts(labels, for: model, record) }
     }
 }

@@ -22,6 +22,12 @@ struct Evaluate: ParsableCommand {
 
     @Option(help: "Also report top-k accuracy for this k.") var top = 5
 
+    @Option(
+        help: ArgumentHelp(
+            "Of two classes, the positive one (default: `sequence.positive` of the pipeline, otherwise the second).",
+            valueName: "class"))
+    var positive: String?
+
     @Option(name: .customLong("cache"), help: "The cache, if it is not at the path stored with the run.")
     var cachePath: String?
 
@@ -52,7 +58,8 @@ struct Evaluate: ParsableCommand {
         try Console.perform {
             try report.requireWritable()
             let evaluated = try RunEvaluation(
-                trained.directory, role: part.role, cache: cachePath, leavesOutUnknown: unknown.leavesOut)
+                trained.directory, role: part.role, cache: cachePath, positive: positive,
+                leavesOutUnknown: unknown.leavesOut)
             let joined = try continuous ? join(evaluated) : nil
             let folds = evaluated.role == .heldout ? evaluated.configuration.crossValidation : nil
             if format.json {
@@ -76,7 +83,8 @@ struct Evaluate: ParsableCommand {
                     return try LabelReport(trained.directory, role: evaluated.role, cache: cachePath, root: root)
                 }
                 return try RunReport(
-                    trained.directory, role: evaluated.role, cache: cachePath, root: root, continuous: joined)
+                    trained.directory, role: evaluated.role, cache: cachePath, root: root,
+                    positive: evaluated.positive, continuous: joined)
             }
         }
     }

@@ -136,7 +136,9 @@ struct Predict: ParsableCommand {
         }
         let shown = top.map { Array(prediction.classes.prefix($0)) } ?? labels
         if shown.isEmpty {
-            let most = prediction.classes.first.map { "; the most probable is \($0.label) with \(percent($0.probability))" }
+            let most = prediction.classes.first.map {
+                "; the most probable is \($0.label) with \(percent($0.probability))"
+            }
             return "no label at or above its threshold" + (most ?? "")
         }
         return TextTable(

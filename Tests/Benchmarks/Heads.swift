@@ -11,15 +11,17 @@ import Training
 /// Seconds per epoch of a published head on generated features, trained like `sequence` does.
 enum HeadBenchmark {
     static func run(_ name: String, epochs: Int) throws {
-        let isGRU = name == "gru"
+        let hasLabels = name.hasSuffix("-labels")
+        let isGRU = name.hasPrefix("gru")
         let (count, size, classes) = isGRU ? (594, 2048, 5) : (1024, 2048, 101)
         let model =
             isGRU
             ? HeadConfiguration(kind: .gru, hidden: [16, 8], dropout: 0.4, dense: 8)
             : HeadConfiguration(kind: .bilstm, hidden: [256, 256], projection: 512)
-        let features = GeneratedFeatures.make(clips: count, size: size, classes: classes)
+        let features = GeneratedFeatures.make(clips: count, size: size, classes: classes, hasLabels: hasLabels)
         var configuration = TrainingConfiguration(model: model, epochs: epochs, validation: 0)
         configuration.batchSize = isGRU ? 64 : 32
+        if hasLabels { configuration.task = .multilabel }
         var seconds: [Double] = []
         var hooks = Trainer.Hooks()
         hooks.report = { seconds.append($0.seconds) }
@@ -32,16 +34,20 @@ enum HeadBenchmark {
 
 /// Random features of clips of 5 to 20 frames, as in the peers' scripts.
 enum GeneratedFeatures {
-    static func make(clips: Int, size: Int, classes: Int) -> FeatureSet {
+    /// `hasLabels`: whether a clip has any number of labels instead of one class.
+    static func make(clips: Int, size: Int, classes: Int, hasLabels: Bool = false) -> FeatureSet {
+        var generator = SplitMix64(seed: 1)
         let random = RandomParameters()
         let lengths = random.uniform("lengths", count: clips).map { 5 + Int($0 * 16) }
         let rows = random.uniform("rows", count: lengths.reduce(0, +) * size)
         var first = 0
         let examples = lengths.enumerated().map { index, length in
             defer { first += length }
+            let names = (0..<classes).filter { _ in hasLabels && Bool.random(using: &generator) }
+            let label = hasLabels ? LabelSet.text(names.map { "class \($0)" }) : "class \(index % classes)"
             return FeatureSet.Example(
-                videoID: Int64(index), path: "\(index)", label: "class \(index % classes)", split: "train", group: nil,
-                length: length, firstRow: first)
+                videoID: Int64(index), path: "\(index)", label: label, split: "train", group: nil, length: length,
+                firstRow: first)
         }
         return FeatureSet(examples: examples, featureSize: size, rows: rows)
     }

@@ -2,6 +2,8 @@
 
     make bench-heads                    # makes the Python environments, builds, runs this
 
+The names with `-labels` train several labels a clip with binary cross-entropy.
+
 The GRU head of InceptionV3+GRU on UCF101-top5 (594 clips, batch 64), and the bidirectional LSTM of ResNet-152 on
 UCF101 (1,024 clips, 101 classes, batch 32); at most 20 frames, 2,048 features, lengths 5 to 20. The peers' projection
 ends in a ReLU, whose time is negligible. Each round runs each program in a separate process. Results are medians over
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import time
 
-HEADS = {"gru": (594, 5, 64), "bilstm": (1024, 101, 32)}
+HEADS = {"gru": (594, 5, 64), "bilstm": (1024, 101, 32), "gru-labels": (594, 5, 64), "bilstm-labels": (1024, 101, 32)}
 
 
 def data(count, classes):
@@ -30,6 +32,13 @@ def data(count, classes):
     return x, lengths, mask, rng.integers(0, classes, count)
 
 
+def several(count, classes):
+    """Any number of labels a clip."""
+    import numpy
+
+    return numpy.random.default_rng(1).integers(0, 2, (count, classes)).astype("f")
+
+
 def pytorch(head, epochs, flushes=False):
     import torch
     from torch import nn
@@ -38,6 +47,9 @@ def pytorch(head, epochs, flushes=False):
     torch.set_flush_denormal(flushes)
     count, classes, batch = HEADS[head]
     x, lengths, _, y = data(count, classes)
+    loss = nn.functional.cross_entropy
+    if head.endswith("-labels"):
+        y, loss, head = several(count, classes), nn.functional.binary_cross_entropy_with_logits, head.split("-")[0]
     x, lengths, y = torch.from_numpy(x), torch.from_numpy(lengths), torch.from_numpy(y)
 
     class Head(nn.Module):
@@ -67,7 +79,7 @@ def pytorch(head, epochs, flushes=False):
         for start in range(0, count, batch):
             b = order[start:start + batch]
             optimizer.zero_grad()
-            nn.functional.cross_entropy(model(x[b], lengths[b]), y[b]).backward()
+            loss(model(x[b], lengths[b]), y[b]).backward()
             optimizer.step()
         seconds.append(time.perf_counter() - begin)
     return seconds
@@ -80,6 +92,9 @@ def keras_(head, epochs):
 
     count, classes, batch = HEADS[head]
     x, _, mask, y = data(count, classes)
+    activation, loss = "softmax", "sparse_categorical_crossentropy"
+    if head.endswith("-labels"):
+        y, activation, loss, head = several(count, classes), "sigmoid", "binary_crossentropy", head.split("-")[0]
     features, valid = layers.Input((20, 2048)), layers.Input((20,), dtype="bool")
     if head == "gru":
         h = layers.GRU(8)(layers.GRU(16, return_sequences=True)(features, mask=valid), mask=valid)
@@ -88,8 +103,8 @@ def keras_(head, epochs):
         h = layers.Dense(512, activation="relu")(features)
         h = layers.Bidirectional(layers.LSTM(256, return_sequences=True))(h, mask=valid)
         h = layers.Bidirectional(layers.LSTM(256))(h, mask=valid)
-    model = keras.Model([features, valid], layers.Dense(classes, activation="softmax")(h))
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model = keras.Model([features, valid], layers.Dense(classes, activation=activation)(h))
+    model.compile("adam", loss)
 
     class Clock(keras.callbacks.Callback):
         seconds = []

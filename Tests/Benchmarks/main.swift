@@ -8,7 +8,9 @@ import Inference
 //     Benchmarks steps BACKBONE [PRECISION [BATCH [untuned]]]      time of each step on one core
 //     Benchmarks peak
 //     Benchmarks device BACKBONE [PRECISION [BATCH [SECONDS]]]     a backbone alone on the GPU
-//     Benchmarks head gru|bilstm [EPOCHS]
+//     Benchmarks head gru|bilstm|gru-labels|bilstm-labels [EPOCHS]
+//     Benchmarks labels FOLDER [CLIPS]           clips with two independent actions, and a list of their labels
+//     Benchmarks noise [SEEDS]                   average precision of labels that nothing predicts
 //     Benchmarks train small_cnn|resnet18|vgg16 [STEPS]
 //     Benchmarks folds [CLIPS [FEATURES]]        five folds of a small data set
 //     Benchmarks search [CLIPS [FEATURES]]       exact search for similar clips
@@ -36,6 +38,8 @@ case "device" where arguments.count > 2 && Backbone.named(arguments[2]) != nil:
 case "head" where arguments.count > 2: try HeadBenchmark.run(arguments[2], epochs: number(3, 5))
 case "train" where arguments.count > 2: try TrainingBenchmark.run(arguments[2], steps: number(3, 5))
 case "folds": try FoldsBenchmark.run(clips: number(2, 300), size: number(3, 512))
+case "labels" where arguments.count > 2: try LabelClips.write(to: arguments[2], count: number(3, 240))
+case "noise": try NoiseBenchmark.run(seeds: number(2, 40))
 case "search": try SearchBenchmark.run(clips: number(2, 100_000), size: number(3, 2048))
 case "coverage": try CoverageBenchmark.run(datasets: number(2, 200))
 case "tokens" where arguments.count > 4:

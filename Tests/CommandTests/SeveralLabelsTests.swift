@@ -30,7 +30,8 @@ import Testing
         return place
     }
 
-    @Test("from a list with several labels a clip to predictions, reports, SQL and an exported head") func all() throws {
+    @Test("from a list with several labels a clip to predictions, reports, SQL and an exported head") func all() throws
+    {
         let place = try place()
         try place.run("dataset", "p.yaml", status: 0, out: "jump", "run's")
         try place.run("extract", "p.yaml", status: 0)
@@ -76,16 +77,19 @@ import Testing
         let place = try place()
         try place.run("extract", "p.yaml", status: 0)
         try place.run("sequence", "p.yaml", "--name", "one", status: 0)
-        try place.run("sequence", "p.yaml", "--name", "two", "--set", "sequence.seed=7", "--set", "sequence.epochs=5", status: 0)
+        try place.run(
+            "sequence", "p.yaml", "--name", "two", "--set", "sequence.seed=7", "--set", "sequence.epochs=5", status: 0)
         try place.run(
             "compare", "runs/one", "runs/two", "--report", "compared.html", status: 0, out: "mAP",
             "paired bootstrap", absent: "McNemar")
-        try place.run("sequence", "p.yaml", "--name", "folds", "--folds", "2", status: 0, out: "held-out mean average precision")
-        try place.run("learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", status: 0, out: "mean average precision")
+        try place.run(
+            "sequence", "p.yaml", "--name", "folds", "--folds", "2", status: 0, out: "held-out mean average precision")
+        try place.run(
+            "learning-curve", "p.yaml", "--folds", "2", "--sizes", "2", status: 0, out: "mean average precision")
         try place.add(
             "sweep.yaml",
             try String(contentsOfFile: place.path + "/p.yaml", encoding: .utf8)
-                + "\nsweep:\n  keys: {sequence.model.hidden: [4, 8]}\n")
+                + "\nsweep:\n  sequence.model.hidden: [4, 8]\n")
         try place.run("sweep", "sweep.yaml", "--report", "sweep.html", out: "validation mAP")
     }
 

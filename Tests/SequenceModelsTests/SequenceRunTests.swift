@@ -76,6 +76,26 @@ final class RunPlace {
 }
 
 @Suite struct SequenceRunTests {
+    @Test("the positive one of two classes can be chosen for training and for evaluation; others are errors")
+    func positive() throws {
+        let place = try RunPlace()
+        var training = Self.training()
+        training.positive = "down"
+        try place.train(place.run("run", training))
+        let directory = RunDirectory(path: place.scratch.path + "/runs/run")
+        let (own, other) = (try RunEvaluation(directory), try RunEvaluation(directory, positive: "up"))
+        let (down, up) = (try #require(own.scores.roc), try #require(other.scores.roc))
+        #expect(down.positive == "down" && up.positive == "up" && abs(down.area - up.area) < 1e-12)
+        // The recall of one class is the specificity of the other.
+        #expect(abs(down.atHalf.recall - up.atHalf.specificity) < 1e-12)
+        training.positive = "left"
+        #expect(
+            throws: SequenceError.unknownPositive(
+                "left", option: "`sequence.positive`", available: ["down", "up"])
+        ) { try place.train(place.run("other", training)) }
+        #expect(throws: SequenceError.self) { try RunEvaluation(directory, positive: "left") }
+    }
+
     static func training(_ kind: HeadConfiguration.Kind = .gru) -> TrainingConfiguration {
         var training = OrderProblem.training(kind, epochs: 12)
         training.model.dropout = 0.2
