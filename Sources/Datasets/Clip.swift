@@ -14,28 +14,38 @@ package struct Clip: Sendable, Equatable {
     /// Whether `dataset.test` selected it for testing; in the data set itself it is in train.
     package private(set) var isSetAside = false
 
+    /// With the task `multilabel` also the labels that `dataset.classes` leaves out: they decide the split.
+    private(set) var listedLabel: String
+
     package init(path: String, label: String, split: Split, group: String? = nil) {
         (self.path, self.label, self.split, self.group) = (path, label, split, group)
+        listedLabel = label
     }
 
     /// The data set's own split, as stored in caches.
     package var ownSplit: Split { isSetAside ? .train : split }
 
     /// The clip selected for testing by `dataset.test`.
-    var settingAside: Clip {
-        var clip = Clip(path: path, label: label, split: .test, group: group)
-        clip.isSetAside = true
-        return clip
+    var settingAside: Clip { replacing(split: .test, isSetAside: true) }
+
+    var inTraining: Clip { replacing(split: .train, isSetAside: false) }
+
+    /// With fewer labels.
+    func keeping(_ label: String) -> Clip { replacing(label: label) }
+
+    /// With other labels. `listed`: also those that `dataset.classes` leaves out; nil are the same.
+    func labelled(_ label: String, listed: String? = nil) -> Clip {
+        replacing(label: label, listedLabel: listed ?? label)
     }
 
-    /// The same clip with another label.
-    package func labelled(_ label: String) -> Clip {
-        var clip = Clip(path: path, label: label, split: split, group: group)
-        clip.isSetAside = isSetAside
+    private func replacing(
+        label: String? = nil, listedLabel: String? = nil, split: Split? = nil, isSetAside: Bool? = nil
+    ) -> Clip {
+        var clip = Clip(path: path, label: label ?? self.label, split: split ?? self.split, group: group)
+        clip.isSetAside = isSetAside ?? self.isSetAside
+        clip.listedLabel = listedLabel ?? self.listedLabel
         return clip
     }
-
-    var inTraining: Clip { Clip(path: path, label: label, split: .train, group: group) }
 
     /// Whether a relative path stays inside the folder that it is appended to.
     package static func staysInside(_ path: String) -> Bool {

@@ -12,9 +12,9 @@ package struct CopiedClips: Sendable {
     private let given: [Clip]
     private let task: DatasetConfiguration.Task
 
-    /// `contents`: what is equal for copies, such as the digest of the file; nil if unknown.
-    package init<Content: Hashable>(_ clips: [Clip], contents: [Content?], task: DatasetConfiguration.Task) {
-        (given, self.task) = (clips, task)
+    /// `contents`: what is equal for copies, such as the digest of the file; nil if unknown. `dataset`: of the clips.
+    package init<Content: Hashable>(_ clips: [Clip], contents: [Content?], of dataset: DatasetConfiguration) {
+        (given, task) = (clips, dataset.task)
         var (first, firsts, copies) = ([Content: Int](), Array(clips.indices), [Int: [Int]]())
         for (index, content) in zip(clips.indices, contents) {
             guard let content else { continue }
@@ -26,11 +26,20 @@ package struct CopiedClips: Sendable {
             }
         }
         var all = clips
-        if task == .multilabel {
+        if dataset.task == .multilabel {
             for (first, others) in copies {
                 let own = [first] + others
-                let label = LabelSet.text(own.flatMap { task.names(in: clips[$0].label) })
-                for index in own { all[index] = all[index].labelled(label) }
+                func text(_ label: (Clip) -> String) -> String {
+                    LabelSet.text(own.flatMap { dataset.task.names(in: label(clips[$0])) })
+                }
+                let (label, listed) = (text(\.label), text(\.listedLabel))
+                for index in own { all[index] = all[index].labelled(label, listed: listed) }
+            }
+            if !copies.isEmpty, dataset.test > 0 {
+                // The test clips were selected among the files; a file and its copies are one clip.
+                let kept = firsts.indices.filter { firsts[$0] == $0 }
+                let pool = kept.map { all[$0].isSetAside ? all[$0].inTraining : all[$0] }
+                for (index, clip) in zip(kept, (try? dataset.settingTestAside(pool)) ?? []) { all[index] = clip }
             }
         }
         (self.firsts, self.all) = (firsts, all)

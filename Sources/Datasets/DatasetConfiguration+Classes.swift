@@ -20,7 +20,7 @@ extension DatasetConfiguration {
     package func keeping(_ labels: Set<String>, of clips: [Clip]) -> [Clip] {
         guard task == .multilabel else { return clips.filter { labels.contains($0.label) } }
         guard classes != .all else { return clips }
-        return clips.map { $0.labelled(LabelSet.text(task.names(in: $0.label).filter(labels.contains))) }
+        return clips.map { $0.keeping(LabelSet.text(task.names(in: $0.label).filter(labels.contains))) }
     }
 
     /// Whether excluded files of a class folder belong to the data set with the given classes.

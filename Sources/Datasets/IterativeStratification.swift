@@ -1,9 +1,11 @@
-/// Iterative stratification of examples with several labels: K. Sechidis, G. Tsoumakas, I. Vlahavas, On the
-/// Stratification of Multi-label Data, ECML PKDD 2011, with sources instead of examples as the units. The label with
-/// the fewest remaining positives is distributed first; each of its units goes to the subset that lacks most positives
-/// of the label, in a tie to the one that lacks most examples, in a further tie to one chosen by the seed.
+/// Iterative stratification of examples with several labels after K. Sechidis, G. Tsoumakas, I. Vlahavas, On the
+/// Stratification of Multi-label Data, ECML PKDD 2011, with sources instead of examples as the units: the label with
+/// the fewest remaining positives is distributed first, its largest units first. A unit goes to the subset in which
+/// the squared deviations of the shares of all labels and of the examples grow least, as in scikit-learn's
+/// `StratifiedGroupKFold`, not to the one that lacks most of this label: a source has many positives of other labels.
+/// The seed decides ties.
 struct IterativeStratification {
-    /// A source: the number of its examples, and for each of its labels the number of positive examples.
+    /// A source: the number of its examples, and for each of its labels the number of positive examples, by label.
     struct Unit {
         let size: Int
         let counts: [(label: Int, count: Int)]
@@ -47,14 +49,15 @@ struct IterativeStratification {
         }) {
             let order = members[label].filter { subsets[$0.unit] == nil }
                 .sorted { (-$0.count, $0.unit) < (-$1.count, $1.unit) }
-            for (unit, _) in order { place(unit, in: subset(wanting: label)) }
+            for (unit, _) in order { place(unit) }
         }
-        for unit in units.indices where subsets[unit] == nil { place(unit, in: subset(wanting: nil)) }
+        for unit in units.indices where subsets[unit] == nil { place(unit) }
         return subsets.map { $0 ?? 0 }
     }
 
-    private mutating func place(_ index: Int, in subset: Int) {
+    private mutating func place(_ index: Int) {
         let unit = units[index]
+        let subset = subset(for: unit)
         subsets[index] = subset
         sizes[subset] += unit.size
         for (label, count) in unit.counts {
@@ -63,18 +66,26 @@ struct IterativeStratification {
         }
     }
 
-    /// The subset that lacks most positives of a label, or most examples.
-    private mutating func subset(wanting label: Int?) -> Int {
-        var best = Array(shares.indices)
-        if let label { best = Self.largest(best) { Double(positives[label]) * shares[$0] - Double(placed[label][$0]) } }
-        best = Self.largest(best) { Double(examples) * shares[$0] - Double(sizes[$0]) }
+    private mutating func subset(for unit: Unit) -> Int {
+        // All positives of a label are of most use in the largest subset, which is for training.
+        let isOnly = unit.counts.contains { positives[$0.label] == $0.count }
+        let largest = shares.max() ?? 0
+        let candidates = shares.indices.filter { isOnly ? shares[$0] == largest : shares[$0] > 0 }
+        let deviations = candidates.map { growth(of: $0, by: unit) }
+        let least = deviations.min()
+        let best = zip(candidates, deviations).filter { $0.1 == least }.map(\.0)
         guard best.count > 1 else { return best.first ?? 0 }
         return best[Int(generator.next() % UInt64(best.count))]
     }
 
-    private static func largest(_ subsets: [Int], by value: (Int) -> Double) -> [Int] {
-        let values = subsets.map(value)
-        let largest = values.max()
-        return zip(subsets, values).filter { $0.1 == largest }.map(\.0)
+    /// Growth of the squared deviations, without a term that is equal for all subsets.
+    private func growth(of subset: Int, by unit: Unit) -> Double {
+        func growth(_ added: Int, to placed: Int, of all: Int) -> Double {
+            let (added, placed, all) = (Double(added), Double(placed), Double(all))
+            return added * (2 * placed + added) / (all * all)
+        }
+        return unit.counts.reduce(growth(unit.size, to: sizes[subset], of: examples)) { sum, entry in
+            sum + growth(entry.count, to: placed[entry.label][subset], of: positives[entry.label])
+        } / shares[subset]
     }
 }

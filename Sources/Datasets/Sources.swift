@@ -58,7 +58,8 @@ struct Sources {
         let units = sources.map { _, members in
             IterativeStratification.Unit(
                 size: members.count,
-                counts: labelCounts(of: members).compactMap { name, count in index[name].map { ($0, count) } })
+                counts: labelCounts(of: members).compactMap { name, count in index[name].map { ($0, count) } }.sorted(
+                    by: <))
         }
         let found = IterativeStratification.subsets(of: units, labels: labels.count, shares: shares, seed: seed)
         var subsets = Array(repeating: 0, count: names.count)

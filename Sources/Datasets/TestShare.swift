@@ -67,7 +67,7 @@ extension DatasetConfiguration {
         let seed = SplitMix64.hash("test", seed: UInt64(bitPattern: Int64(testSeed)))
         let own = clips.filter { $0.split == .train }
         let chosen = ValidationSplit.choose(
-            fraction: test, examples: own.map { ($0.label, $0.group, $0.path) }, seed: seed, task: task)
+            fraction: test, examples: own.map { ($0.listedLabel, $0.group, $0.path) }, seed: seed, task: task)
         let paths = Set(zip(own, chosen).filter(\.1).map(\.0.path))
         return clips.map { paths.contains($0.path) ? $0.settingAside : $0 }
     }

@@ -63,7 +63,7 @@ package struct DatasetCheck: Sendable {
             report(done, clips.count)
         }
         let task = dataset.task
-        let copies = CopiedClips(clips, contents: contents, task: task)
+        let copies = CopiedClips(clips, contents: contents, of: dataset)
         let missing = Set(unreadable.map { Array($0.path.utf8) })
         usable = copies.clips.filter { !missing.contains(Array($0.path.utf8)) }
         self.digests = digests

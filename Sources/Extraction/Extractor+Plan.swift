@@ -51,7 +51,7 @@ extension Extractor {
         let digests = try hash(clips, session)
         let known = try targets.map { try cache.extractedViews(extraction: $0.id) }
         let failures = try targets.map { try cache.failures(extraction: $0.id) }
-        let copies = CopiedClips(clips, contents: digests.map { try? $0?.get().digest }, task: dataset.task)
+        let copies = CopiedClips(clips, contents: digests.map { try? $0?.get().digest }, of: dataset)
         let places = try places(of: dataset.task == .multilabel ? copies.clips : clips)
         if let summary = copies.summary { session.report(.note("\(summary).")) }
         var samples: [(video: VideoRecord, sample: SampleRecord)] = []

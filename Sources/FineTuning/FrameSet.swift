@@ -83,7 +83,7 @@ package struct FrameSet: Sendable {
             report(.decoded(done: done, total: jobs.count))
         }
         let counts = try store.counts(keys.compactMap { $0 })
-        let copies = CopiedClips(clips, contents: digests, task: dataset.task)
+        let copies = CopiedClips(clips, contents: digests, of: dataset)
         entries = clips.indices.compactMap { index in
             guard let digest = digests[index], let key = keys[index], let frames = counts[key] else { return nil }
             guard let clip = dataset.task == .multilabel ? copies[index] : clips[index] else { return nil }

@@ -66,7 +66,7 @@ extension SequenceRun {
                 ?? byPath[clip.path]
         }
         // As in `extract`.
-        let copies = CopiedClips(listed, contents: ids, task: source.task)
+        let copies = CopiedClips(listed, contents: ids, of: source)
         return Dictionary(
             listed.indices.compactMap { index in
                 ids[index].flatMap { id in copies[index].map { (id, $0) } }
@@ -92,7 +92,9 @@ extension SequenceRun {
         }
         let placed = try source.placed(known.map(\.clip))
         let labels = placed.isEmpty ? [] : try source.chosenLabels(from: placed.map { ($0.label, $0.split) })
-        return Dictionary(zip(known.map(\.id), placed), uniquingKeysWith: { first, _ in first })
-            .filter { labels.contains($0.value.label) }
+        return Dictionary(
+            zip(known.map(\.id), placed).compactMap { id, clip in
+                source.keeping(labels, of: [clip]).first.map { (id, $0) }
+            }, uniquingKeysWith: { first, _ in first })
     }
 }

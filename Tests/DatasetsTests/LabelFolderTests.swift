@@ -97,6 +97,37 @@ import Testing
     }
 }
 
+/// The test clips of `dataset.test` when files are copies of others.
+@Suite struct CopiedTestShareTests {
+    @Test(
+        "the folder and the cache select the same test clips, each with the labels of its copies", arguments: [0, 1, 2])
+    func same(seed: Int) throws {
+        let scratch = ScratchFolder()
+        var contents: [String: Int] = [:]
+        for index in 0..<20 {
+            for (label, step) in [("run", 1), ("jump", 2), ("walk", 5)] where index % step == 0 {
+                try scratch.file("root/\(label)/\(label)\(index).mp4", "\(index)")
+                contents["\(label)/\(label)\(index).mp4"] = index
+            }
+        }
+        var dataset = DatasetConfiguration(
+            layout: .folders, root: scratch.path + "/root", test: 0.25, testSeed: seed, task: .multilabel)
+        for classes in [DatasetConfiguration.Classes.all, .named(["jump", "walk"])] {
+            dataset.classes = classes
+            let clips = try dataset.clips()
+            let copies = CopiedClips(clips, contents: clips.map { contents[$0.path] }, of: dataset).clips
+            #expect(copies.count == 20 && copies.count { $0.split == .test } == 5)
+            if classes == .all { #expect(dataset.testShareProblem(copies) == nil) }
+            // As a cache stores them.
+            let stored = copies.map { Clip(path: $0.path, label: $0.listedLabel, split: $0.ownSplit) }
+            let placed = try dataset.placed(stored)
+            #expect(placed.map(\.split) == copies.map(\.split))
+            let labels = try dataset.chosenLabels(from: placed.map { ($0.label, $0.split) })
+            #expect(dataset.keeping(labels, of: placed).map(\.label) == copies.map(\.label))
+        }
+    }
+}
+
 @Suite struct CopiedClipsTests {
     static let clips = [
         Clip(path: "jump/1.mp4", label: #"["jump"]"#, split: .train),
@@ -107,7 +138,9 @@ import Testing
     ]
 
     @Test("copies are one clip with the labels of all; notes tell what contradicts") func severalLabels() {
-        let copies = CopiedClips(Self.clips, contents: ["1", "2", "1", "2", nil], task: .multilabel)
+        let copies = CopiedClips(
+            Self.clips, contents: ["1", "2", "1", "2", nil],
+            of: DatasetConfiguration(layout: .folders, root: "", task: .multilabel))
         #expect(copies.clips.map(\.path) == ["jump/1.mp4", "none/2.mp4", "walk/3.mp4"])
         #expect(copies.clips.map(\.label) == [#"["jump","run"]"#, #"["run"]"#, #"["walk"]"#])
         #expect(copies.firsts == [0, 1, 0, 1, 4] && copies.isCopy(2) && !copies.isCopy(4))
@@ -124,7 +157,7 @@ import Testing
         let clips = [("a/1.mp4", "a"), ("b/1.mp4", "b"), ("b/2.mp4", "b"), ("b/3.mp4", "b")].map {
             Clip(path: $0.0, label: $0.1, split: .train)
         }
-        let copies = CopiedClips(clips, contents: [1, 1, 2, 2], task: .classification)
+        let copies = CopiedClips(clips, contents: [1, 1, 2, 2], of: DatasetConfiguration(layout: .folders, root: ""))
         #expect(copies.clips == [clips[0], clips[2]] && copies.summary == nil)
         #expect(copies.note(3) == "b/3.mp4 has the same content as b/2.mp4, so only b/2.mp4 is used")
         #expect(

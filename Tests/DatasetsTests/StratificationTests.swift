@@ -43,12 +43,13 @@ import Testing
         var (ours, theirs) = ((ld: 0.0, ed: 0.0), (ld: 0.0, ed: 0.0))
         for golden in Self.goldens {
             let own = try golden.ours()
-            // 20 random divisions differ from others by a few hundredths.
-            #expect(own.ld <= golden.ld * 1.1 + 1e-6 && own.ed <= golden.ed + 0.1, "\(own), \(golden.ld), \(golden.ed)")
+            // The means of 20 divisions differ from those of others by some hundredths.
+            #expect(
+                own.ld <= golden.ld * 1.05 + 1e-6 && own.ed <= golden.ed + 0.1, "\(own), \(golden.ld), \(golden.ed)")
             ours = (ours.ld + own.ld, ours.ed + own.ed)
             theirs = (theirs.ld + golden.ld, theirs.ed + golden.ed)
         }
-        #expect(ours.ld <= theirs.ld && ours.ed <= theirs.ed + 1e-9, "\(ours), \(theirs)")
+        #expect(ours.ld <= theirs.ld * 0.85 && ours.ed <= theirs.ed + 1e-9, "\(ours), \(theirs)")
     }
 }
 
@@ -80,7 +81,7 @@ import Testing
             for fold in 0..<count {
                 let share = Double(own.count { folds[$0] == fold })
                 // Sources have up to five clips with several labels.
-                #expect(abs(share - Double(own.count) / Double(count)) <= 8)
+                #expect(abs(share - Double(own.count) / Double(count)) <= 4)
             }
         }
         for label in ["jump", "run", "sing", "talk", "walk"] { spread { Self.names($0).contains(label) } }
@@ -124,7 +125,17 @@ import Testing
         for label in ["jump", "run", "sing", "talk", "walk"] {
             let own = chosen.indices.filter { Self.names(Self.grouped[$0]).contains(label) }
             let count = Double(own.count { chosen[$0] })
-            #expect(abs(count - fraction * Double(own.count)) <= 6, "\(label) \(count) \(own.count)")
+            #expect(abs(count - fraction * Double(own.count)) <= 3, "\(label) \(count) \(own.count)")
+        }
+    }
+
+    @Test("a label with one source stays in train, even if its source has other labels", arguments: [0.2, 0.3, 0.45])
+    func onlySource(fraction: Double) throws {
+        let examples = Self.grouped + [("[\"jump\",\"only\",\"run\",\"sing\",\"talk\",\"walk\"]", nil, "only")]
+        for seed in 0..<10 {
+            let chosen = ValidationSplit.choose(
+                fraction: fraction, examples: examples, seed: UInt64(seed), task: .multilabel)
+            #expect(chosen.last == false && chosen.contains(true))
         }
     }
 
