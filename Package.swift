@@ -135,7 +135,8 @@ let package = Package(
             ],
             path: "Tests/Benchmarks",
             exclude: [
-                "bench.py", "device.py", "growth.py", "heads.py", "models.py", "peers.py", "training.py", "windows.py",
+                "bench.py", "device.py", "growth.py", "heads.py", "labels.py", "models.py", "peers.py", "training.py",
+                "windows.py",
                 "RESULTS.md",
             ]),
         .target(name: "CThreadSanitizer", path: "Tests/CThreadSanitizer"),

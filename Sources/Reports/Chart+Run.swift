@@ -14,6 +14,7 @@ extension Chart {
             ]
         }
         let data = data("epochs", rows)
+        let hasLabels = epochs.contains { $0.validationMAP != nil }
         let hasValidation = epochs.contains { $0.validationLoss != nil }
         let mark =
             best > 0
@@ -36,7 +37,7 @@ extension Chart {
                 name: "loss", title: "Loss" + kept,
                 script: data + range + mark + "set ylabel 'cross-entropy'\nset yrange [0:*]\n" + pair(2, 3)),
             Chart(
-                name: "accuracy", title: "Accuracy" + kept,
+                name: "accuracy", title: (hasLabels ? "Clips with all labels right" : "Accuracy") + kept,
                 script: data + range + mark + "set ylabel '%'\nset yrange [0:100]\n" + pair(4, 5)),
             Chart(
                 name: "learning-rate", title: "Learning rate", height: 220,

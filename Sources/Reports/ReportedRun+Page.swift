@@ -15,16 +15,21 @@ extension ReportedRun {
         if !epochs.contains(where: { $0.validationLoss != nil }) {
             section.text = "There is no validation part: the weights of the last epoch are kept."
         }
-        var table = TextTable([
-            ("epoch", .right), ("learning rate", .right), ("train loss", .right), ("train accuracy", .right),
-            ("validation loss", .right), ("validation accuracy", .right), ("seconds", .right),
-        ])
+        let hasLabels = head.task == .multilabel
+        let share = hasLabels ? "all labels right" : "accuracy"
+        var table = TextTable(
+            [
+                ("epoch", .right), ("learning rate", .right), ("train loss", .right), ("train \(share)", .right),
+                ("validation loss", .right), ("validation \(share)", .right),
+            ] + (hasLabels ? [("validation mAP", .right)] : []) + [("seconds", .right)])
         for epoch in epochs {
-            table.append([
+            var cells = [
                 "\(epoch.epoch)", "\(Float(epoch.learningRate))", decimal(epoch.trainLoss, 4),
                 percent(epoch.trainAccuracy), epoch.validationLoss.map { decimal($0, 4) } ?? "–",
-                epoch.validationAccuracy.map(percent) ?? "–", decimal(epoch.seconds, 2),
-            ])
+                epoch.validationAccuracy.map(percent) ?? "–",
+            ]
+            if hasLabels { cells.append(epoch.validationMAP.map(percent) ?? "–") }
+            table.append(cells + [decimal(epoch.seconds, 2)])
         }
         section.tables = [Page.Table(table, fold: "All \(epochs.count) epochs")]
         return section

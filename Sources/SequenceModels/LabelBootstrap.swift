@@ -33,6 +33,20 @@ package struct LabelBootstrap: Sendable {
         (self.sources, self.seed, self.resamples) = (sources, seed, resamples)
     }
 
+    /// 95 % interval of the mean average precision: that of the bootstrap, whose lower bound is at most the value with
+    /// one more clip of each label that ranks below all others. Without errors, the bootstrap's interval has no width.
+    ///
+    /// - Precondition: as many clips as groups.
+    package func interval(_ scores: LabelScores) -> Statistics.Interval {
+        let own = bootstrapInterval(scores)
+        let count = Double(scores.count)
+        let precisions = scores.averagePrecisions(weights: Array(repeating: 1, count: scores.count))
+        let missed = zip(precisions, scores.positives).map { precision, positives in
+            precision.map { ($0 * Double(positives) + Double(positives + 1) / (count + 1)) / Double(positives + 1) }
+        }
+        return .init(lower: min(own.lower, LabelMetrics.mean(missed)), upper: own.upper)
+    }
+
     /// 95 % interval of the mean average precision: the union of the percentile and the basic bootstrap interval
     /// (Davison and Hinkley 1997). A resample leaves out the labels that none of its clips has. With fewer than
     /// four sources, the interval is 0 to 1.
@@ -43,7 +57,7 @@ package struct LabelBootstrap: Sendable {
     /// trials, and in 81 to 89 % with labels of 2 to 50 clips.
     ///
     /// - Precondition: as many clips as groups.
-    package func interval(_ scores: LabelScores) -> Statistics.Interval {
+    func bootstrapInterval(_ scores: LabelScores) -> Statistics.Interval {
         let drawn = means(resample(scores) { scores.averagePrecisions(weights: $0) })
         guard let percentile = percentileInterval(drawn) else { return .init(lower: 0, upper: 1) }
         let mean = LabelMetrics.mean(scores.averagePrecisions(weights: Array(repeating: 1, count: scores.count)))

@@ -5,11 +5,12 @@ import Foundation
 extension RunDirectory {
     func saveTables(epochs: [EpochRecord], predictions: [PredictionRecord], paths: [Int64: String]) throws {
         func number(_ value: Double?) -> String { value.flatMap { $0.isFinite ? "\($0)" : nil } ?? "" }
+        let hasLabels = epochs.contains { $0.validationMAP != nil }
         let epochLines = epochs.map { epoch in
             [
                 "\(epoch.epoch)", number(epoch.learningRate), number(epoch.trainLoss), number(epoch.trainAccuracy),
                 number(epoch.validationLoss), number(epoch.validationAccuracy), number(epoch.seconds),
-            ]
+            ] + (hasLabels ? [number(epoch.validationMAP)] : [])
         }
         let predictionLines = predictions.map { prediction in
             [
@@ -22,7 +23,7 @@ extension RunDirectory {
             [
                 "epoch", "learning_rate", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
                 "seconds",
-            ], epochLines)
+            ] + (hasLabels ? ["validation_map"] : []), epochLines)
         try write("predictions.csv", ["path", "split", "label", "predicted", "probability"], predictionLines)
     }
 

@@ -87,6 +87,11 @@ extension SequenceRun {
                     + "extracted so far can be used"
             )
         }
+        if training.model.kind == .zeroShot, training.labelTask == .multilabel, training.calibrates != true {
+            notes.append(
+                "the scores of zero_shot are similarities, so the probabilities of several labels mean little; "
+                    + "`sequence.calibrate: true` fits them to the validation clips")
+        }
         let short = features.examples.count { $0.views.count < training.views }
         if short > 0 {
             notes.append(

@@ -72,7 +72,7 @@ struct FineTune: ParsableCommand {
         ) { record in
             epoch = record.epoch
             line.clear()
-            Console.message("\(record.text(of: configuration.training.epochs))  \(decimal(record.seconds, 1)) s")
+            Console.message("\(record.text(configuration.training))  \(decimal(record.seconds, 1)) s")
         }
         line.clear()
         if !summary.wasCancelled { Console.print(text(summary, run)) }

@@ -140,7 +140,7 @@ struct TrainSequence: ParsableCommand {
         case .resumed(let epochs): Console.message("\(run.name): resumes after epoch \(epochs)")
         case .epoch(let epoch):
             line.show(
-                force: epoch.epoch == 1 || epoch.epoch == run.training.epochs, "\(epoch.text(of: run.training.epochs))")
+                force: epoch.epoch == 1 || epoch.epoch == run.training.epochs, "\(epoch.text(run.training))")
         }
     }
 
@@ -214,8 +214,10 @@ extension TrainingOutcome {
 
 extension EpochRecord {
     /// The metrics of an epoch on one line.
-    func text(of epochs: Int) -> String {
-        let own = "epoch \(epoch)/\(epochs)  loss \(decimal(trainLoss, 4))  accuracy \(percent(trainAccuracy))"
+    func text(_ training: TrainingConfiguration) -> String {
+        let name = training.labelTask == .multilabel ? "all labels right" : "accuracy"
+        let own =
+            "epoch \(epoch)/\(training.epochs)  loss \(decimal(trainLoss, 4))  \(name) \(percent(trainAccuracy))"
         guard let loss = validationLoss, let accuracy = validationAccuracy else { return own }
         let score = validationMAP.map { "mAP \(percent($0))" } ?? percent(accuracy)
         return own + "  validation \(decimal(loss, 4))  \(score)"

@@ -35,7 +35,8 @@ enum LabelClips {
                     width: DemoScene.width, height: DemoScene.height, frameRate: DemoScene.frameRate,
                     to: folder + "/clips/" + clips[index].path)
             }
-        } consume: { _, _ in }
+        } consume: { _, _ in
+        }
     }
 
     /// Every second column of each scene side by side; an absent one is dark.
@@ -45,7 +46,7 @@ enum LabelClips {
         return (0..<DemoScene.height).flatMap { y in
             images.flatMap { image in
                 (0..<half).flatMap { x -> [UInt8] in
-                    guard let image else { return [20, 20, 20] }
+                    guard let image else { return [UInt8(20 + (x * 7 + y * 13 + index * 5) % 9), 20, 20] }
                     let place = (y * DemoScene.width + 2 * x) * 3
                     return Array(image[place..<place + 3])
                 }

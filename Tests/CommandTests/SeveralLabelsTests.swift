@@ -93,6 +93,51 @@ import Testing
         try place.run("sweep", "sweep.yaml", "--report", "sweep.html", out: "validation mAP")
     }
 
+    @Test("a backbone is fine-tuned with several labels a clip") func fineTuning() throws {
+        let place = try place()
+        try place.add(
+            "tuned.yaml",
+            """
+            name: tuned
+            dataset: {layout: csv, root: clips, splits: list.csv, task: multilabel, validation: 0.3}
+            extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
+            finetune: {unfreeze: all, model: {kind: average}, epochs: 1, frames_per_class: 6, pos_weight: balanced}
+            """)
+        try place.run("finetune", "tuned.yaml", status: 0, out: "mAP")
+        let configuration = try String(contentsOfFile: place.path + "/runs/tuned/config.json", encoding: .utf8)
+        #expect(configuration.contains("\"thresholds\"") && configuration.contains("\"multilabel\""))
+        try place.run("predict", "runs/tuned", "clips/1.y4m", "--top", "2", status: 0, out: "threshold")
+        try place.run(
+            "finetune", "tuned.yaml", "--set", "finetune.class_weights=balanced", status: 2, error: "pos_weight")
+    }
+
+    @Test("a file in several class folders, as a copy or a link, is one clip with several labels") func folders() throws
+    {
+        let place = try Workplace(clips: 0)
+        for index in 0..<12 {
+            let names = [["jump"], ["run"], ["jump", "run"], ["none"]][index % 4]
+            let split = index < 8 ? "train" : "test"
+            for name in names { try place.add("clips/\(split)/\(name)/\(index).y4m", TinyClip.numbered(index)) }
+        }
+        try place.add(
+            "p.yaml",
+            Workplace.pipeline.replacingOccurrences(
+                of: "dataset: {root: clips}",
+                with: "dataset: {root: clips, task: multilabel, negatives: none, validation: 0}"))
+        try place.run("dataset", "p.yaml", status: 0, out: "jump + run (3)", "clips without a label")
+        try place.run("extract", "p.yaml", status: 0, out: "Extracted 12 videos")
+        try place.run("sequence", "p.yaml", status: 0, error: "2 labels; 8 training, 0 validation, 4 test clips")
+        let labels: [String] = try Workplace.query(
+            "SELECT label FROM sample ORDER BY label", path: place.path + "/features.sqlite")
+        #expect(Set(labels) == ["[]", "[\"jump\"]", "[\"jump\",\"run\"]", "[\"run\"]"])
+        // Labels that change need no new features.
+        try place.add("clips/train/run/0.y4m", TinyClip.numbered(0))
+        try place.run("extract", "p.yaml", status: 0, out: "12 skipped")
+        let both: [Int] = try Workplace.query(
+            "SELECT count(*) FROM annotation WHERE source = 'folder'", path: place.path + "/features.sqlite")
+        #expect(both == [13])
+    }
+
     @Test("a label only in the test part, a task that does not fit, and keys of the other task are clear errors")
     func errors() throws {
         let place = try place()

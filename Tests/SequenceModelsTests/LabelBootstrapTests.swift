@@ -34,7 +34,7 @@ import Testing
     @Test("intervals and p-values equal those of a plain bootstrap with the same resamples", arguments: goldens)
     func parity(golden: Golden) {
         for run in 0..<2 {
-            #expect(Self.areEqual(golden.bootstrap.interval(golden.input(run)), golden.intervals[run]))
+            #expect(Self.areEqual(golden.bootstrap.bootstrapInterval(golden.input(run)), golden.intervals[run]))
         }
         let comparison = golden.bootstrap.compare(golden.input(0), golden.input(1))
         #expect(Self.areEqual(comparison.interval, golden.gain))
@@ -72,7 +72,11 @@ import Testing
             #expect(comparison.interval == .init(lower: -1, upper: 1) && comparison.probability == 1)
             #expect(comparison.labels.map(\.interval) == [.init(lower: -1, upper: 1)])
         }
-        #expect(LabelBootstrap(groups: ["x", "y", "z", nil]).interval(input) == .init(lower: 1, upper: 1))
+        let all = LabelBootstrap(groups: ["x", "y", "z", nil])
+        #expect(all.bootstrapInterval(input) == .init(lower: 1, upper: 1))
+        // Three positives of four clips, and one more of five at the last rank.
+        let interval = all.interval(input)
+        #expect(interval.upper == 1 && abs(interval.lower - (3 + 4.0 / 5) / 4) < 1e-12)
         let none = LabelScores(probabilities: [], truth: [], labels: ["a"])
         #expect(LabelBootstrap(groups: []).interval(none) == .init(lower: 0, upper: 1))
         let empty = LabelScores(probabilities: [[], []], truth: [[], []], labels: [])

@@ -248,6 +248,27 @@ final class LabelPlace {
         ) { try place.train("unknown", training) }
     }
 
+    @Test("heads that start from texts score every label; calibration makes probabilities of similarities")
+    func texts() throws {
+        let place = try LabelPlace()
+        var training = LabelPlace.training(.zeroShot, epochs: 0)
+        // The second and the fourth feature show whether an action occurs, whatever its direction.
+        let vectors: [String: [Float]] = [
+            "rise": [0, 1, 0, 0], "fall": [0, 1, 0, 0], "open": [0, 0, 0, 1], "close": [0, 0, 0, 1],
+        ]
+        training.texts = ClassTexts(vectors: vectors, scale: 10, bias: 0)
+        let plain = try #require(try place.train("plain", training).metrics[.test]?.labels)
+        training.calibrates = true
+        let calibrated = try #require(try place.train("calibrated", training).metrics[.test]?.labels)
+        // Of the clips with an action, about half have each direction.
+        #expect(plain.meanAveragePrecision > 0.35 && plain.meanAveragePrecision < 0.8)
+        #expect(abs(plain.meanAveragePrecision - calibrated.meanAveragePrecision) < 1e-3)
+        #expect(calibrated.loss < 0.7 && plain.loss > calibrated.loss)
+        training = LabelPlace.training(.linearProbe, epochs: 3)
+        training.texts = ClassTexts(vectors: vectors, scale: 10, bias: -5)
+        #expect(try place.train("probe", training).metrics[.test]?.labels?.labels == LabelPlace.labels)
+    }
+
     @Test("clips without a label are negatives, and a data set without any label is an error") func negatives() throws {
         let place = try LabelPlace(30)
         for index in 0..<6 {
