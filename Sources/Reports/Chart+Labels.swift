@@ -72,10 +72,11 @@ extension Chart {
         var cells: [[Double?]] = []
         var texts = CellTexts()
         for (row, counts) in pairs.counts.enumerated() {
-            for (column, number) in counts.enumerated() where row != column {
-                let share = Double(number) / Double(max(1, counts[row]))
+            for (column, number) in counts.enumerated() {
+                // The diagonal stays empty, but gnuplot needs every cell.
+                let share = row == column ? 0 : Double(number) / Double(max(1, counts[row]))
                 cells.append([Double(column), Double(row), 37, 99, 235, (255 * share.squareRoot()).rounded()])
-                if number > 0 {
+                if row != column, number > 0 {
                     texts.append([Double(column), Double(row), (100 * share).rounded()], isLight: share > 0.35)
                 }
             }
