@@ -55,6 +55,14 @@ package struct NeighborSearch: Sendable {
 
     package init(_ vectors: ClipVectors) { rows = RowProducts(vectors.rows, size: vectors.size) }
 
+    /// Among the clips at `indices`; a neighbour's index is its place in them.
+    init(_ vectors: ClipVectors, _ indices: [Int]) {
+        let size = vectors.size
+        rows = RowProducts(
+            indices.count == vectors.examples.count
+                ? vectors.rows : indices.flatMap { vectors.rows[$0 * size..<($0 + 1) * size] }, size: size)
+    }
+
     /// The most similar clips. The rows are divided among the cores. `query`: a unit vector.
     package func nearest(to query: [Float], count: Int) -> [Neighbor] {
         let parts = max(1, min(rows.count / 256, ProcessInfo.processInfo.activeProcessorCount))

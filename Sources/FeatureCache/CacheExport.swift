@@ -1,3 +1,4 @@
+import Datasets
 import Escaping
 import Files
 import Foundation
@@ -8,9 +9,10 @@ package struct CacheExport: Sendable {
     package enum Format: String, Sendable, CaseIterable {
         /// Only the features, `[video, frame, feature…]`.
         case npy
-        /// `features`, `mask`, `lengths`, `labels`, `classes`, `paths`, `splits`, `groups`, `times`, `indices`.
+        /// `features`, `mask`, `lengths`, `labels`, `classes`, `paths`, `splits`, `groups`, `times`, `indices`. `labels`
+        /// are indices into `classes`, `int64 [video]`; for several labels a clip 0 and 1, `uint8 [video, class]`.
         case npz
-        /// `features`, `mask`, `lengths`, `labels`; classes, paths and splits as JSON in the metadata.
+        /// `features`, `mask`, `lengths`, `labels`, as above; classes, paths and splits as JSON in the metadata.
         case safetensors
     }
 
@@ -83,7 +85,8 @@ struct ExportTable {
     }
 
     let rows: [Row]
-    /// Sorted; labels are indices into them, as in runs.
+    let task: DatasetConfiguration.Task
+    /// Names of classes or labels, sorted as in runs.
     let classes: [String]
     let type: StoredType
     let maxFrames: Int
@@ -93,9 +96,20 @@ struct ExportTable {
 
     /// `[video, frame, feature…]`.
     var shape: [Int] { [rows.count, maxFrames] + featureShape }
-    var labels: [Int] {
+    /// Index of each video's class `[video]`, or whether it has each label `[video, class]`.
+    var labels: LabelArray {
         let places = classes.places
-        return rows.map { places[$0.label] ?? -1 }
+        switch task {
+        case .classification: return .indices(rows.map { places[$0.label] ?? -1 })
+        case .multilabel:
+            var flags = [UInt8](repeating: 0, count: rows.count * classes.count)
+            for (index, row) in rows.enumerated() {
+                for name in task.names(in: row.label) {
+                    if let place = places[name] { flags[index * classes.count + place] = 1 }
+                }
+            }
+            return .flags(flags, shape: [rows.count, classes.count])
+        }
     }
     var mask: [UInt8] { rows.flatMap { row in (0..<maxFrames).map { $0 < row.length ? 1 : 0 } } }
 
@@ -136,7 +150,11 @@ struct ExportTable {
                     length: length, indices: numbers("frame_indices"), times: numbers("frame_times"), rowID: row.get(0))
             }
         }
-        classes = Set(rows.map(\.label)).sorted()
+        // Of the whole data set, so that all splits have the same classes, if clips have several labels.
+        let task = try cache.task(dataset: export.dataset)
+        (self.task, classes) = try (
+            task, task == .classification ? Set(rows.map(\.label)).sorted() : cache.labels(dataset: export.dataset)
+        )
     }
 
     /// Writes `header`, then the features of all rows as stored, then `trailer`.
@@ -170,7 +188,10 @@ struct ExportTable {
     func writeSafeTensors(to path: String) throws {
         let count = rows.count
         let featureBytes = count * maxFrames * recipe.featureSize * type.bytes
-        let sizes = [("lengths", "I64", [count], count * 8), ("labels", "I64", [count], count * 8)]
+        let labels = labels
+        let sizes = [
+            ("lengths", "I64", [count], count * 8), ("labels", labels.safetensorsType, labels.shape, labels.data.count),
+        ]
         var header: [String: Any] = [
             "features": Self.entry(type == .float16 ? "F16" : "F32", shape, 0, featureBytes),
             "__metadata__": [
@@ -186,7 +207,7 @@ struct ExportTable {
         var json = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
         json.append(Data(repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8))
         let start = withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json
-        let trailer = Self.integers(rows.map(\.length)) + Self.integers(labels) + Data(mask)
+        let trailer = Self.integers(rows.map(\.length)) + labels.data + Data(mask)
         try writeFeatures(to: path, start, trailer: trailer)
     }
 
@@ -201,6 +222,31 @@ struct ExportTable {
     static func integers(_ numbers: [Int]) -> Data {
         numbers.map { Int64($0).littleEndian }.withUnsafeBytes { Data($0) }
     }
+}
+
+/// The labels of exported videos.
+enum LabelArray {
+    /// Of each video's class, `[video]`.
+    case indices([Int])
+    /// 1 for each label of a video, else 0: `[video, class]`.
+    case flags([UInt8], shape: [Int])
+
+    var shape: [Int] {
+        switch self {
+        case .indices(let indices): [indices.count]
+        case .flags(_, let shape): shape
+        }
+    }
+
+    var data: Data {
+        switch self {
+        case .indices(let indices): ExportTable.integers(indices)
+        case .flags(let flags, _): Data(flags)
+        }
+    }
+
+    var numpyType: String { if case .indices = self { "<i8" } else { "|u1" } }
+    var safetensorsType: String { if case .indices = self { "I64" } else { "U8" } }
 }
 
 /// A file that is written sequentially.

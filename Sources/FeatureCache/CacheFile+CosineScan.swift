@@ -23,11 +23,12 @@ extension CacheFile {
     }
 
     /// Cosine similarities of the unaugmented views of a data set's clips. `queries`: unit vectors. `condition`: SQL
-    /// condition over the columns of `video` and `sample`; nil for all clips. `part`: of `parts` parts of the clips,
-    /// which may be read in parallel. Throws `CacheError`; `ScanError` if the condition is invalid.
+    /// condition over the columns of `video` and `sample`; nil for all clips. `labels`: which clips must have all of.
+    /// `part`: of `parts` parts of the clips, which may be read in parallel. Throws `CacheError`; `ScanError` if the
+    /// condition is invalid; `LabelFilterError`.
     package func cosines(
         to queries: [[Float]], dataset: String, extraction: StoredExtraction,
-        condition: String? = nil, part: Int = 0, of parts: Int = 1
+        condition: String? = nil, labels: [String] = [], part: Int = 0, of parts: Int = 1
     ) throws -> Cosines {
         let (size, type) = (extraction.record.featureSize, extraction.record.elementType)
         guard queries.allSatisfy({ $0.count == size }) else {
@@ -36,7 +37,8 @@ extension CacheFile {
         let vectors = queries.flatMap { $0 }
         var result = Cosines(count: queries.count)
         var shares: [Float] = [], values: [Float] = []
-        let chosen = try condition.map { try videos(meeting: $0, dataset: dataset) }
+        let isFiltered = condition != nil || !labels.isEmpty
+        let chosen = isFiltered ? try videos(dataset: dataset, condition: condition, labels: labels) : nil
         check.begin()
         defer { check.remember() }
         try read { database in
@@ -84,9 +86,13 @@ extension CacheFile {
         return result
     }
 
-    /// The clips of a data set that meet a condition, with or without features. Throws `CacheError`; `ScanError` if the
-    /// condition is invalid.
-    package func videos(dataset: String, condition: String?) throws -> Set<Int64> {
+    /// The clips of a data set that meet a condition and have all of `labels`, with or without features. Throws
+    /// `CacheError`; `ScanError` if the condition is invalid; `LabelFilterError`.
+    package func videos(dataset: String, condition: String?, labels: [String] = []) throws -> Set<Int64> {
+        if !labels.isEmpty {
+            let labelled = try videos(dataset: dataset, labels: labels)
+            return try condition.map { try labelled.intersection(videos(meeting: $0, dataset: dataset)) } ?? labelled
+        }
         if let condition { return try videos(meeting: condition, dataset: dataset) }
         return try read { database in
             let all = "SELECT video_id FROM sample WHERE dataset = ?"

@@ -93,14 +93,14 @@ extension CacheFile {
             """)
         return try database.rows(
             """
-            SELECT dataset, split, count(DISTINCT label) AS classes, count(*) AS videos FROM sample
-            GROUP BY dataset, split ORDER BY dataset, split
+            SELECT dataset, split, count(*) AS videos FROM sample GROUP BY dataset, split ORDER BY dataset, split
             """
         ).map { row in
             let (dataset, split) = try (row.get("dataset") as String, row.get("split") as String)
             let own = try extracted.filter { try $0.get("dataset") == dataset && $0.get("split") == split }
             return try CacheSummary.Coverage(
-                dataset: dataset, split: split, classes: row.get("classes"), videos: row.get("videos"),
+                dataset: dataset, split: split, classes: labels(dataset: dataset, split: split, in: database).count,
+                videos: row.get("videos"),
                 extracted: Dictionary(
                     own.map { try ($0.get("digest") as String, $0.get("videos") as Int) }, uniquingKeysWith: { $1 }))
         }

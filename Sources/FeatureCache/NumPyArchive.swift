@@ -69,11 +69,12 @@ enum NumPyArchive {
                 return (0..<frames).map { $0 < own.count ? own[$0] : filler }
             }
         }
+        let labels = table.labels
         let times = padded(\.times, by: .nan).withUnsafeBytes { Data($0) }
         return [
             ("mask", NumPyHeader.data("|b1", [count, frames]) + Data(table.mask)),
             ("lengths", NumPyHeader.data("<i8", [count]) + ExportTable.integers(table.rows.map(\.length))),
-            ("labels", NumPyHeader.data("<i8", [count]) + ExportTable.integers(table.labels)),
+            ("labels", NumPyHeader.data(labels.numpyType, labels.shape) + labels.data),
             ("classes", NumPyHeader.texts(table.classes)), ("paths", NumPyHeader.texts(table.rows.map(\.path))),
             ("splits", NumPyHeader.texts(table.rows.map(\.split))),
             ("groups", NumPyHeader.texts(table.rows.map { $0.group ?? "" })),

@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import Foundation
 import NeuralNetwork
@@ -41,7 +42,11 @@ package struct ScoreCalibration: Sendable {
 package struct PhraseSearch: Sendable {
     /// A clip, or a segment of it.
     package struct Match: Sendable, Encodable, Equatable {
-        package let path, label: String
+        package let path: String
+        /// The class; nil for several labels a clip.
+        package let label: String?
+        /// Nil for one class a clip.
+        package let labels: [String]?
         /// First and last time, in seconds.
         package let start, end: Double
         package let time: Double
@@ -49,6 +54,9 @@ package struct PhraseSearch: Sendable {
         package let score: Float
         /// The model's probability; nil if it needs negative phrases.
         package let probability: Float?
+
+        /// The class or the labels, for people.
+        package var shownLabel: String { label ?? LabelSet.shown(labels ?? []) }
     }
 
     private let cache: CacheFile
@@ -87,9 +95,12 @@ package struct PhraseSearch: Sendable {
         let place: Int
     }
 
-    /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips.
-    package func clips(_ query: SearchQuery, where condition: String? = nil, count: Int) throws -> [Match] {
-        let scores = try scores(query, condition)
+    /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips. `labels`: which clips must
+    /// have all of. Throws `CacheError`, `ScanError`, `LabelFilterError`.
+    package func clips(
+        _ query: SearchQuery, where condition: String? = nil, labels: [String] = [], count: Int
+    ) throws -> [Match] {
+        let scores = try scores(query, condition, labels)
         let best = scores.clips.map { clip in
             let place = clip.frames.reduce(clip.frames.lowerBound) { scores.values[$1] > scores.values[$0] ? $1 : $0 }
             return Segment(
@@ -101,9 +112,11 @@ package struct PhraseSearch: Sendable {
 
     /// Segments of consecutive frames, the best first. A segment contains the frames whose scores are nearer to that of
     /// its best frame than to the collection's median, and scores nearer to the median than to the best are not listed.
-    /// `condition`: SQL condition on clips. Throws `CacheError`, `ScanError`.
-    package func moments(_ query: SearchQuery, where condition: String? = nil, count: Int) throws -> [Match] {
-        let scores = try scores(query, condition)
+    /// `condition`, `labels`: as `clips`. Throws `CacheError`, `ScanError`, `LabelFilterError`.
+    package func moments(
+        _ query: SearchQuery, where condition: String? = nil, labels: [String] = [], count: Int
+    ) throws -> [Match] {
+        let scores = try scores(query, condition, labels)
         guard let largest = scores.values.max() else { return [] }
         let usual = OrderStatistic.median(scores.values)
         let least = (largest + usual) / 2
@@ -142,13 +155,15 @@ package struct PhraseSearch: Sendable {
         let least = scores.values[ranked[min(count, ranked.count) - 1].place]
         let chosen = ranked.prefix { scores.values[$0.place] >= least }
         let videos = try cache.found(chosen.map(\.video), dataset: dataset, extraction: extraction.id)
+        let task = try cache.task(dataset: dataset)
         let matches = try chosen.map { stretch in
             guard let video = videos[stretch.video], video.times.indices.contains(stretch.last) else {
                 throw CacheError.damagedSequence(path: cache.path, video: videos[stretch.video]?.path ?? "?")
             }
             return Match(
-                path: video.path, label: video.label, start: video.times[stretch.first], end: video.times[stretch.last],
-                time: video.times[stretch.best], score: scores.values[stretch.place],
+                path: video.path, label: task == .classification ? video.label : nil,
+                labels: task == .multilabel ? task.names(in: video.label) : nil, start: video.times[stretch.first],
+                end: video.times[stretch.last], time: video.times[stretch.best], score: scores.values[stretch.place],
                 probability: calibration?.probability(
                     scores.cosines[0][stretch.place], scores.cosines.dropFirst().map { $0[stretch.place] }))
         }
@@ -156,17 +171,18 @@ package struct PhraseSearch: Sendable {
     }
 
     /// Scores of all clips, divided among the cores.
-    private func scores(_ query: SearchQuery, _ condition: String?) throws -> Scores {
+    private func scores(_ query: SearchQuery, _ condition: String?, _ labels: [String]) throws -> Scores {
         let parts = ProcessInfo.processInfo.activeProcessorCount
         let queries = [query.wanted] + query.unwanted
         let chosen =
-            mapped == nil ? [] : try cache.videos(dataset: dataset, condition: condition)
+            mapped == nil ? [] : try cache.videos(dataset: dataset, condition: condition, labels: labels)
         let found = try concurrentMap(parts) { part in
             if let mapped { return mapped.cosines(to: queries, videos: chosen, part: part, of: parts) }
             // Each thread uses its own connection.
             let own = try CacheFile(path: cache.path, create: false)
             return try own.cosines(
-                to: queries, dataset: dataset, extraction: extraction, condition: condition, part: part, of: parts)
+                to: queries, dataset: dataset, extraction: extraction, condition: condition, labels: labels,
+                part: part, of: parts)
         }
         let all = CacheFile.Cosines(joining: found)
         var begin = 0

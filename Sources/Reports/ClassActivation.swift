@@ -14,21 +14,28 @@ package struct ClassActivation: Sendable {
         }
     }
 
-    package let video, label: String
+    package let video: String
+    /// The class or label that the maps explain, with its probability.
+    package let label: String
     package let probability: Double
+    /// The labels that the clip is predicted to have, most probable first; nil for one class a clip.
+    package let predicted: [(label: String, probability: Double)]?
     package let height, width: Int
     /// In order of time.
     package let frames: [Frame]
 
-    package init(video: String, label: String, probability: Double, height: Int, width: Int, frames: [Frame]) {
-        (self.video, self.label, self.probability) = (video, label, probability)
+    package init(
+        video: String, label: String, probability: Double, predicted: [(label: String, probability: Double)]? = nil,
+        height: Int, width: Int, frames: [Frame]
+    ) {
+        (self.video, self.label, self.probability, self.predicted) = (video, label, probability, predicted)
         (self.height, self.width, self.frames) = (height, width, frames)
     }
 
     package func spread(_ count: Int) -> ClassActivation {
         ClassActivation(
-            video: video, label: label, probability: probability, height: height, width: width,
-            frames: frames.spread(count))
+            video: video, label: label, probability: probability, predicted: predicted, height: height,
+            width: width, frames: frames.spread(count))
     }
 
     private var largest: Float {
@@ -62,7 +69,7 @@ package struct ClassActivation: Sendable {
         let ink: RGBColor = [28, 36, 48]
         var sheet = RGBImage(
             width: gap + frames.count * (side + gap) + bar, height: top + 2 * (sideY + gap) + foot, [255, 255, 255])
-        sheet.draw(textRenderer.mask(title, size: 20), x: gap, y: 4, ink)
+        sheet.draw(textRenderer.mask(title(), size: 20), x: gap, y: 4, ink)
         sheet.draw(textRenderer.mask(video, size: 13), x: gap, y: 34, [91, 102, 117])
         for (index, (frame, overlay)) in zip(frames, overlays).enumerated() {
             let x = gap + index * (side + gap)
@@ -82,9 +89,10 @@ package struct ClassActivation: Sendable {
         return sheet
     }
 
-    /// The overlays as an animation with the class name.
+    /// The overlays as an animation with the name of the class, or of the label that they are of.
     package func animation(_ textRenderer: TextRenderer) -> [RGBImage] {
-        overlays.map { Caption.drawn(on: $0, label: label, probability: probability, textRenderer) }
+        let caption = predicted == nil ? label : "map of " + label
+        return overlays.map { Caption.drawn(on: $0, label: caption, probability: probability, textRenderer) }
     }
 
     /// Frames per second of the clip's sampled frames; 1 for a single frame.
@@ -93,7 +101,11 @@ package struct ClassActivation: Sendable {
         return span > 0 ? Double(frames.count - 1) / span : 1
     }
 
-    private var title: String { "\(label)  \(percent(probability))" }
+    /// What the maps are of: the class, or one label beside all predicted ones.
+    package func title(separator: String = "  ") -> String {
+        let own = label + separator + percent(probability)
+        return predicted.map { "map of \(own); predicted: \(Caption.labels($0).label)" } ?? own
+    }
 }
 
 /// Draws a class and its probability on an image.

@@ -1,13 +1,16 @@
+import Datasets
 import Foundation
 
 /// An exploration report: an interactive map of clips, and lists of clips to check. Its only script is inline and
 /// allowed by digest in the content security policy; the page loads nothing else.
 package struct ExplorationReport: Report, Sendable {
     package struct Clip: Sendable {
-        package let path, label, split: String
+        package let path, split: String
+        /// Its class, or its labels.
+        let labels: [String]
         package let x, y: Float
-        /// Most probable class and its probability, if a run predicts it.
-        package let predicted: (label: String, probability: Double)?
+        /// Nil if no model that was not trained on the clip predicts it.
+        let predictions: [Prediction]?
         /// The most similar clips with their cosine similarities.
         package let near: [(index: Int, cosine: Float)]
         /// Thumbnails as JPEG; nil if they are not included.
@@ -17,8 +20,30 @@ package struct ExplorationReport: Report, Sendable {
             path: String, label: String, split: String, x: Float, y: Float,
             predicted: (label: String, probability: Double)?, near: [(index: Int, cosine: Float)], strip: Data?
         ) {
-            (self.path, self.label, self.split, self.x, self.y) = (path, label, split, x, y)
-            (self.predicted, self.near, self.strip) = (predicted, near, strip)
+            self.init(
+                path: path, labels: [label], split: split, x: x, y: y,
+                predictions: predicted.map { [Prediction(label: $0.label, probability: $0.probability)] }, near: near,
+                strip: strip)
+        }
+
+        /// A clip with several labels. `predictions`: of the labels that it is predicted to have, and of its own.
+        package init(
+            path: String, labels: [String], split: String, x: Float, y: Float, predictions: [Prediction]?,
+            near: [(index: Int, cosine: Float)], strip: Data?
+        ) {
+            (self.path, self.labels, self.split, self.x, self.y) = (path, labels, split, x, y)
+            (self.predictions, self.near, self.strip) = (predictions, near, strip)
+        }
+    }
+
+    package struct Prediction: Sendable {
+        let label: String
+        let probability: Double
+        /// Whether the clip is predicted to have the label.
+        let isChosen: Bool
+
+        package init(label: String, probability: Double, isChosen: Bool = true) {
+            (self.label, self.probability, self.isChosen) = (label, probability, isChosen)
         }
     }
 
@@ -40,10 +65,18 @@ package struct ExplorationReport: Report, Sendable {
     private let clips: [Clip]
     private let lists: [List]
     private let labels, splits: [String]
+    private let isMultilabel: Bool
+    /// Labels that the predictions decide on.
+    private let predictable: Set<String>
 
-    package init(title: String, subtitle: String, notes: [String], clips: [Clip], lists: [List]) {
+    /// `predictable`: labels that the predictions decide on, if clips have several.
+    package init(
+        title: String, subtitle: String, notes: [String], clips: [Clip], lists: [List],
+        task: DatasetConfiguration.Task = .classification, predictable: [String] = []
+    ) {
         (self.title, self.subtitle, self.notes, self.clips, self.lists) = (title, subtitle, notes, clips, lists)
-        labels = Set(clips.map(\.label) + clips.compactMap { $0.predicted?.label }).sorted()
+        (isMultilabel, self.predictable) = (task == .multilabel, Set(predictable))
+        labels = Set(clips.flatMap { $0.labels + ($0.predictions ?? []).map(\.label) }).sorted()
         splits = Set(clips.map(\.split)).sorted()
     }
 
@@ -54,8 +87,11 @@ package struct ExplorationReport: Report, Sendable {
         var page = Page(title: title, subtitle: subtitle)
         page.notes = notes
         page.tiles = [Page.Tile(name: "clips", value: grouped(clips.count))]
-        page.tiles += [Page.Tile(name: "classes", value: "\(Set(clips.map(\.label)).count)")]
-        page.tiles += lists.map { Page.Tile(name: $0.heading.lowercased(), value: grouped($0.rows.count)) }
+        page.tiles += [
+            Page.Tile(name: isMultilabel ? "labels" : "classes", value: "\(Set(clips.flatMap(\.labels)).count)")
+        ]
+        // The number of labels is shown already; their list has rows for no label and all clips too.
+        page.tiles += lists.filter { !isMultilabel || $0.id != "classes" }.map { Page.Tile(name: $0.heading.lowercased(), value: grouped($0.rows.count)) }
         page.sections = [
             Page.Section(
                 id: "map-of-clips", heading: "Map",
@@ -85,23 +121,27 @@ package struct ExplorationReport: Report, Sendable {
         return try Page.rendered(
             PackageResources.explore_mustache,
             [
-                "isPredicted": clips.contains { $0.predicted != nil }, "labels": numbered(labels),
-                "splits": numbered(splits),
+                "isPredicted": clips.contains { $0.predictions != nil }, "isMultilabel": isMultilabel,
+                "labels": numbered(labels), "splits": numbered(splits),
             ])
     }
 
     private struct Document: Encodable {
         struct Clip: Encodable {
             let path: String
-            let label, split: Int
+            let labels: [Int]
+            let split: Int
             let x, y: Float
-            let predicted: Int?
-            let probability: Double?
+            /// Index of a label, its probability, and 1 if it is predicted, else 0.
+            let predictions: [[Double]]?
             let near: [[Double]]
             /// Index into `strips`.
             let strip: Int?
         }
+        let isMultilabel: Bool
         let labels, splits: [String]
+        /// Indices of the labels that the predictions decide on.
+        let predictable: [Int]
         let clips: [Clip]
         let strips: [String]
     }
@@ -122,12 +162,16 @@ package struct ExplorationReport: Report, Sendable {
         }
         let documents = clips.map { clip in
             Document.Clip(
-                path: clip.path, label: ofLabel[clip.label] ?? 0, split: ofSplit[clip.split] ?? 0, x: clip.x, y: clip.y,
-                predicted: clip.predicted.flatMap { ofLabel[$0.label] }, probability: clip.predicted?.probability,
+                path: clip.path, labels: clip.labels.compactMap { ofLabel[$0] }, split: ofSplit[clip.split] ?? 0,
+                x: clip.x, y: clip.y,
+                predictions: clip.predictions?.map { prediction in
+                    [Double(ofLabel[prediction.label] ?? 0), prediction.probability, prediction.isChosen ? 1 : 0]
+                },
                 near: clip.near.map { [Double($0.index), Double($0.cosine)] }, strip: clip.strip.map(number))
         }
         let document = Document(
-            labels: labels, splits: splits, clips: documents,
+            isMultilabel: isMultilabel, labels: labels, splits: splits,
+            predictable: labels.indices.filter { predictable.contains(labels[$0]) }, clips: documents,
             strips: strips.map { "data:image/jpeg;base64," + $0.base64EncodedString() })
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -52,8 +52,8 @@ package final class ClassActivationMapper {
     /// Problems with the backbone's weights, and deviations of this machine from the run's recipe.
     package var warnings: [String] { run.warnings }
 
-    /// The maps of all sampled frames. `label`: the class to explain; nil for the predicted one. Throws `VideoError`;
-    /// `PredictorError.unknownLabel`.
+    /// The maps of all sampled frames. `label`: the class or label to explain; nil for the most probable one. Throws
+    /// `VideoError`; `PredictorError.unknownLabel`.
     package func map(_ video: String, label: String? = nil) throws -> ClassActivation {
         let request = run.recipe.request(digest: try FileDigest.clip(path: video))
         var shown = request
@@ -65,7 +65,9 @@ package final class ClassActivationMapper {
         let pass = try network.forward(
             clip.images(sampled[0].frames, request, differences: run.recipe.input.isDifference == true))
         let labels = run.head.labels
-        if let label, !labels.contains(label) { throw PredictorError.unknownLabel(label, available: labels) }
+        if let label, !labels.contains(label) {
+            throw PredictorError.unknownLabel(label, available: labels, run.head.task)
+        }
         let rows = run.recipe.storedType.rounding(pass.output.values)
         let probabilities = try run.head.probabilities(of: rows)
         let place = label.flatMap(labels.firstIndex) ?? probabilities.argmax ?? 0
@@ -73,11 +75,18 @@ package final class ClassActivationMapper {
         var maps = activations(network.value(pass), try network.gradient(pass, outputGradient: relevance))
         if let windows { maps = joined(maps, windows, frames: sampled[1].frames.map(\.index)) }
         return ClassActivation(
-            video: video, label: labels[place], probability: Double(probabilities[place]), height: shape.height,
-            width: shape.width,
+            video: video, label: labels[place], probability: Double(probabilities[place]),
+            predicted: predicted(probabilities.map(Double.init)), height: shape.height, width: shape.width,
             frames: zip(sampled[1].frames, maps).map { frame, map in
                 ClassActivation.Frame(time: frame.time, image: RGBImage(frame), map: map)
             })
+    }
+
+    /// The labels at or above their thresholds, most probable first; nil for one class a clip.
+    private func predicted(_ probabilities: [Double]) -> [(label: String, probability: Double)]? {
+        guard run.head.task == .multilabel else { return nil }
+        return run.head.chosen(probabilities).map { (label: run.head.labels[$0], probability: probabilities[$0]) }
+            .sorted { ($1.probability, $0.label) < ($0.probability, $1.label) }
     }
 
     /// `[height, width]` of each frame, from values and gradients `[frame, row, channel]`. Tokens before the patches

@@ -1,22 +1,37 @@
+import Datasets
+import Exploration
 import FeatureCache
 import Foundation
 import Reports
 
 /// Statistics of a collection as lists of a report.
 enum CollectionLists {
-    /// Classes, their number of clips by split, and their imbalance.
-    static func classes(_ facts: [VideoFacts]) -> ExplorationReport.List {
+    /// Classes or labels, their number of clips by split, and their imbalance. A clip counts for each of its labels.
+    static func classes(_ facts: [VideoFacts], _ task: DatasetConfiguration.Task) -> ExplorationReport.List {
         let splits = ["train", "validation", "test"].filter { split in facts.contains { $0.split == split } }
-        let byLabel = Dictionary(grouping: facts, by: \.label)
+        func row(_ name: String, _ own: [VideoFacts]) -> [String] {
+            [name] + splits.map { split in "\(own.count { $0.split == split })" } + ["\(own.count)"]
+        }
+        let pairs = facts.flatMap { fact in task.names(in: fact.label).map { (name: $0, fact: fact) } }
+        let byLabel = Dictionary(grouping: pairs, by: \.name).mapValues { $0.map(\.fact) }
         let counts = byLabel.values.map(\.count)
         let ratio = Double(counts.max() ?? 1) / Double(max(1, counts.min() ?? 1))
-        let rows = byLabel.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.map { label, own in
-            [label] + splits.map { split in "\(own.count { $0.split == split })" } + ["\(own.count)"]
+        var rows = byLabel.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.map { row($0.key, $0.value) }
+        guard task == .multilabel else {
+            return list(
+                "classes", "Class sizes",
+                "The largest class has \(decimal(ratio, 1)) times the clips of the smallest"
+                    + (ratio > 3 ? ": consider `class_weights: balanced`." : "."), ["class"] + splits + ["clips"],
+                rows)
         }
+        let none = facts.filter { task.names(in: $0.label).isEmpty }
+        rows += [row("none", none), row("all clips", facts)]
+        let mean = Double(pairs.count) / Double(max(1, facts.count))
         return list(
-            "classes", "Class sizes",
-            "The largest class has \(decimal(ratio, 1)) times the clips of the smallest"
-                + (ratio > 3 ? ": consider `class_weights: balanced`." : "."), ["class"] + splits + ["clips"], rows)
+            "classes", "Clips of each label",
+            "A clip counts for each of its labels; it has \(decimal(mean, 2)) on average. The most frequent label has "
+                + "\(decimal(ratio, 1)) times the clips of the rarest"
+                + (ratio > 3 ? ": consider `pos_weight: balanced`." : "."), ["label"] + splits + ["clips"], rows)
     }
 
     /// Durations, sizes and frame rates, with unusual ones.
@@ -51,6 +66,14 @@ enum CollectionLists {
         return list(
             "damaged", "Damaged", "Clips with segments that could not be decoded and were skipped.",
             ["clip", "stretches"], damaged.map { [$0.path, "\($0.decodeErrors)"] })
+    }
+
+    /// Clips that could not be extracted; nil if there are none.
+    static func failures(_ failures: [String: (error: String, at: Date)]) -> ExplorationReport.List? {
+        guard !failures.isEmpty else { return nil }
+        return list(
+            "failures", "Failures", "Clips that could not be extracted.", ["clip", "reason"],
+            failures.sorted { $0.key < $1.key }.map { [$0.key, $0.value.error] })
     }
 
     private static func list(

@@ -40,12 +40,18 @@ package struct PrecisionCheck: Sendable {
         /// Mean cosine similarity after centring on the mean over all frames, which removes what all frames have in
         /// common.
         package let centredCosine: Double
-        /// Of the heads on clips they were not trained on, from 0 to 1; nil if there are none.
+        /// Of the heads on clips they were not trained on, from 0 to 1; nil if there are none, or clips have several
+        /// labels.
         package let accuracy: Double?
+        /// The same for clips with several labels.
+        package let meanAveragePrecision: Double?
         /// Layers that stay in `f32`.
         package let kept: [String]
         /// Every layer in order, compared with `f32`; empty for `f32` itself.
         package let layers: [LayerAgreement]
+
+        /// The accuracy or the mean average precision of the heads.
+        package var score: Double? { accuracy ?? meanAveragePrecision }
     }
 
     package struct Result: Sendable, Encodable {
@@ -60,11 +66,13 @@ package struct PrecisionCheck: Sendable {
         package let classes: Int
         /// Number of clips in the accuracy.
         package let judged: Int
+        /// Nil for one class a clip.
+        package let task: DatasetConfiguration.Task?
 
-        /// Whether features have a mean cosine similarity of at least 0.99 to those in `f32`, and accuracy is at most
+        /// Whether features have a mean cosine similarity of at least 0.99 to those in `f32`, and the score is at most
         /// one percentage point or one clip lower: with few clips, one more or less is chance.
         package func isAsGood(_ row: Row) -> Bool {
-            let lost = (rows[0].accuracy ?? 0) - (row.accuracy ?? 0)
+            let lost = (rows[0].score ?? 0) - (row.score ?? 0)
             return row.meanCosine >= PrecisionCheck.leastCosine && lost <= max(0.01, 1 / Double(max(1, judged)))
         }
     }
@@ -105,9 +113,12 @@ package struct PrecisionCheck: Sendable {
         return Result(
             backbone: base.backbone.name, rows: rows, missing: wanted.filter { !native.contains($0) }, isGPU: isGPU,
             frames: exact.rows.count / exact.featureSize, clips: exact.examples.count,
-            classes: Set(exact.examples.map(\.label)).count,
-            judged: judged(Partition(exact, validation: pipeline.dataset.validation, seed: 1)).count)
+            classes: Set(exact.examples.flatMap { task.names(in: $0.label) }).count,
+            judged: judged(Partition(exact, validation: pipeline.dataset.validation, seed: 1, task: task)).count,
+            task: task == .multilabel ? task : nil)
     }
+
+    private var task: DatasetConfiguration.Task { pipeline.dataset.task }
 
     /// Whether the processor has instructions for a precision, or the GPU can run the network in it.
     private func isTaken(_ precision: Precision, _ base: ExtractionConfiguration, _ isGPU: Bool) throws -> Bool {
@@ -144,9 +155,11 @@ package struct PrecisionCheck: Sendable {
         // On a GPU, layers are fused and their outputs are not accessible.
         let hasLayers = try precision != .f32 && isThorough && !device.isGPU()
         let layers = hasLayers ? try extractor.layerAgreement(recipe, weights) : []
+        let score = try score(features, record)
         return Row(
             precision: precision, framesPerSecond: speed, meanCosine: mean(cosines), leastCosine: cosines.min() ?? 1,
-            centredCosine: mean(centred), accuracy: try accuracy(features, record),
+            centredCosine: mean(centred), accuracy: task == .classification ? score : nil,
+            meanAveragePrecision: task == .multilabel ? score : nil,
             kept: recipe.calibration?.kept ?? [], layers: layers)
     }
 
@@ -155,20 +168,19 @@ package struct PrecisionCheck: Sendable {
         partition.test.isEmpty ? partition.validation : partition.test
     }
 
-    private func accuracy(_ features: FeatureSet, _ record: ExtractionRecord) throws -> Double? {
+    private func score(_ features: FeatureSet, _ record: ExtractionRecord) throws -> Double? {
         var training =
             pipeline.training.flatMap { $0.model.kind.readsTexts ? nil : $0 }
             ?? TrainingConfiguration(
                 model: HeadConfiguration(kind: record.featureShape.count == 1 ? .gru : .convlstm), standardize: true,
                 epochs: 40)
-        training.task = pipeline.dataset.task == .multilabel ? .multilabel : nil
+        training.task = task == .multilabel ? .multilabel : nil
         let input = HeadConfiguration.Input(record)
         if training.model.kind.readsMaps != (record.featureShape.count == 3) { return nil }
         (training.views, training.averagesViews) = (1, false)
-        var accuracies: [Double] = []
+        var scores: [Double] = []
         for seed in 0..<seeds {
             training.seed = seed
-            let task = training.labelTask
             let partition = Partition(features, validation: pipeline.dataset.validation, seed: 1, task: task)
             let judged = judged(partition)
             // A head needs two classes, which a small sample may not have.
@@ -177,9 +189,9 @@ package struct PrecisionCheck: Sendable {
             if training.earlyStopping != nil && partition.validation.isEmpty { training.earlyStopping = nil }
             let head = try Trainer(training, threads: workers).train(features, partition, input: input).head
             let evaluation = try Evaluation(head, features, judged, split: .test)
-            if let metrics = evaluation.metrics { accuracies.append(metrics.score) }
+            if let metrics = evaluation.metrics { scores.append(metrics.score) }
         }
-        return accuracies.isEmpty ? nil : accuracies.reduce(0, +) / Double(accuracies.count)
+        return scores.isEmpty ? nil : scores.reduce(0, +) / Double(scores.count)
     }
 }
 

@@ -119,7 +119,8 @@ package struct PrecisionChoice: Sendable {
         _ report: (Extractor.Event) -> Void
     ) throws -> (Precision, String) {
         let count = min(96, max(min(clips.count, 4), clips.count / 6))
-        let classes = max(1, min(10, max(2, count / 4), Set(clips.map(\.label)).count))
+        let task = pipeline.dataset.task
+        let classes = max(1, min(10, max(2, count / 4), Set(clips.flatMap { task.names(in: $0.label) }).count))
         var check = PrecisionCheck(pipeline: pipeline, workers: workers, version: version)
         (check.configuration, check.precisions, check.isThorough) = (configuration, precisions, false)
         check.device = device
@@ -146,8 +147,9 @@ extension PrecisionCheck.Result {
     /// A short description of the results of a precision.
     fileprivate func words(_ row: PrecisionCheck.Row) -> String {
         var text = "mean cosine of features to f32 " + String(format: "%.4f", row.meanCosine)
-        if let accuracy = row.accuracy, let exact = rows[0].accuracy {
-            text += String(format: ", head accuracy %.0f %%, in f32 %.0f %%", 100 * accuracy, 100 * exact)
+        if let score = row.score, let exact = rows[0].score {
+            let name = task == .multilabel ? "mean average precision of a head" : "head accuracy"
+            text += String(format: ", \(name) %.0f %%, in f32 %.0f %%", 100 * score, 100 * exact)
         }
         return text + (isAsGood(row) ? "" : ": too far from f32") + ", on \(clips) clips"
     }

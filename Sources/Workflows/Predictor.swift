@@ -1,3 +1,4 @@
+import Datasets
 import Extraction
 import FeatureCache
 import Foundation
@@ -122,7 +123,7 @@ package final class Predictor {
 package enum PredictorError: LocalizedError, Equatable {
     case unknownRate(run: String)
     case ownClock(run: String)
-    case unknownLabel(String, available: [String])
+    case unknownLabel(String, available: [String], DatasetConfiguration.Task = .classification)
     case otherShape(run: String, network: [Int], head: [Int])
 
     package var errorDescription: String? {
@@ -135,8 +136,8 @@ package enum PredictorError: LocalizedError, Equatable {
                 + "with --frame-rate."
         case .ownClock(let run):
             "\(run) was trained on windows of frames, whose frame rate is part of the recipe. Leave --frame-rate out."
-        case .unknownLabel(let label, let available):
-            "The run has no class \"\(label)\". It has \(available.prefix(12).joined(separator: ", "))"
+        case .unknownLabel(let label, let available, let task):
+            "The run has no \(task == .classification ? "class" : "label") \"\(label)\". It has \(available.prefix(12).joined(separator: ", "))"
                 + (available.count > 12 ? ", …" : "") + "."
         }
     }

@@ -15,7 +15,8 @@ struct ActivationMaps: ParsableCommand {
             Writes for each video a contact sheet (PNG) of uniformly sampled frames, and an animated GIF of all \
             frames that \
             the run uses. Maps are Grad-CAM of the head's score at the CNN's last feature maps; if the head is \
-            linear in the pooled features, this equals CAM with the head's weights.
+            linear in the pooled features, this equals CAM with the head's weights. With several labels a clip, \
+            the maps are of one label.
             """)
 
     @OptionGroup var trained: RunArgument
@@ -26,7 +27,9 @@ struct ActivationMaps: ParsableCommand {
 
     @Option(help: "Number of frames on the contact sheet.") var frames = 5
 
-    @Option(name: .customLong("class"), help: "The class to explain (default: the predicted one).") var label: String?
+    @Option(
+        name: [.customLong("class"), .customLong("label")],
+        help: "The class or label to explain (default: the most probable one).") var label: String?
 
     @OptionGroup var backbone: WeightsOption
 
@@ -50,8 +53,7 @@ struct ActivationMaps: ParsableCommand {
                     try GIFWriter.write(
                         activation.animation(textRenderer), frameRate: activation.frameRate, to: name + ".gif")
                     Console.print(
-                        "\(video): \(activation.label) \(percent(activation.probability))\n  \(name).png\n  \(name).gif"
-                    )
+                        "\(video): \(activation.title(separator: " "))\n  \(name).png\n  \(name).gif")
                     return name
                 }
             }

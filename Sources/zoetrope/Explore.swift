@@ -1,4 +1,5 @@
 import ArgumentParser
+import Exploration
 import FeatureCache
 import Files
 import Foundation
@@ -60,18 +61,33 @@ struct Explore: ParsableCommand {
             for note in findings.notes { Console.message("note: " + note) }
             if !frames {
                 let nearDuplicates = findings.nearDuplicates.map { "\(counted($0, "near-duplicate pair")), " } ?? ""
-                let errors = counted(findings.labelErrors.count, "suspected label error")
+                let errors = counted(
+                    findings.labelErrors.count + findings.suspectedLabels.count, "suspected label error")
                 Console.print("\(nearDuplicates)\(errors), \(counted(findings.outliers, "outlier"))")
             }
             _ = try findings.report.write(html: output)
             Console.message("Page: " + output)
             if let labelErrors {
-                let table = CSV.text(
-                    ["path", "label", "perhaps", "score"],
-                    findings.labelErrors.map { [$0.path, $0.label, $0.suggested, decimal($0.score, 4)] })
-                try table.write(toFile: labelErrors, atomically: true, encoding: .utf8)
+                try table(findings).write(toFile: labelErrors, atomically: true, encoding: .utf8)
                 Console.message("List: " + labelErrors)
             }
+        }
+    }
+
+    /// The suspected label errors as CSV; of clips with several labels, a row for each clip and label.
+    private func table(_ findings: CollectionReportBuilder.Findings) -> String {
+        switch findings.task {
+        case .classification:
+            CSV.text(
+                ["path", "label", "perhaps", "score"],
+                findings.labelErrors.map { [$0.path, $0.label, $0.suggested, decimal($0.score, 4)] })
+        case .multilabel:
+            CSV.text(
+                ["path", "label", "suspected", "probability", "neighbours", "score"],
+                findings.suspectedLabels.map { path, entry in
+                    [path, entry.label, entry.isMissing ? "missing" : "wrong"]
+                        + [entry.probability, entry.neighborShare, entry.score].map { decimal($0, 4) }
+                })
         }
     }
 }

@@ -49,6 +49,16 @@ struct CollectionOptions: ParsableArguments {
     }
 }
 
+/// Filters the clips that a command lists.
+struct LabelOption: ParsableArguments {
+    @Option(
+        name: .customLong("label"),
+        help: ArgumentHelp(
+            "Only clips with this class or label; may be repeated for clips that have all of several labels.",
+            valueName: "name"))
+    var labels: [String] = []
+}
+
 struct WorkerOption: ParsableArguments {
     @Option(name: .customLong("workers"), help: "Number of videos processed in parallel (default: one per core).")
     var count = ProcessInfo.processInfo.activeProcessorCount

@@ -7,21 +7,26 @@ extension PrecisionCheck.Result {
     var text: String {
         var table = TextTable([
             ("precision", .left), (isGPU ? "frames/s" : "frames/s per core", .right), ("cosine to f32", .right),
-            ("worst frame", .right), ("centred", .right), ("head accuracy", .right),
+            ("worst frame", .right), ("centred", .right), (isMultilabel ? "head mAP" : "head accuracy", .right),
         ])
         for row in rows {
             let isExact = row.precision == .f32
             table.append([
                 row.precision.rawValue, decimal(row.framesPerSecond, 1), isExact ? "–" : decimal(row.meanCosine, 5),
                 isExact ? "–" : decimal(row.leastCosine, 5), isExact ? "–" : decimal(row.centredCosine, 5),
-                row.accuracy.map { percent($0) } ?? "–",
+                row.score.map { percent($0) } ?? "–",
             ])
         }
         let heading =
             "\(backbone) on \(counted(frames, "frame")) of \(counted(clips, "clip")), "
-            + "\(counted(classes, "class", "classes")); accuracy over \(counted(judged, "clip")), mean of three heads:"
+            + (isMultilabel
+                ? "\(counted(classes, "label")); mean average precision (mAP)"
+                : "\(counted(classes, "class", "classes")); accuracy")
+            + " over \(counted(judged, "clip")), mean of three heads:"
         return ([heading, table.text] + rows.dropFirst().map(verdict) + missing.map(absence)).joined(separator: "\n")
     }
+
+    private var isMultilabel: Bool { task == .multilabel }
 
     private func verdict(_ row: PrecisionCheck.Row) -> String {
         let exact = rows[0]

@@ -43,6 +43,8 @@ struct Search: ParsableCommand {
         help: ArgumentHelp("SQL condition on clips, over the columns of `video` and `sample`.", valueName: "condition"))
     var condition: String?
 
+    @OptionGroup var filter: LabelOption
+
     @Option(help: "The image tower's weight file, for --video and --image (default: the recipe's).")
     var weights: String?
 
@@ -107,8 +109,8 @@ struct Search: ParsableCommand {
                 mapped: try mapped(file, selection.extraction))
             let matches =
                 by == .clip
-                ? try search.clips(query, where: condition, count: top)
-                : try search.moments(query, where: condition, count: top)
+                ? try search.clips(query, where: condition, labels: filter.labels, count: top)
+                : try search.moments(query, where: condition, labels: filter.labels, count: top)
             if format.json {
                 Console.print(json: try JSONText.of(matches))
             } else {
@@ -138,7 +140,7 @@ struct Search: ParsableCommand {
         let folder = try collection.root ?? selection.root(cache)
         let moments = matches.map { match in
             Moment(
-                path: match.path, label: match.label, start: match.start, end: match.end, score: match.score,
+                path: match.path, label: match.shownLabel, start: match.start, end: match.end, score: match.score,
                 probability: match.probability)
         }
         if let html {
@@ -146,6 +148,7 @@ struct Search: ParsableCommand {
             let report = SearchReport(
                 query: phrases + videos + images, unwanted: unwanted,
                 collection: "\(selection.dataset), by \(record.backbone)"
+                    + (filter.labels.isEmpty ? "" : ", \(filter.labels.joined(separator: " and "))")
                     + (condition.map { ", where \($0)" } ?? ""), moments: moments, root: folder)
             _ = try report.write(html: html)
             Console.message("Page: " + html)
@@ -169,13 +172,14 @@ struct Search: ParsableCommand {
 
     private func table(_ matches: [PhraseSearch.Match]) -> String {
         var table = TextTable([
-            ("clip", .left), ("class", .left), (by == .clip ? "best at" : "from", .right),
+            ("clip", .left), (matches.contains { $0.labels != nil } ? "labels" : "class", .left),
+            (by == .clip ? "best at" : "from", .right),
             (by == .clip ? "" : "to", .right), ("score", .right), ("probability", .right),
         ])
         for match in matches {
             let times = by == .clip ? [match.time, nil] : [match.start, match.end]
             table.append(
-                [match.path, match.label] + times.map { $0.map { decimal($0, 2) + " s" } ?? "" } + [
+                [match.path, match.shownLabel] + times.map { $0.map { decimal($0, 2) + " s" } ?? "" } + [
                     decimal(Double(match.score), 3), match.probability.map { percent(Double($0)) } ?? "–",
                 ])
         }

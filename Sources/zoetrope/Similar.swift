@@ -18,6 +18,8 @@ struct Similar: ParsableCommand {
 
     @Option(help: "How many clips to list.") var top = 10
 
+    @OptionGroup var filter: LabelOption
+
     @Flag(help: "Find moments: the most similar frame of each clip.") var frames = false
 
     @Option(
@@ -47,8 +49,8 @@ struct Similar: ParsableCommand {
             try OutputPath.requireFile(strip, "--strip")
             let (file, selection) = try collection.open()
             let search = try SimilarClips(
-                file, dataset: selection.dataset, extraction: selection.extraction, weights: weights,
-                memory: MemoryOption.defaultBytes)
+                file, dataset: selection.dataset, extraction: selection.extraction, labels: filter.labels,
+                weights: weights, memory: MemoryOption.defaultBytes)
             let documents = try videos.compactMap { video in
                 let document = try Console.attempt {
                     let query = try search.query(video)
@@ -81,10 +83,11 @@ struct Similar: ParsableCommand {
 
     private func show(_ video: String, _ matches: [SimilarClips.Match]) {
         let table = TextTable(
-            [("clip", .left), ("class", .left)] + (frames ? [("at", .right)] : []) + [("cosine", .right)],
+            [("clip", .left), (matches.contains { $0.labels != nil } ? "labels" : "class", .left)]
+                + (frames ? [("at", .right)] : []) + [("cosine", .right)],
             rows: matches.map { match in
                 let time = frames ? [match.time.map { decimal($0, 2) + " s" } ?? "–"] : []
-                return [match.path, match.label] + time + [decimal(match.cosine, 3)]
+                return [match.path, match.shownLabel] + time + [decimal(match.cosine, 3)]
             })
         Console.print("\(video)\n\(lines: table.text)")
     }

@@ -2,6 +2,7 @@ import Foundation
 import ONNXMessages
 import TestSupport
 import Testing
+import Video
 
 @Suite struct ExportCommandTests {
     /// A trained run in `runs/tiny`.
@@ -122,6 +123,117 @@ import Testing
             // Frames are decoded and resized by other libraries.
             #expect(abs(percent / 100 - best.probability) < 0.1)
         }
+    }
+}
+
+@Suite struct SeveralLabelsExportTests {
+    /// Clips of images that need no scaling, with two labels, one, or none, and a run in `runs/several`.
+    private static func trained(_ kind: String) throws -> Workplace {
+        let place = try Workplace(clips: 0)
+        var list = ["path,labels,split"]
+        for index in 0..<12 {
+            for frame in 0..<2 + index % 3 {
+                let pixels = (0..<32 * 32 * 3).map { UInt8(truncatingIfNeeded: $0 * (index + 3) / (frame + 2)) }
+                let name = "\(place.path)/clips/\(index)/\(frame).png"
+                try place.add("clips/\(index)/\(frame).png", Data())
+                try RGBImage(width: 32, height: 32, pixels: pixels).write(to: name)
+            }
+            let labels = [["jump", "run"], ["jump"], ["run's"], []][index % 4]
+            list.append("\(index),\(labels.joined(separator: "|")),\(index < 8 ? "train" : "test")")
+        }
+        try place.add("list.csv", list.joined(separator: "\n"))
+        try place.add(
+            "p.yaml",
+            """
+            name: several
+            dataset: {layout: csv, root: clips, splits: list.csv, task: multilabel, validation: 0.5}
+            extract:
+              {backbone: resnet18, weights: random, image_size: 32, sampling: {policy: uniform, frames: 4}}
+            sequence: {model: {kind: \(kind)\(kind == "gru" ? ", hidden: 8" : "")}, epochs: 4}
+            """)
+        for command in ["extract", "sequence"] { try place.run(command, "p.yaml", status: 0) }
+        return place
+    }
+
+    private struct Answer: Decodable {
+        struct Entry: Decodable { let label: String, probability: Double, threshold: Double, predicted: Bool }
+        let classes: [Entry]
+
+        /// In the order of the labels.
+        var sorted: [Entry] { classes.sorted { $0.label < $1.label } }
+    }
+
+    @Test("a model with several labels ends in a sigmoid and states its thresholds", arguments: ["gru", "frame"])
+    func metadata(kind: String) throws {
+        let place = try Self.trained(kind)
+        let answers = try JSONDecoder().decode(
+            [Answer].self, from: Data(try place.run("predict", "runs/several", "clips/0", "--json").out.utf8))
+        let expected = try #require(answers.first).sorted
+        for part in ["all", "head"] {
+            try place.run("export", "runs/several", "\(part).onnx", "--part", part, status: 0)
+            let model = try ExportCommandTests.model(place.path + "/\(part).onnx")
+            let operators = model.graph.node.map(\.opType)
+            #expect(operators.contains("Sigmoid") && !operators.contains("Softmax"))
+            let about = Dictionary(uniqueKeysWithValues: model.metadataProps.map { ($0.key, $0.value) })
+            #expect(about["task"] == "multilabel" && about["labels"] == #"["jump","run","run's"]"#)
+            let thresholds = try JSONDecoder().decode([Double].self, from: Data((about["thresholds"] ?? "").utf8))
+            #expect(thresholds == expected.map(\.threshold))
+        }
+    }
+
+    @Test(
+        "onnxruntime computes the probabilities of predict, and the guide's lines apply the thresholds",
+        .enabled(
+            if: ExportCommandTests.python != nil,
+            "needs onnxruntime, PyAV and Pillow; name a Python with ZOETROPE_PYTHON"),
+        arguments: ["gru", "frame"])
+    func probabilities(kind: String) throws {
+        let place = try Self.trained(kind)
+        for part in ["all", "head", "backbone"] {
+            try place.run("export", "runs/several", "\(part).onnx", "--part", part, status: 0)
+        }
+        let guide = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+            path: "../../docs/deployment.md")
+        let blocks = try String(contentsOf: guide, encoding: .utf8).components(separatedBy: "```python\n").dropFirst()
+            .compactMap { $0.components(separatedBy: "```").first }
+        try place.add(
+            "check.py",
+            """
+            import json, numpy, onnxruntime
+            from pathlib import Path
+            from PIL import Image
+            models = {p: onnxruntime.InferenceSession(p + ".onnx") for p in ["all", "head", "backbone"]}
+            about = models["all"].get_modelmeta().custom_metadata_map
+            labels, lines = json.loads(about["labels"]), []
+            for clip in range(12):
+                images = [numpy.asarray(Image.open(path)) for path in sorted(Path(f"clips/{clip}").iterdir())]
+                frames = numpy.stack(images)[None]
+                mask = numpy.ones(frames.shape[:2], bool)
+                whole = models["all"].run(None, {"frames": frames, "mask": mask})[0]
+                features = models["backbone"].run(None, {"frames": frames})[0]
+                head = models["head"].run(None, {"features": features, "mask": mask})[0]
+                answer = whole[0]
+                print(json.dumps([whole[0].tolist(), head[0].tolist()]))
+            \(blocks.last ?? "")
+            """)
+        let said = try ChildProcess.run(try #require(ExportCommandTests.python), ["check.py"], in: place.path)
+        try #require(said.status == 0, "\(said.error)")
+        let clips = (0..<12).map { "clips/\($0)" }
+        let predicted = try JSONDecoder().decode(
+            [Answer].self,
+            from: Data(try place.run(["predict", "runs/several", "--json"] + clips, status: 0).out.utf8))
+        let lines = said.out.split(separator: "\n").map(String.init)
+        try #require(lines.count == 13 && predicted.count == 12)
+        for (line, answer) in zip(lines, predicted) {
+            let both = try JSONDecoder().decode([[Double]].self, from: Data(line.utf8))
+            for values in both {
+                #expect(zip(values, answer.sorted).allSatisfy { abs($0 - $1.probability) <= 1e-5 }, "\(line)")
+                #expect(values.count == answer.classes.count)
+            }
+        }
+        let chosen = predicted[11].sorted.filter(\.predicted).map(\.label)
+        let shown = lines[12] == "none" ? [] : lines[12].components(separatedBy: ", ")
+        #expect(shown.map { $0.components(separatedBy: " ").dropLast().joined(separator: " ") } == chosen)
     }
 }
 

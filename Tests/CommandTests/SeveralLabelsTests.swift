@@ -90,7 +90,64 @@ import Testing
             "sweep.yaml",
             try String(contentsOfFile: place.path + "/p.yaml", encoding: .utf8)
                 + "\nsweep:\n  sequence.model.hidden: [4, 8]\n")
-        try place.run("sweep", "sweep.yaml", "--report", "sweep.html", out: "validation mAP")
+        try place.run("sweep", "sweep.yaml", "--report", "sweep.html", status: 0, out: "validation mAP")
+    }
+
+    @Test("search, similar, explore, cam and cache export name the labels, and filter by them") func collection() throws
+    {
+        let place = try place()
+        try place.run("extract", "p.yaml", status: 0)
+        // Pages and tables name labels, not the JSON that the cache stores.
+        let json = ["[\"jump", "[&quot;jump", "[]"]
+        let query = ["--video", "clips/0.y4m", "--by", "clip", "--top", "16"]
+        let found = try place.run(["search", "features.sqlite"] + query, status: 0, out: "labels", "jump, run", "none")
+        #expect(json.allSatisfy { !found.out.contains($0) })
+        let jumps: [[String: Any]] = try place.run(
+            ["search", "features.sqlite", "--json", "--label", "jump", "--label", "run"] + query, status: 0
+        ).json()
+        #expect(jumps.count == 4 && jumps.allSatisfy { $0["labels"] as? [String] == ["jump", "run"] })
+        #expect(jumps.allSatisfy { $0["label"] == nil })
+        try place.run(
+            ["search", "features.sqlite", "--label", "fly"] + query, status: 1, error: "has the label \"fly\"",
+            "jump, run, run's")
+        let condition = "video.id IN (SELECT video_id FROM annotation WHERE label = 'run''s')"
+        let narrowed = try place.run(["search", "features.sqlite", "--where", condition] + query, status: 0)
+        #expect(narrowed.out.split(separator: "\n").count == 5)
+        try place.run(
+            "search", "features.sqlite", "--video", "clips/0.y4m", "--html", "found.html", "--label", "jump",
+            "--output-video", "found.mp4", status: 0)
+        let page = try place.text("found.html")
+        #expect(page.contains("jump, run") && json.allSatisfy { !page.contains($0) })
+
+        let similar = try place.run("similar", "features.sqlite", "clips/0.y4m", "--top", "16", status: 0)
+        #expect(similar.out.contains("jump, run") && similar.out.contains("none") && similar.out.contains("labels"))
+        let listed: [[String: Any]] = try place.run(
+            "similar", "features.sqlite", "clips/0.y4m", "--label", "run's", "--frames", "--json", status: 0
+        ).json()
+        let matches = try #require(listed.first?["similar"] as? [[String: Any]])
+        #expect(matches.count == 4 && matches.allSatisfy { $0["labels"] as? [String] == ["run's"] })
+
+        try place.run(
+            "explore", "features.sqlite", "--root", "clips", "--label-errors", "suspected.csv", status: 0,
+            error: "2 labels with fewer than 5 clips (or groups) were not checked: run, run's.", absent: "[\"")
+        let map = try place.text("explore.html")
+        for text in [
+            "Clips of each label", "number of labels", "<optgroup label=\"one label\">", "run&#39;s",
+            "mean average precision",
+        ] { #expect(map.contains(text), "\(text)") }
+        #expect(try place.text("suspected.csv").hasPrefix("path,label,suspected,probability,neighbours,score\n"))
+        try place.run("dataset", "p.yaml", "--set", "dataset.exclude=suspected.csv", status: 0)
+        try place.run("explore", "features.sqlite", "--root", "clips", "--frames", "--output", "frames.html", status: 0)
+        #expect(try place.text("frames.html").contains("\"isMultilabel\":true"))
+
+        try place.run("sequence", "p.yaml", status: 0)
+        try place.run("explore", "features.sqlite", "--run", "runs/several", "--output", "run.html", status: 0)
+        try place.run(
+            "cam", "runs/several", "clips/0.y4m", status: 0, out: "clips/0.y4m: map of ", "; predicted: ")
+        try place.run("cam", "runs/several", "clips/0.y4m", "--label", "run's", status: 0, out: "map of run's")
+        try place.run("cam", "runs/several", "clips/0.y4m", "--class", "fly", status: 1, error: "no label \"fly\"")
+        try place.run("cache", "export", "features.sqlite", "all.npz", status: 0)
+        try place.run("cache", "export", "features.sqlite", "run.npz", "--run", "several", status: 0)
     }
 
     @Test("a backbone is fine-tuned with several labels a clip") func fineTuning() throws {

@@ -96,6 +96,56 @@ import Testing
                 """, "\(answer.error)")
     }
 
+    /// Three clips with two labels, one, and none.
+    private func severalLabels() throws -> (cache: CacheFile, extraction: Int64) {
+        let cache = try CacheFile(path: scratch.path + "/several.sqlite")
+        let id = try cache.addExtraction(Example.extraction())
+        for (index, label) in [#"["jump","run"]"#, #"["it's \"odd\" ✓"]"#, "[]"].enumerated() {
+            let video = Example.video("\(index).mp4")
+            try cache.register(video, label: label, split: index == 2 ? "test" : "train")
+            try cache.store(Example.sequence(), video: video, extraction: id, maxFrames: 4, featureSize: 3)
+        }
+        return (cache, id)
+    }
+
+    @Test("several labels a clip are exported as a matrix of 0 and 1, with the same classes for every split")
+    func matrix() throws {
+        let (cache, extraction) = try severalLabels()
+        let classes = #"["it's \"odd\" ✓","jump","run"]"#
+        for (split, expected) in [(nil, [0, 1, 1, 1, 0, 0, 0, 0, 0]), ("test", [0, 0, 0])] as [(String?, [Float])] {
+            let path = scratch.path + "/out.safetensors"
+            let export = CacheExport(extraction: extraction, dataset: "demo", split: split)
+            let count = try export.write(.safetensors, from: cache, to: path)
+            let file = try SafeTensorsFile(path: path)
+            #expect(file.shapes["labels"] == [count, 3])
+            #expect(try file.tensor(named: "labels")?.values == expected)
+            #expect(file.metadata["classes"] == classes)
+            let table = try ExportTable(export, cache)
+            #expect(table.labels.shape == [count, 3] && table.labels.numpyType == "|u1")
+            #expect(Array(table.labels.data) == expected.map { UInt8($0) })
+        }
+        let path = scratch.path + "/out.npz"
+        _ = try CacheExport(extraction: extraction, dataset: "demo").write(.npz, from: cache, to: path)
+        // Arrays are stored without compression.
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        let header = NumPyHeader.data("|u1", [3, 3])
+        let begin = try #require(data.range(of: header)).upperBound
+        #expect(Array(data[begin..<begin + 9]) == [0, 1, 1, 1, 0, 0, 0, 0, 0])
+    }
+
+    @Test("clips that all have no label are exported as a matrix without columns") func noLabels() throws {
+        let cache = try CacheFile(path: scratch.path + "/none.sqlite")
+        let id = try cache.addExtraction(Example.extraction())
+        try cache.register(Example.video("a.mp4"), label: "[]")
+        try cache.store(Example.sequence(), video: Example.video("a.mp4"), extraction: id, maxFrames: 4, featureSize: 3)
+        let table = try ExportTable(CacheExport(extraction: id, dataset: "demo"), cache)
+        #expect(table.labels.shape == [1, 0] && table.labels.data.isEmpty && table.classes.isEmpty)
+        for format in CacheExport.Format.allCases {
+            let path = "\(scratch.path)/none.\(format.rawValue)"
+            #expect(try CacheExport(extraction: id, dataset: "demo").write(format, from: cache, to: path) == 1)
+        }
+    }
+
     @Test("one split can be exported alone; a split without features is an error that leaves no file") func split()
         throws
     {

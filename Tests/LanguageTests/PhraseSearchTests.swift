@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import Foundation
 import GRDB
@@ -107,6 +108,32 @@ import Testing
             calibration: ScoreCalibration(scale: 10, bias: -5, isSigmoid: true))
         let match = try #require(try sigmoid.clips(SearchQuery(wanted: [Self.direction(0)]), count: 1).first)
         #expect(abs((match.probability ?? 0) - 1 / (1 + exp(5 - 10 * match.score))) < 1e-6)
+    }
+
+    @Test("a label filters the search, also of several labels a clip") func labels() throws {
+        let query = SearchQuery(wanted: [Self.direction(0)])
+        let odd = try search.clips(query, where: "path <> '7.mp4'", labels: ["odd"], count: 10)
+        #expect(odd.count == 4 && odd[0].path == "3.mp4" && odd[0].label == "odd" && odd[0].labels == nil)
+        #expect(throws: LabelFilterError.self) { try search.moments(query, labels: ["none"], count: 5) }
+        try cache.registerSamples(
+            (0..<10).map { clip in
+                let names = clip == 3 ? ["jump", "run"] : clip == 7 ? ["run"] : []
+                return (
+                    VideoRecord(digest: "v\(clip)", path: "\(clip).mp4"),
+                    SampleRecord(
+                        dataset: "d", label: LabelSet.text(names), split: "train", group: nil, labels: names,
+                        source: .list)
+                )
+            })
+        let found = try search.moments(query, labels: ["run"], count: 10)
+        #expect(Set(found.map(\.path)) == ["3.mp4", "7.mp4"] && found.count == 3)
+        let both = try search.clips(query, labels: ["run", "jump"], count: 10)
+        #expect(both.map(\.path) == ["3.mp4"] && both[0].labels == ["jump", "run"] && both[0].label == nil)
+        #expect(both[0].shownLabel == "jump, run")
+        let none = try search.clips(query, where: "label = '[]'", count: 1)
+        #expect(none[0].shownLabel == "none" && none[0].labels == [])
+        let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(both[0])) as? [String: Any]
+        #expect(json?["labels"] as? [String] == ["jump", "run"] && json?["label"] == nil)
     }
 
     @Test("an SQL condition filters the search; invalid SQL is an error that says so") func conditions() throws {

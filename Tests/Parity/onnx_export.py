@@ -1,9 +1,11 @@
 """Compares exported runs in onnxruntime and OpenVINO with `zoetrope predict`.
 
 Trains each head for an epoch on random features of each backbone, exports the runs, feeds the same images to all three,
-padded and unpadded, and prints the largest difference of a probability. Needs onnx, onnxruntime, openvino, opencv.
+padded and unpadded, and prints the largest difference of a probability. With `--task multilabel`, clips have two labels,
+one, or none, and the thresholds in the metadata are compared too. Needs onnx, onnxruntime, openvino, opencv.
 
     python onnx_export.py [--binary .build/release/zoetrope] [--clips FOLDER] [--backbones NAME …] [--heads NAME …]
+        [--task multilabel]
 """
 
 import argparse
@@ -62,8 +64,8 @@ def save(folder, frames):
 
 
 class Trial:
-    def __init__(self, binary, work):
-        self.binary, self.work = binary, work
+    def __init__(self, binary, work, task):
+        self.binary, self.work, self.task = binary, work, task
 
     def run(self, *arguments):
         done = subprocess.run([self.binary, *arguments], capture_output=True, text=True)
@@ -73,9 +75,12 @@ class Trial:
 
     def pipeline(self, backbone, tap, size):
         path = f"{self.work}/p.yaml"
+        dataset = {"root": self.work + "/data", "validation": 0.25}
+        if self.task == "multilabel":
+            dataset |= {"layout": "csv", "splits": self.work + "/list.csv", "task": self.task, "validation": 0.5}
         with open(path, "w") as file:
             json.dump({
-                "dataset": {"root": self.work + "/data", "validation": 0.25},
+                "dataset": dataset,
                 "extract": {
                     "backbone": backbone, "weights": "random", "image_size": size, "tap": tap,
                     "sampling": {"policy": "uniform", "frames": FRAMES}},
@@ -105,7 +110,12 @@ def compare(trial, run, clips, parts):
     onnx.shape_inference.infer_shapes(onnx.load(path), check_type=True, strict_mode=True, data_prop=True)
     said = json.loads(trial.run("predict", run, *[folder for folder, _ in clips], "--json"))
     session = onnxruntime.InferenceSession(path)
-    labels = json.loads(session.get_modelmeta().custom_metadata_map["labels"])
+    about = session.get_modelmeta().custom_metadata_map
+    labels = json.loads(about["labels"])
+    assert about["task"] == trial.task
+    if trial.task == "multilabel":
+        thresholds = {entry["label"]: entry["threshold"] for entry in said[0]["classes"]}
+        assert json.loads(about["thresholds"]) == [thresholds[label] for label in labels]
     expected = numpy.array([
         [{entry["label"]: entry["probability"] for entry in one["classes"]}[label] for label in labels]
         for one in said])
@@ -147,19 +157,24 @@ def main():
     parser.add_argument("--clips", help="folder of real clips")
     parser.add_argument("--backbones", nargs="+", default=list(SIZES))
     parser.add_argument("--heads", nargs="+", default=HEADS)
+    parser.add_argument("--task", choices=["classification", "multilabel"], default="classification")
     options = parser.parse_args()
     onnxruntime.set_default_logger_severity(3)
     worst = [0, 0]
     for backbone in options.backbones:
         size = SIZES[backbone]
         work = tempfile.mkdtemp()
-        trial = Trial(os.path.abspath(options.binary), work)
-        clips = []
+        trial = Trial(os.path.abspath(options.binary), work, options.task)
+        clips, rows = [], ["path,labels,split"]
         for number in range(12):
             folder = f"{work}/data/{'ab'[number % 2]}/clip{number}"
             frames = pictures(number, [FRAMES, 5, 3, 1][number // 2 % 4], size)
             save(folder, frames)
             clips.append((folder, frames))
+            labels = [["jump", "run"], ["jump"], ["walk"], []][number % 4]
+            rows.append(f"{'ab'[number % 2]}/clip{number},{'|'.join(labels)},train")
+        with open(work + "/list.csv", "w") as file:
+            file.write("\n".join(rows))
         for path in sorted(glob.glob(options.clips + "/*.[am][vp][i4]")) if options.clips else []:
             folder = f"{work}/real/{os.path.basename(path)}"
             frames = real(path, size)

@@ -48,6 +48,11 @@ import TestSupport
                 path: name, label: name, split: name, x: Float(number), y: 0, predicted: (name, 0.5), near: [],
                 strip: nil)
         }
+        let labelled = names.enumerated().map { number, name in
+            ExplorationReport.Clip(
+                path: name, labels: [name, names[0]], split: name, x: Float(number), y: 0,
+                predictions: [.init(label: name, probability: 0.5)], near: [], strip: nil)
+        }
         let lists = [
             ExplorationReport.List(
                 id: "twins", heading: names[3], text: names[4], columns: [names[5]],
@@ -58,6 +63,9 @@ import TestSupport
             try RunReport(runs[0]), try ComparisonReport(runs), sweep,
             ExplorationReport(title: names[0], subtitle: names[1], notes: names, clips: clips, lists: lists),
             SearchReport(query: names, unwanted: names, collection: names[0], moments: moments, root: nil),
+            ExplorationReport(
+                title: names[0], subtitle: names[1], notes: names, clips: labelled, lists: lists, task: .multilabel,
+                predictable: names),
         ]
     }
 

@@ -95,6 +95,17 @@ import Video
         #expect(ours.count == Self.goldens.upsampled.count)
     }
 
+    @Test("of several labels, the caption names the one that the map is of, and all predicted ones") func captions() {
+        func title(_ predicted: [(label: String, probability: Double)]?) -> String {
+            ClassActivation(
+                video: "v", label: "run", probability: 0.4, predicted: predicted, height: 1, width: 1, frames: []
+            ).spread(1).title(separator: " ")
+        }
+        #expect(title(nil) == "run 40.0 %")
+        #expect(title([]) == "map of run 40.0 %; predicted: no label")
+        #expect(title([("jump", 0.9), ("walk", 0.5)]) == "map of run 40.0 %; predicted: jump 90.0 %, walk 50.0 %")
+    }
+
     @Test("the predicted class is explained if none is named, and an unknown one is rejected") func labels() throws {
         let scratch = ScratchFolder()
         let run = try Self.place(Self.goldens.goldens[0], in: scratch)
@@ -106,6 +117,8 @@ import Video
         #expect(throws: PredictorError.unknownLabel("d", available: ["a", "b", "c"])) {
             try mapper.map(scratch.path + "/clip", label: "d")
         }
+        #expect(activation.predicted == nil)
+        #expect(activation.title() == "\(activation.label)  \(percent(activation.probability))")
         let sheet = activation.spread(2).sheet(TextRenderer())
         #expect(activation.spread(2).frames.map(\.time) == [0.04, 0.12])
         #expect(sheet.height > 2 * 224 && sheet.width > 2 * 224)

@@ -24,19 +24,54 @@
   const height = Math.max(1e-6, bottom - top);
 
   const isDark = () => matchMedia("(prefers-color-scheme: dark)").matches;
-  const colour = (number, count) => {
-    const turn = count > 12 ? (number * 137.508) % 360 : (number * 360) / Math.max(1, count);
-    return `hsl(${turn} 70% ${isDark() ? 62 : 45}%)`;
+  const grey = "#8a94a6";
+  const hue = (turn) => (turn === undefined ? grey : `hsl(${turn} 70% ${isDark() ? 62 : 45}%)`);
+  const colour = (number, kind) => {
+    if (kind.hues) return hue(kind.hues[number]);
+    const count = kind.names.length;
+    return hue(count > 12 ? (number * 137.508) % 360 : (number * 360) / Math.max(1, count));
   };
+  // Each prediction is a label's index, its probability, and whether the label is predicted.
+  const isChosen = (prediction) => prediction[2] === 1;
+  const mostLabels = clips.reduce((most, clip) => Math.max(most, clip.labels.length), 0);
   const kinds = {
-    class: { names: data.labels, of: (clip) => clip.label },
+    class: { names: data.labels, of: (clip) => clip.labels[0] },
+    count: {
+      names: Array.from({ length: mostLabels + 1 }, (_, count) =>
+        count === 0 ? "no label" : count === 1 ? "1 label" : `${count} labels`),
+      of: (clip) => clip.labels.length,
+    },
     split: { names: data.splits, of: (clip) => clip.split },
-    prediction: { names: data.labels, of: (clip) => clip.predicted },
-    outcome: { names: ["correct", "wrong", "not predicted"], of: (clip) => outcome(clip) },
+    prediction: { names: data.labels, of: (clip) => clip.predictions && clip.predictions[0][0] },
+    outcome: {
+      names: data.isMultilabel
+        ? ["all labels correct", "some label wrong", "not predicted"]
+        : ["correct", "wrong", "not predicted"],
+      of: (clip) => outcome(clip),
+    },
   };
+  // What clips have, and are predicted to have, of each label.
+  data.labels.forEach((name, label) => {
+    const isPredictable = data.predictable.includes(label);
+    kinds[`label ${label}`] = {
+      names: [
+        `${name}, predicted`, `${name}, not predicted`, `not ${name}, but predicted`,
+        `not ${name}, and not predicted`, name, `not ${name}`,
+      ],
+      hues: [215, 35, 320, undefined, 180, undefined],
+      of: (clip) => {
+        const isOwn = clip.labels.includes(label);
+        if (!isPredictable || !clip.predictions) return isOwn ? 4 : 5;
+        const isPredicted = clip.predictions.some((one) => one[0] === label && isChosen(one));
+        return (isOwn ? 0 : 2) + (isPredicted ? 0 : 1);
+      },
+    };
+  });
   function outcome(clip) {
-    return clip.predicted === undefined ? 2 : clip.predicted === clip.label ? 0 : 1;
+    if (!clip.predictions) return 2;
+    return clip.predictions.every((one) => isChosen(one) === clip.labels.includes(one[0])) ? 0 : 1;
   }
+  const shown = (clip) => clip.labels.map((label) => data.labels[label]).join(", ") || "no label";
 
   // What places depend on; asked of the page once a frame.
   const frame = { wide: 1, high: 1, size: 1 };
@@ -58,7 +93,8 @@
     const [label, split, result] = [wanted("class"), wanted("split"), wanted("outcome")];
     visible = [];
     clips.forEach((clip, index) => {
-      if (label >= 0 && clip.label !== label) return;
+      if (label >= 0 && !clip.labels.includes(label)) return;
+      if (label === -2 && clip.labels.length > 0) return;
       if (split >= 0 && clip.split !== split) return;
       if (result >= 0 && outcome(clip) !== result) return;
       visible.push(index);
@@ -82,7 +118,7 @@
       const entry = document.createElement("li");
       const dot = document.createElement("span");
       dot.className = "dot";
-      dot.style.background = colour(number, kind.names.length);
+      dot.style.background = colour(number, kind);
       entry.append(dot, `${kind.names[number]} (${count})`);
       list.append(entry);
     }
@@ -115,8 +151,10 @@
         if (!byColour.has(number)) byColour.set(number, []);
         byColour.get(number).push(index);
       }
-      for (const [number, indices] of byColour) {
-        context.fillStyle = number === undefined ? "#8a94a6" : colour(number, kind.names.length);
+      // Clips without a label are drawn below those that have it.
+      const groups = kind.hues ? [...byColour].sort((a, b) => b[0] - a[0]) : byColour;
+      for (const [number, indices] of groups) {
+        context.fillStyle = number === undefined ? grey : colour(number, kind);
         const isMany = visible.length > 3000;
         context.beginPath();
         for (const index of indices) {
@@ -179,17 +217,27 @@
     return image;
   }
 
+  function said(clip) {
+    if (!clip.predictions) return "";
+    const percent = (one) => `${(100 * one[1]).toFixed(1)} %`;
+    if (!data.isMultilabel) {
+      const [one] = clip.predictions;
+      return `; predicted ${data.labels[one[0]]} with ${percent(one)}`;
+    }
+    const list = (ones) => ones.map((one) => `${data.labels[one[0]]} ${percent(one)}`).join(", ");
+    const missed = clip.predictions.filter((one) => !isChosen(one));
+    return (
+      `; predicted ${list(clip.predictions.filter(isChosen)) || "no label"}` +
+      (missed.length ? `; not predicted ${list(missed)}` : ""));
+  }
+
   function choose(index) {
     if (index < 0 || index === chosen) return;
     chosen = index;
     const clip = clips[index];
     const heading = document.createElement("h3");
     heading.textContent = clip.path;
-    const said =
-      clip.predicted === undefined
-        ? ""
-        : `; predicted ${data.labels[clip.predicted]} with ${(100 * clip.probability).toFixed(1)} %`;
-    const text = line(`${data.labels[clip.label]}, ${data.splits[clip.split]}${said}`);
+    const text = line(`${shown(clip)}${data.isMultilabel ? ";" : ","} ${data.splits[clip.split]}${said(clip)}`);
     if (outcome(clip) === 1) text.className = "wrong";
     const list = document.createElement("ol");
     for (const [other, cosine] of clip.near) {
@@ -198,7 +246,7 @@
       button.type = "button";
       button.textContent = clips[other].path;
       button.addEventListener("click", () => choose(other));
-      entry.append(button, ` ${data.labels[clips[other].label]}, ${cosine.toFixed(3)}`);
+      entry.append(button, ` ${shown(clips[other])}, ${cosine.toFixed(3)}`);
       list.append(entry);
     }
     panel.replaceChildren(heading, text, strip(index), line("Nearest neighbours:", "detail"), list);
