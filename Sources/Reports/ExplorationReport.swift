@@ -91,7 +91,9 @@ package struct ExplorationReport: Report, Sendable {
             Page.Tile(name: isMultilabel ? "labels" : "classes", value: "\(Set(clips.flatMap(\.labels)).count)")
         ]
         // The number of labels is shown already; their list has rows for no label and all clips too.
-        page.tiles += lists.filter { !isMultilabel || $0.id != "classes" }.map { Page.Tile(name: $0.heading.lowercased(), value: grouped($0.rows.count)) }
+        page.tiles += lists.filter { !isMultilabel || $0.id != "classes" }.map {
+            Page.Tile(name: $0.heading.lowercased(), value: grouped($0.rows.count))
+        }
         page.sections = [
             Page.Section(
                 id: "map-of-clips", heading: "Map",

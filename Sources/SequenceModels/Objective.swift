@@ -85,4 +85,13 @@ package struct EpochMetrics: Sendable {
         (loss, accuracy, isFinite) = (metrics.finiteLoss, metrics.accuracy, metrics.isFinite)
         meanAveragePrecision = metrics.labels?.meanAveragePrecision
     }
+
+    /// Those of several labels a clip alone, because all metrics take longer than an epoch with many labels.
+    init(_ scores: LabelScores) {
+        let loss = scores.crossEntropy
+        self.loss = loss.isFinite ? loss : nil
+        (accuracy, isFinite) = (LabelDecisions(scores, thresholds: []).subsetAccuracy, scores.isFinite)
+        meanAveragePrecision = LabelMetrics.mean(
+            scores.averagePrecisions(weights: Array(repeating: 1, count: scores.count)))
+    }
 }

@@ -66,7 +66,7 @@ package struct Trainer: Sendable {
         ) { state, rate in
             try trainEpoch(head, task, rate: rate, &state)
         } validate: { state in
-            try validate(head.with(state.weights), task).map(EpochMetrics.init)
+            try validate(head.with(state.weights), task)
         }
         return Result(
             head: head.with(state.best.weights), bestEpoch: state.best.epoch, epochs: state.epoch, ending: ending)
@@ -132,10 +132,13 @@ package struct Trainer: Sendable {
         return (loss / count, Double(correct) / count)
     }
 
-    private func validate(_ head: Head, _ task: Task) throws -> RunMetrics? {
+    private func validate(_ head: Head, _ task: Task) throws -> EpochMetrics? {
         if task.validation.isEmpty { return nil }
         let logits = try head.logits(task.features, task.validation)
-        return head.metrics(logits, truths: task.validation.map { task.features.examples[$0].label })
+        let truths = task.validation.map { task.features.examples[$0].label }
+        return head.task == .classification
+            ? EpochMetrics(head.metrics(logits, truths: truths))
+            : EpochMetrics(LabelScores(head.probabilityRows(logits), truths: truths, labels: head.labels))
     }
 
     private func checkFinite(_ features: FeatureSet) throws {
