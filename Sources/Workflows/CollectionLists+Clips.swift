@@ -3,17 +3,18 @@ import Exploration
 import FeatureCache
 import Foundation
 import Reports
+import SequenceModels
 
 /// Lists whose rows link to clips of the map.
 extension CollectionLists {
     static func nearDuplicates(
-        _ search: NearDuplicateSearch, _ examples: [FeatureSet.Example]
+        _ search: NearDuplicateSearch, _ examples: [FeatureSet.Example], _ task: DatasetConfiguration.Task
     ) -> ExplorationReport.List {
         .init(
             id: "near-duplicates", heading: "Near-duplicates",
             text:
                 "Clips with the same content in different files. If one is a training clip and the other a test clip, "
-                + "the test accuracy is too high. " + NearDuplicateSearch.limits,
+                + "the test \(task.scoreName) is too high. " + NearDuplicateSearch.limits,
             columns: ["clip", "near-duplicate", "splits", "likeness", "differs by"],
             rows: search.pairs.map { pair in
                 let (one, two) = (examples[pair.first], examples[pair.second])
