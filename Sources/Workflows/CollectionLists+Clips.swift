@@ -53,14 +53,14 @@ extension CollectionLists {
                 + "has it a probability as if it lacked it (wrong), and its neighbours agree with them."
                 + (meanAveragePrecision.map { " Their mean average precision is \(percent($0))." } ?? ""),
             columns: [
-                "clip", "labels", "label", "suspected", "probability of the label", "neighbours with the label",
+                "clip", "label", "suspected", "probability of the label", "neighbours with the label", "all labels",
             ],
             rows: suspected.map { entry in
                 let example = examples[entry.index]
                 return [
-                    (example.path, entry.index), (DatasetConfiguration.Task.multilabel.shown(example.label), nil),
-                    (entry.label, nil), (entry.isMissing ? "missing" : "wrong", nil),
+                    (example.path, entry.index), (entry.label, nil), (entry.isMissing ? "missing" : "wrong", nil),
                     (String(format: "%.3f", entry.probability), nil), (share(entry.neighborShare), nil),
+                    (DatasetConfiguration.Task.multilabel.shown(example.label), nil),
                 ]
             })
     }
