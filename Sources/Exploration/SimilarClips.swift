@@ -41,9 +41,9 @@ package struct SimilarClips: Sendable {
     private let cache: CacheFile
     private let weights: LoadedWeights
 
-    /// `labels`: only clips that have all of them are listed. `weights`: the backbone's weight file, if it is not at the
-    /// recipe's path. Throws `SequenceError`, `CacheError`, `LabelFilterError`, `WeightsError`; `RecipeError` if the
-    /// weights differ from the recipe's.
+    /// `labels`: only clips that have all of them are listed. `weights`: the backbone's weight file, if it is not at
+    /// the recipe's path. Throws `SequenceError`, `CacheError`, `LabelFilterError`, `WeightsError`; `RecipeError` if
+    /// the weights differ from the recipe's.
     package init(
         _ cache: CacheFile, dataset: String, extraction: StoredExtraction, labels: [String] = [],
         weights path: String?, memory: Int

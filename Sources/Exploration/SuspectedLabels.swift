@@ -36,7 +36,7 @@ package enum SuspectedLabels {
         let own = vectors.examples.map { example in
             Set((LabelSet.names(example.label) ?? []).compactMap { places[$0] })
         }
-        let shares = nearest.map { labelShares($0.prefix(neighbors).map { own[$0.index] }, labels: labels.count) }
+        let shares = nearest.map { labelShares($0.prefix(neighbors).map { own[$0.index] }) }
         let used = vectors.examples.indices.filter { index in
             predictions[vectors.examples[index].videoID]?.probabilities.count == labels.count
         }
@@ -45,7 +45,7 @@ package enum SuspectedLabels {
                 guard let prediction = predictions[vectors.examples[index].videoID] else { return nil }
                 return Point(
                     index: index, isLabelled: own[index].contains(label),
-                    probability: prediction.probabilities[label], share: shares[index][label])
+                    probability: prediction.probabilities[label], share: shares[index][label] ?? 0)
             }
             return suspected(points, labels[label])
         }.sorted {
@@ -89,10 +89,9 @@ package enum SuspectedLabels {
         return with > without ? (with + without) / 2 : nil
     }
 
-    /// Share of the clips that have each label.
-    private static func labelShares(_ clips: [Set<Int>], labels: Int) -> [Double] {
-        var counts = [Int](repeating: 0, count: labels)
-        for place in clips.joined() { counts[place] += 1 }
-        return counts.map { Double($0) / Double(max(1, clips.count)) }
+    /// Share of the clips that have each label; others are omitted.
+    private static func labelShares(_ clips: [Set<Int>]) -> [Int: Double] {
+        clips.joined().reduce(into: [Int: Int]()) { $0[$1, default: 0] += 1 }
+            .mapValues { Double($0) / Double(clips.count) }
     }
 }

@@ -9,8 +9,9 @@ package struct CacheExport: Sendable {
     package enum Format: String, Sendable, CaseIterable {
         /// Only the features, `[video, frame, feature…]`.
         case npy
-        /// `features`, `mask`, `lengths`, `labels`, `classes`, `paths`, `splits`, `groups`, `times`, `indices`. `labels`
-        /// are indices into `classes`, `int64 [video]`; for several labels a clip 0 and 1, `uint8 [video, class]`.
+        /// `features`, `mask`, `lengths`, `labels`, `classes`, `paths`, `splits`, `groups`, `times`, `indices`.
+        /// `labels` are indices into `classes`, `int64 [video]`; for several labels a clip 0 and 1, `uint8 [video,
+        /// class]`.
         case npz
         /// `features`, `mask`, `lengths`, `labels`, as above; classes, paths and splits as JSON in the metadata.
         case safetensors

@@ -95,8 +95,8 @@ package struct PhraseSearch: Sendable {
         let place: Int
     }
 
-    /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips. `labels`: which clips must
-    /// have all of. Throws `CacheError`, `ScanError`, `LabelFilterError`.
+    /// The best frame of each clip, the best clip first. `condition`: SQL condition on clips. `labels`: which clips
+    /// must have all of. Throws `CacheError`, `ScanError`, `LabelFilterError`.
     package func clips(
         _ query: SearchQuery, where condition: String? = nil, labels: [String] = [], count: Int
     ) throws -> [Match] {

@@ -50,8 +50,8 @@ package struct ClassActivation: Sendable {
             let map = upsampled(frame.map, height: height, width: width, to: (image.height, image.width))
             var result = image
             for (index, value) in map.enumerated() {
-                // Non-finite values are drawn as 0.
-                let share = largest > 0 && (0...largest).contains(value) ? value / largest : 0
+                // Non-finite values are drawn as 0. Rounding of the interpolation can exceed the largest value.
+                let share = largest > 0 && value.isFinite ? max(0, min(1, value / largest)) : 0
                 let (color, opacity) = (Inferno.color(share), 0.3 + 0.4 * share)
                 for channel in 0..<3 {
                     let old = Float(image.pixels[index * 3 + channel])

@@ -90,9 +90,9 @@ package struct ExplorationReport: Report, Sendable {
         page.tiles += [
             Page.Tile(name: isMultilabel ? "labels" : "classes", value: "\(Set(clips.flatMap(\.labels)).count)")
         ]
-        // The number of labels is shown already; their list has rows for no label and all clips too.
-        page.tiles += lists.filter { !isMultilabel || $0.id != "classes" }.map {
-            Page.Tile(name: $0.heading.lowercased(), value: grouped($0.rows.count))
+        // The number of labels has a tile already; the list has rows for no label and all clips too.
+        for list in lists where !isMultilabel || list.id != "classes" {
+            page.tiles.append(Page.Tile(name: list.heading.lowercased(), value: grouped(list.rows.count)))
         }
         page.sections = [
             Page.Section(

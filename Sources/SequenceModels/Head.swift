@@ -118,10 +118,10 @@ package struct Head: Sendable {
     }
 
     /// Class probabilities of one sequence `[length, feature]`. Throws `SequenceError.noProbabilities`.
-    package func probabilities(of rows: [Float]) throws -> [Float] {
+    package func probabilities(of rows: [Float]) throws -> [Double] {
         let features = FeatureSet(examples: [], featureSize: input.featureSize, rows: rows)
         let span = FeatureSet.Span(videoID: 0, firstRow: 0, length: rows.count / input.featureSize)
-        return try probabilities(logits(features, spans: [span])).values
+        return try probabilities(logits(features, spans: [span])).first ?? []
     }
 
     /// Softmax or sigmoid of `[row, class]`.
@@ -129,11 +129,11 @@ package struct Head: Sendable {
         flushingDenormals { task == .classification ? softmax(logits) : sigmoid(logits) }
     }
 
-    /// Probabilities of scores `[row, class]`. Throws `SequenceError.noProbabilities` if weights or features are so
-    /// large that the result is not finite.
-    func probabilities(_ logits: Tensor) throws -> Tensor {
-        let probabilities = unchecked(logits)
-        guard probabilities.values.areFinite else { throw SequenceError.noProbabilities }
+    /// Probabilities of scores `[row, class]`, by row. Throws `SequenceError.noProbabilities` if weights or features
+    /// are so large that the result is not finite.
+    func probabilities(_ logits: Tensor) throws -> [[Double]] {
+        let probabilities = probabilityRows(logits)
+        guard probabilities.allSatisfy({ $0.allSatisfy(\.isFinite) }) else { throw SequenceError.noProbabilities }
         return probabilities
     }
 

@@ -116,7 +116,6 @@ extension SequenceRun {
         guard !leaks.isEmpty else { return nil }
         return
             "\(Set(leaks).count) of \(count(test.count, "test clip")) with a near-duplicate among the training and "
-            + "validation clips: the test "
-            + "accuracy is too high (SELECT * FROM twin)"
+            + "validation clips: the test \(training.labelTask.scoreName) is too high (SELECT * FROM twin)"
     }
 }

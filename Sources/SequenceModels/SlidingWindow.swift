@@ -35,11 +35,7 @@ package struct SlidingWindow: Sendable {
 
     private mutating func ask(_ spans: [FeatureSet.Span]) throws {
         let features = FeatureSet(examples: [], featureSize: head.input.featureSize, rows: rows)
-        let result = try head.probabilities(head.logits(features, spans: spans))
-        let classes = head.labels.count
-        for row in spans.indices {
-            probabilities.append(result.values[row * classes..<(row + 1) * classes].map(Double.init))
-        }
+        probabilities += try head.probabilities(head.logits(features, spans: spans))
     }
 }
 

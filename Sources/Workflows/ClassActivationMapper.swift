@@ -75,8 +75,8 @@ package final class ClassActivationMapper {
         var maps = activations(network.value(pass), try network.gradient(pass, outputGradient: relevance))
         if let windows { maps = joined(maps, windows, frames: sampled[1].frames.map(\.index)) }
         return ClassActivation(
-            video: video, label: labels[place], probability: Double(probabilities[place]),
-            predicted: predicted(probabilities.map(Double.init)), height: shape.height, width: shape.width,
+            video: video, label: labels[place], probability: probabilities[place],
+            predicted: predicted(probabilities), height: shape.height, width: shape.width,
             frames: zip(sampled[1].frames, maps).map { frame, map in
                 ClassActivation.Frame(time: frame.time, image: RGBImage(frame), map: map)
             })

@@ -3,17 +3,18 @@ import Exploration
 import FeatureCache
 import Foundation
 import Reports
+import SequenceModels
 
 /// Lists whose rows link to clips of the map.
 extension CollectionLists {
     static func nearDuplicates(
-        _ search: NearDuplicateSearch, _ examples: [FeatureSet.Example]
+        _ search: NearDuplicateSearch, _ examples: [FeatureSet.Example], _ task: DatasetConfiguration.Task
     ) -> ExplorationReport.List {
         .init(
             id: "near-duplicates", heading: "Near-duplicates",
             text:
                 "Clips with the same content in different files. If one is a training clip and the other a test clip, "
-                + "the test accuracy is too high. " + NearDuplicateSearch.limits,
+                + "the test \(task.scoreName) is too high. " + NearDuplicateSearch.limits,
             columns: ["clip", "near-duplicate", "splits", "likeness", "differs by"],
             rows: search.pairs.map { pair in
                 let (one, two) = (examples[pair.first], examples[pair.second])
@@ -52,14 +53,14 @@ extension CollectionLists {
                 + "has it a probability as if it lacked it (wrong), and its neighbours agree with them."
                 + (meanAveragePrecision.map { " Their mean average precision is \(percent($0))." } ?? ""),
             columns: [
-                "clip", "labels", "label", "suspected", "probability of the label", "neighbours with the label",
+                "clip", "label", "suspected", "probability of the label", "neighbours with the label", "all labels",
             ],
             rows: suspected.map { entry in
                 let example = examples[entry.index]
                 return [
-                    (example.path, entry.index), (DatasetConfiguration.Task.multilabel.shown(example.label), nil),
-                    (entry.label, nil), (entry.isMissing ? "missing" : "wrong", nil),
+                    (example.path, entry.index), (entry.label, nil), (entry.isMissing ? "missing" : "wrong", nil),
                     (String(format: "%.3f", entry.probability), nil), (share(entry.neighborShare), nil),
+                    (DatasetConfiguration.Task.multilabel.shown(example.label), nil),
                 ]
             })
     }

@@ -93,7 +93,7 @@ package struct CollectionReportBuilder: Sendable {
         }
         let lists =
             [
-                nearDuplicates.map { CollectionLists.nearDuplicates($0, features.examples) },
+                nearDuplicates.map { CollectionLists.nearDuplicates($0, features.examples, task) },
                 task == .classification
                     ? CollectionLists.labelErrors(labelErrors, features.examples)
                     : CollectionLists.suspectedLabels(

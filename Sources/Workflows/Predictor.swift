@@ -78,7 +78,7 @@ package final class Predictor {
         for sequence in sequences {
             for head in heads {
                 for (index, value) in try head.probabilities(of: sequence.features).enumerated() {
-                    sums[index] += Double(value)
+                    sums[index] += value
                 }
             }
         }
@@ -137,7 +137,8 @@ package enum PredictorError: LocalizedError, Equatable {
         case .ownClock(let run):
             "\(run) was trained on windows of frames, whose frame rate is part of the recipe. Leave --frame-rate out."
         case .unknownLabel(let label, let available, let task):
-            "The run has no \(task == .classification ? "class" : "label") \"\(label)\". It has \(available.prefix(12).joined(separator: ", "))"
+            "The run has no \(task == .classification ? "class" : "label") \"\(label)\". "
+                + "It has \(available.prefix(12).joined(separator: ", "))"
                 + (available.count > 12 ? ", …" : "") + "."
         }
     }

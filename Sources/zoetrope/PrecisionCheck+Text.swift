@@ -27,6 +27,7 @@ extension PrecisionCheck.Result {
     }
 
     private var isMultilabel: Bool { task == .multilabel }
+    private var score: String { isMultilabel ? "mAP" : "accuracy" }
 
     private func verdict(_ row: PrecisionCheck.Row) -> String {
         let exact = rows[0]
@@ -37,11 +38,11 @@ extension PrecisionCheck.Result {
             let pace =
                 speed < 1.1
                 ? "not faster than f32 on this machine, and" : "\(decimal(speed, 1)) times as fast as f32, but"
-            return "\(name)\(kept) is \(pace) its features differ too much from f32: use f32 if accuracy matters."
+            return "\(name)\(kept) is \(pace) its features differ too much from f32: use f32 if \(score) matters."
                 + (row.layers.isEmpty ? "" : " Layer by layer:\n" + Self.table(row))
         }
         if speed < 1.1 { return "\(name)\(kept) is not faster than f32 on this machine: use f32." }
-        return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32 at the same accuracy."
+        return "\(name)\(kept) is \(decimal(speed, 1)) times as fast as f32 at the same \(score)."
     }
 
     /// Cosine similarity of each layer to `f32`.

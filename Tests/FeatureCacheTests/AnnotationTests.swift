@@ -124,7 +124,8 @@ import Testing
             \(Schema.tables) \(Schema.indexes) \(Schema.windows) \(Schema.membership)
             CREATE VIEW class_accuracy AS SELECT 1 AS run; CREATE VIEW confusion AS SELECT 1 AS run;
             INSERT INTO video (id, digest, path) VALUES (1, 'd1', '1.mp4'), (2, 'd2', '2.mp4');
-            INSERT INTO sample (dataset, video_id, label, split) VALUES ('x', 1, 'run', 'train'), ('x', 2, 'jump', 'test');
+            INSERT INTO sample (dataset, video_id, label, split)
+              VALUES ('x', 1, 'run', 'train'), ('x', 2, 'jump', 'test');
             INSERT INTO run (id, name, model, configuration, state) VALUES (1, 'plain', 'gru', '{}', 'finished');
             INSERT INTO epoch (run_id, epoch, learning_rate, train_loss, train_accuracy, seconds)
               VALUES (1, 1, 0.1, 2, 0.5, 1);

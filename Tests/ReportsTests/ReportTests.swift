@@ -197,6 +197,18 @@ extension RunReport { var hasGnuplot: Bool { ReportTests.hasGnuplot } }
         #expect(percent(0.98765) == "98.8 %")
     }
 
+    @Test("the largest values of an activation map are drawn alike, also between its cells")
+    func largestActivation() {
+        let image = RGBImage(width: 97, height: 53, [10, 20, 30])
+        for value in [0.1, 1 / 3, 0.7, 1e-3, 123.456] as [Float] {
+            let frame = ClassActivation.Frame(time: 0, image: image, map: Array(repeating: value, count: 6))
+            let activation = ClassActivation(
+                video: "v", label: "run", probability: 1, height: 2, width: 3, frames: [frame])
+            let pixels = activation.overlays[0].pixels
+            #expect(pixels.indices.allSatisfy { abs(Int(pixels[$0]) - Int(pixels[$0 % 3])) <= 2 }, "\(value)")
+        }
+    }
+
     @Test("extreme times and activation values in files cause no crash") func hostileNumbers() {
         #expect(Timeline.clock(62.345) == "1:02.35")
         for seconds in [Double.nan, .infinity, -.infinity, 1e300] { #expect(!Timeline.clock(seconds).isEmpty) }

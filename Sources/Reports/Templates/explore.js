@@ -47,6 +47,7 @@
       names: data.isMultilabel
         ? ["all labels correct", "some label wrong", "not predicted"]
         : ["correct", "wrong", "not predicted"],
+      hues: [215, 20, undefined],
       of: (clip) => outcome(clip),
     },
   };
@@ -59,6 +60,7 @@
         `not ${name}, and not predicted`, name, `not ${name}`,
       ],
       hues: [215, 35, 320, undefined, 180, undefined],
+      isLayered: true,
       of: (clip) => {
         const isOwn = clip.labels.includes(label);
         if (!isPredictable || !clip.predictions) return isOwn ? 4 : 5;
@@ -152,7 +154,7 @@
         byColour.get(number).push(index);
       }
       // Clips without a label are drawn below those that have it.
-      const groups = kind.hues ? [...byColour].sort((a, b) => b[0] - a[0]) : byColour;
+      const groups = kind.isLayered ? [...byColour].sort((a, b) => b[0] - a[0]) : byColour;
       for (const [number, indices] of groups) {
         context.fillStyle = number === undefined ? grey : colour(number, kind);
         const isMany = visible.length > 3000;
