@@ -118,7 +118,7 @@ import Video
             try similar.query(place.video) == Array(vectors.rows[index * vectors.size..<(index + 1) * vectors.size]))
         // The head's output for them.
         let (run, head) = try place.run()
-        let expected = try head.probabilities(of: rows).map(Double.init)
+        let expected = try head.probabilities(of: rows)
         let predicted = try Predictor(run).predict(place.video)
         #expect(head.labels.map { label in predicted.classes.first { $0.label == label }?.probability } == expected)
         let map = try ClassActivationMapper(run).map(place.video, label: "a")
