@@ -11,6 +11,8 @@ struct HeldOutPredictions {
     var labels: [String] = []
     /// Nil for one class a clip, and without predictions.
     var meanAveragePrecision: Double?
+    /// The mean average precision of a random order: the mean share of the clips that have a label.
+    private var guess = 0.0
 
     init() {}
 
@@ -19,7 +21,10 @@ struct HeldOutPredictions {
         byVideo = Dictionary(predictions.map { ($0.videoID, $0) }, uniquingKeysWith: { $1 })
         self.labels = labels
         if task == .multilabel, !predictions.isEmpty {
-            meanAveragePrecision = RunMetrics(Array(byVideo.values), labels: labels, task: task).score
+            let metrics = LabelMetrics(Array(byVideo.values), labels: labels)
+            meanAveragePrecision = metrics.meanAveragePrecision
+            let present = metrics.positives.filter { $0 > 0 }
+            guess = Double(present.reduce(0, +)) / Double(max(1, present.count * metrics.count))
         }
     }
 
@@ -28,13 +33,13 @@ struct HeldOutPredictions {
         if byVideo.isEmpty { return nil }
         let right = byVideo.values.count { $0.label == $0.predicted }
         let quality = meanAveragePrecision ?? Double(right) / Double(byVideo.count)
-        // With several labels a clip, the mean average precision of a guess is their frequency.
-        guard quality < 0.5 else { return nil }
+        // Half of the way from a guess to certainty; 50 % for classes.
+        guard quality < (1 + guess) / 2 else { return nil }
         return task == .classification
             ? "The held-out accuracy of the linear head is only \(percent(quality)), so suspected label errors are "
                 + "unreliable. Use a better head with --run."
-            : "The held-out mean average precision is only \(percent(quality)), so suspected labels are unreliable. "
-                + "Use a better head with --run."
+            : "The held-out mean average precision is only \(percent(quality)), and that of a random order "
+                + "\(percent(guess)), so suspected labels are unreliable. Use a better head with --run."
     }
 
     /// The predictions of a clip that a page shows: its predicted class, or the labels that it has or is predicted to

@@ -31,7 +31,7 @@ enum LabelClips {
         try runJobs(count: clips.count, workers: ProcessInfo.processInfo.activeProcessorCount) {
             { index in
                 try MovieWriter.write(
-                    frames: (0..<DemoScene.frameCount).lazy.map { frame(clips[index].scenes, $0) },
+                    frames: (0..<DemoScene.frameCount).lazy.map { frame(clips[index].scenes, $0, clip: index) },
                     width: DemoScene.width, height: DemoScene.height, frameRate: DemoScene.frameRate,
                     to: folder + "/clips/" + clips[index].path)
             }
@@ -39,14 +39,17 @@ enum LabelClips {
         }
     }
 
-    /// Every second column of each scene side by side; an absent one is dark.
-    private static func frame(_ scenes: [DemoScene?], _ index: Int) -> [UInt8] {
+    /// Every second column of each scene side by side; an absent one is dark, with a grain of its own in each clip.
+    private static func frame(_ scenes: [DemoScene?], _ index: Int, clip: Int) -> [UInt8] {
         let half = DemoScene.width / 2
         let images = scenes.map { $0?.frame(index) }
+        var grain = SplitMix64(seed: UInt64(clip * DemoScene.frameCount + index))
         return (0..<DemoScene.height).flatMap { y in
             images.flatMap { image in
                 (0..<half).flatMap { x -> [UInt8] in
-                    guard let image else { return [UInt8(20 + (x * 7 + y * 13 + index * 5) % 9), 20, 20] }
+                    guard let image else {
+                        return (0..<3).map { _ in UInt8(16 + grain.next() % 9) }
+                    }
                     let place = (y * DemoScene.width + 2 * x) * 3
                     return Array(image[place..<place + 3])
                 }
