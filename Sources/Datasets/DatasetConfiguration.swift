@@ -95,6 +95,12 @@ package struct DatasetConfiguration: Sendable, Equatable {
     /// The clips of this split, ordered by path. Throws `DatasetError`.
     package func ownClips() throws -> [Clip] { try ownListing().clips }
 
+    /// The clips of this split; nil if the folder or the lists are gone, so that only a cache can have them. Throws
+    /// `DatasetError` if they are there and cannot be read.
+    package func presentClips() throws -> [Clip]? {
+        do { return try ownClips() } catch let error as DatasetError where error.isAbsence { return nil }
+    }
+
     private func ownListing() throws -> DatasetListing {
         let excluded = try excludedPaths()
         let found = try listing(of: layout)
@@ -112,7 +118,7 @@ package struct DatasetConfiguration: Sendable, Equatable {
             task == .multilabel && layout == .csv
             ? SuspiciousClassNames.separatorNote(names, separator: labelSeparator) : nil
         return DatasetListing(
-            clips: clips, leftOut: leftOut.sorted { $0.path < $1.path },
+            clips: clips.spelledAlike(task), leftOut: leftOut.sorted { $0.path < $1.path },
             notes: found.notes + SuspiciousClassNames(names.joined(), task: task).notes + [hint].compactMap { $0 })
     }
 

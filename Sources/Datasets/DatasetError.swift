@@ -37,6 +37,14 @@ package enum DatasetError: LocalizedError, Equatable {
     /// All clips of a data set with the task `multilabel` are negatives.
     case noLabelledClip(String)
 
+    /// Whether the folder or a list does not exist, or the folder has no videos any more.
+    var isAbsence: Bool {
+        switch self {
+        case .missingFolder, .missingList, .noVideos: true
+        default: false
+        }
+    }
+
     package var errorDescription: String? {
         switch self {
         case .missingFolder(let path):
@@ -58,7 +66,9 @@ package enum DatasetError: LocalizedError, Equatable {
             "\(file) has no column \(column). "
                 + "\(Self.isJSON(file) ? "Its objects have the keys" : "Its header row is"): "
                 + "\(header.joined(separator: ", ")). Name the \(Self.isJSON(file) ? "keys" : "columns") path, label, "
-                + "split and group there."
+                + "split and group there"
+                + (column == ListColumns.labelNames
+                    ? "; for several labels a clip, set `dataset.task: multilabel`." : ".")
         case .noHeader(let file, 1, let first):
             "\(file) has no header row, and no labels: \(first). Write a label after each path, such as run/1.mp4,run"
                 + "\(Self.hint(PublishedLists.found(in: [URL(fileURLWithPath: file).lastPathComponent]).layout))."

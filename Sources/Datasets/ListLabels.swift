@@ -106,6 +106,9 @@ struct ListLabels {
             names = list.compactMap { $0 }
             if names.count < list.count { throw malformed("the label is neither a text nor a list of texts") }
         } else if let text = text(of: row) {
+            // Cells are trimmed, so a separator at an end has lost its spaces.
+            let bare = separator.trimmingCharacters(in: .whitespaces)
+            let separator = bare.isEmpty ? separator : bare
             names = text.replacingBytes(separator, with: "\n").splitBytes("\n").map(String.init)
         } else if let label = columns.label, !row.cells.indices.contains(label) {
             // A line that was cut off must not become a clip without labels.

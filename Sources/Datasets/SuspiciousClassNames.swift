@@ -24,7 +24,9 @@ struct SuspiciousClassNames {
             task == .multilabel
             ? "`dataset.label_separator` is the text between labels"
             : "set `dataset.task: multilabel` if a clip can have several labels"
-        let all = Set(labels.map(Label.init)).map(\.text).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let spelled = Set(labels.map(Label.init)).map(\.text).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        let spelling = LabelSpelling(spelled)
+        let all = spelled.filter { spelling.first($0).utf8.elementsEqual($0.utf8) }
         let numbers = all.filter { Self.number($0) != nil }
         let words = all.filter { Self.number($0) == nil }
         var notes: [String] = []
@@ -35,8 +37,11 @@ struct SuspiciousClassNames {
                 "\(text): \(shown.joined(separator: ", "))\(groups.count > 5 ? " and \(groups.count - 5) more" : "")")
         }
         add(
+            Self.groups(spelled, by: spelling.first),
+            "the same \(one) in more than one Unicode form, which is spelled as the first")
+        add(
             Self.groups(words, by: Self.folded),
-            "different \(classes) whose names differ only in case, white space, punctuation or Unicode form")
+            "different \(classes) whose names differ only in case, white space or punctuation")
         add(Self.groups(numbers) { Self.number($0) ?? $0 }, "different \(classes) whose names are the same number")
         add(
             numbers.filter { Self.number($0)?.utf8.contains(UInt8(ascii: ".")) == true }.map { [$0] },

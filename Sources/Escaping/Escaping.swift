@@ -97,9 +97,10 @@ package enum Escaping {
         return "\\u" + String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
     }
 
+    /// gnuplot reads four octal digits behind a backslash if the first is 0, otherwise three.
     private static func octal(_ byte: UInt8) -> String {
         let digits = String(byte, radix: 8)
-        return "\\" + String(repeating: "0", count: 3 - digits.utf8.count) + digits
+        return "\\" + (digits.utf8.count == 3 ? digits : String(repeating: "0", count: 4 - digits.utf8.count) + digits)
     }
 
     private static func replacing(_ text: String, _ replacement: (Unicode.Scalar) -> String?) -> String {

@@ -15,7 +15,7 @@ package struct RunSummary: Sendable, Equatable, Encodable {
     package let epochs: Int
     /// Wall-clock time of all epochs.
     package let seconds: Double
-    /// Minimum over all epochs; nil without a validation set.
+    /// Of the selected weights, in runs of older versions the minimum over all epochs; nil without a validation set.
     package let validationLoss: Double?
     /// Of the selected weights; nil without a validation set.
     package let validationAccuracy: Double?
@@ -47,7 +47,9 @@ extension CacheFile {
             SELECT run.name, model, dataset, backbone, seed, state, started_at,
               (SELECT count(*) FROM epoch WHERE run_id = run.id) AS epochs,
               (SELECT coalesce(sum(seconds), 0) FROM epoch WHERE run_id = run.id) AS seconds,
-              (SELECT min(validation_loss) FROM epoch WHERE run_id = run.id) AS validation_loss,
+              (SELECT coalesce((SELECT value FROM metric WHERE run_id = run.id AND split = 'validation'
+                AND metric.name = 'loss'), min(validation_loss)) FROM epoch WHERE run_id = run.id
+                AND validation_loss IS NOT NULL) AS validation_loss,
               (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'validation')
                 AS validation_accuracy,
               (SELECT avg(label = predicted) FROM prediction WHERE run_id = run.id AND split = 'test')

@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import SequenceModels
 
@@ -5,7 +6,9 @@ import SequenceModels
 
 extension Chart {
     /// Loss, accuracy and learning rate by epoch; the selected epoch is marked.
-    static func curves(_ epochs: [EpochRecord], best: Int) -> [Chart] {
+    static func curves(
+        _ epochs: [EpochRecord], best: Int, task: DatasetConfiguration.Task = .classification
+    ) -> [Chart] {
         guard !epochs.isEmpty else { return [] }
         let rows = epochs.map { epoch -> [Double?] in
             [
@@ -14,7 +17,7 @@ extension Chart {
             ]
         }
         let data = data("epochs", rows)
-        let hasLabels = epochs.contains { $0.validationMAP != nil }
+        let hasLabels = task == .multilabel
         let hasValidation = epochs.contains { $0.validationLoss != nil }
         let mark =
             best > 0

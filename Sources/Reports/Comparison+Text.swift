@@ -37,6 +37,11 @@ extension Comparison {
                 "Validation clips are used for model selection, so their \(task.scoreName) is optimistic"
                     + (role == "mixed" ? "; held-out clips of cross-validated runs are not." : "."))
         }
+        if !hasEqualLabels {
+            notes.append(
+                "The runs were trained with different \(task == .classification ? "classes" : "labels"), so only clips "
+                    + "that have the same in all of them are compared: the others might rank the runs differently.")
+        }
         if role == "train" { notes.append("The runs were trained on these clips.") }
         for entry in entries where entry.averagedRepeats > 1 {
             notes.append(

@@ -1,3 +1,4 @@
+import Datasets
 import FeatureCache
 import Foundation
 import SequenceModels
@@ -17,8 +18,10 @@ extension Metrics {
         table.append(["calibration error", percent(scores.calibrationError)])
         if let roc = scores.roc {
             table.append(["area under ROC", percent(roc.area)])
-            table.append(["  best threshold for \(roc.positive)", percent(roc.threshold)])
-            for (name, decisions) in [("at 0.5", roc.atHalf), ("at the best threshold", roc.atThreshold)] {
+            table.append(["  best threshold of these clips for \(roc.positive)", percent(roc.threshold)])
+            for (name, decisions) in [
+                ("at 0.5", roc.atHalf), ("at the best threshold of these clips", roc.atThreshold),
+            ] {
                 table.append(["\(roc.positive) \(name)", ""])
                 table.append(["  precision", percent(decisions.precision)])
                 table.append(["  recall", percent(decisions.recall)])
@@ -181,7 +184,7 @@ extension Timeline {
     }
 
     /// One line per frame: video, time in seconds, most probable class, its probability, then the probability of every
-    /// class. With several labels a clip: the predicted ones, separated by `|`, and the probability of every label.
+    /// class. With several labels a clip: the text of their `LabelSet`, and the probability of every label.
     /// `includesHeader`: whether the first line is a header.
     package func csv(video: String, includesHeader: Bool) -> String {
         if thresholds != nil { return labelCSV(video: video, includesHeader: includesHeader) }
@@ -200,7 +203,7 @@ extension Timeline {
         let header = CSV.line(["video", "time", "labels"] + labels)
         let lines = times.indices.map { frame in
             CSV.line(
-                [video, decimal(times[frame], 3), chosen(frame).map { labels[$0] }.joined(separator: "|")]
+                [video, decimal(times[frame], 3), LabelSet.text(chosen(frame).map { labels[$0] })]
                     + probabilities[frame].map { decimal($0, 5) })
         }
         return (includesHeader ? header : "") + lines.joined()

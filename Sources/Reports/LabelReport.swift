@@ -37,7 +37,7 @@ package struct LabelReport: Report {
                 label: label, clips: run.counts[label] ?? [:], recall: metrics.averagePrecision[place], isRare: false)
         }
         charts =
-            Chart.curves(run.epochs, best: run.configuration.bestEpoch)
+            Chart.curves(run.epochs, best: run.configuration.bestEpoch, task: .multilabel)
             + [Chart.meanAveragePrecision(run.epochs, best: run.configuration.bestEpoch)].compactMap(\.self)
             + [.averagePrecisions(figures)] + Chart.precisionRecall(scores, metrics) + [.together(together)]
             + [.distribution(figures, splits: run.splits)]
@@ -109,10 +109,12 @@ package struct LabelReport: Report {
     private func labelSection(_ drawn: [Data]) -> Page.Section {
         Page.Section(
             id: "labels", heading: "Labels",
-            text: "A label is predicted if its probability is at least its threshold, which has the highest F1 on the "
-                + "clips used for model selection. A clip counts for each of its labels.",
+            text: (run.isHeldOut
+                ? "Each fold model predicts with thresholds that it chose on its own validation clips. "
+                : "A label is predicted if its probability is at least its threshold, which has the highest F1 on the "
+                    + "clips used for model selection. ") + "A clip counts for each of its labels.",
             figures: figures(["average-precision"], drawn: drawn),
-            tables: [Page.Table(metrics.perLabel(thresholds: run.head.thresholds))])
+            tables: [Page.Table(metrics.perLabel(thresholds: run.isHeldOut ? [] : run.head.thresholds))])
     }
 
     private func curves(_ drawn: [Data]) -> Page.Section? {

@@ -13,7 +13,8 @@ extension ReportedRun {
         }
         section.figures = figures
         if !epochs.contains(where: { $0.validationLoss != nil }) {
-            section.text = "There is no validation part: the weights of the last epoch are kept."
+            section.text =
+                "There is no validation part: the weights of the epoch that is best on the training clips are kept."
         }
         let hasLabels = head.task == .multilabel
         let share = hasLabels ? "all labels right" : "accuracy"

@@ -56,7 +56,7 @@ extension SequenceRun {
     /// `DatasetError`, `CacheError`.
     package static func places(of source: DatasetConfiguration, in cache: CacheFile) throws -> [Int64: Clip] {
         let samples = try cache.placedSamples(dataset: source.name)
-        guard let listed = try? source.ownClips() else { return try storedPlaces(of: source, samples) }
+        guard let listed = try source.presentClips() else { return try storedPlaces(of: source, samples) }
         let root = URL(fileURLWithPath: source.root).standardizedFileURL.path
         let (files, videos) = (try cache.knownFiles(), try cache.videoIDs())
         let known = Set(samples.map(\.videoID))
@@ -77,7 +77,8 @@ extension SequenceRun {
     private static func storedPlaces(
         of source: DatasetConfiguration, _ all: [PlacedSample]
     ) throws -> [Int64: Clip] {
-        if source.task == .multilabel, all.contains(where: { LabelSet.names($0.sample.label) == nil }) {
+        let hasLabels = !all.isEmpty && all.allSatisfy { LabelSet.names($0.sample.label) != nil }
+        if !all.isEmpty, hasLabels != (source.task == .multilabel) {
             throw SequenceError.otherTask(dataset: source.name)
         }
         let excluded = try source.excludedPaths()

@@ -85,12 +85,15 @@ package struct Comparison: Sendable, Encodable {
     /// The role of the clips in the runs: `test`, `heldout`, `validation`, `train`, or `mixed`.
     package internal(set) var role = "test"
     package let task: DatasetConfiguration.Task
+    /// Whether the runs were trained with the same classes or labels.
+    package let hasEqualLabels: Bool
 
     enum CodingKeys: String, CodingKey { case entries, pairs, classGains, families, clips, leftOut, role }
 
     /// `groups`: source of each clip that has one. Precondition: at least one run.
     init(_ runs: [Run], groups: [Int64: String], task: DatasetConfiguration.Task = .classification) {
         self.task = task
+        hasEqualLabels = Set(runs.map(\.labels)).count < 2
         let common = runs.dropFirst().reduce(Set(runs[0].predictions.keys)) { $0.intersection($1.predictions.keys) }
         // Clips that were relabelled between two runs have no common ground truth.
         let videos = common.filter { video in Set(runs.map { $0.predictions[video]?.label }).count == 1 }.sorted()

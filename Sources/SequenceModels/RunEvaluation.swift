@@ -16,6 +16,11 @@ package struct RunEvaluation: Sendable {
     package let interval: Statistics.Interval
     /// The final model.
     package let head: Head
+    /// The thresholds of the predictions, one for each label; empty for classes, and for held-out clips, whose fold
+    /// models each have their own.
+    package var thresholds: [Double] {
+        head.task == .classification || role == .heldout && configuration.crossValidation != nil ? [] : head.thresholds
+    }
     package let configuration: RunDirectory.Configuration
     package let features: FeatureSet
     /// The role's clips as indices into `features.examples`.
@@ -59,10 +64,7 @@ package struct RunEvaluation: Sendable {
         let recorded = Dictionary(
             videos.compactMap { digest, id in labels[digest].map { (id, $0) } }, uniquingKeysWith: { a, _ in a })
         let features = stored.relabelling { recorded[$0.videoID] }
-        let isRelabelled =
-            configuration.training.labelTask == .classification
-            ? { $0 != $1 } : Self.differ(amongLabels: Set(head.labels))
-        let relabelled = zip(stored.examples, features.examples).count { isRelabelled($0.label, $1.label) }
+        let relabelled = zip(stored.examples, features.examples).count { $0.label != $1.label }
         let groups = try cache.groups(dataset: configuration.dataset)
         (self.role, self.head, self.configuration, self.features) = (role, head, configuration, features)
         let all: [PredictionRecord]
@@ -109,6 +111,11 @@ package struct RunEvaluation: Sendable {
                 "\(count(relabelled, "clip")) \(relabelled == 1 ? "has" : "have") another label in the data set now; "
                     + "the metrics use the labels that the run was trained with")
         }
+        if head.task == .multilabel, role == .heldout, configuration.crossValidation != nil {
+            notes.append(
+                "held-out clips are predicted with thresholds that each fold model chose on its own validation clips"
+                    + (configuration.training.calibrates == true ? ", and without calibration" : ""))
+        }
         notes += try Self.plausibilityWarnings(cache, configuration, metrics)
         let added = try Self.added(cache, configuration, clips, videos, extraction.id)
         if added > 0 {
@@ -139,12 +146,6 @@ package struct RunEvaluation: Sendable {
             return (head, own.compactMap { places[$0.videoID] })
         }
         return try ContinuousEvaluation(parts, features, options)
-    }
-
-    /// Whether two texts name other labels of the head; labels that it lacks may have been left out in training.
-    private static func differ(amongLabels known: Set<String>) -> (String, String) -> Bool {
-        let task = DatasetConfiguration.Task.multilabel
-        return { known.intersection(task.names(in: $0)) != known.intersection(task.names(in: $1)) }
     }
 
     private static func role(_ wanted: ClipRole?, _ clips: RunClips) throws -> ClipRole {

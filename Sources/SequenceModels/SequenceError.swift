@@ -69,8 +69,8 @@ package enum SequenceError: LocalizedError, Equatable {
                 + "Leave \(labels.count == 1 ? "it" : "them") out with `dataset.classes`, or pass --known-classes to "
                 + "train without \(labels.count == 1 ? "it" : "them")."
         case .otherTask(let dataset):
-            "The labels of the dataset \"\(dataset)\" in the cache were stored for one class a clip, and its folder or "
-                + "lists cannot be read. Run `zoetrope extract` with this pipeline, which decodes no video again."
+            "The labels of the dataset \"\(dataset)\" in the cache were stored with another `dataset.task`, and its "
+                + "folder or lists are gone. Run `zoetrope extract` with this pipeline, which decodes no video again."
         case .otherTasks:
             "The runs have different tasks: one class a clip, and several labels a clip. Compare runs of one task with "
                 + "`zoetrope compare`."

@@ -31,6 +31,13 @@ extension SequenceRun {
         (configuration.temperature, configuration.calibration) = (temperature, calibration)
         if training.labelTask == .multilabel { configuration.thresholds = head.thresholds }
         let ending = try recorder.finish(head, configuration, predictions, metrics, result.ending)
+        if leavesOutUnknown, head.task == .multilabel {
+            for split in metrics.keys {
+                let own = predictions.filter { $0.split == split.rawValue }
+                metrics[split] = RunMetrics(
+                    head.task.known(own, labels: head.labels), labels: head.labels, task: head.task)
+            }
+        }
         return Summary(
             directory: directory.path, bestEpoch: result.bestEpoch, epochs: result.epochs, seconds: seconds,
             metrics: metrics, crossValidation: crossValidation, warnings: Self.warnings(metrics), ending: ending)

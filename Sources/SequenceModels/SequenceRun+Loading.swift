@@ -18,18 +18,17 @@ extension SequenceRun {
         return features
     }
 
-    /// With several labels a clip, the features without labels that occur in the validation or test part only. Throws
-    /// `SequenceError.testOnly` if there are such labels and they must not be left out.
-    func knownLabels(_ features: FeatureSet, note: (String) -> Void) throws -> FeatureSet {
+    /// With several labels a clip, checks that training has every label. Throws `SequenceError.testOnly` if there are
+    /// labels that occur in the validation or test part only, unless they are to be left out.
+    func checkLabels(_ features: FeatureSet, note: (String) -> Void) throws {
         let task = training.labelTask
-        guard task == .multilabel else { return features }
+        guard task == .multilabel else { return }
         let known = Set(training.model.kind.classes(features, partition(features), task))
         let unknown = Set(features.examples.flatMap { task.names(in: $0.label) }).subtracting(known)
-        if unknown.isEmpty || known.isEmpty { return features }
+        if unknown.isEmpty || known.isEmpty { return }
         guard leavesOutUnknown else { throw SequenceError.testOnly(labels: unknown.sorted()) }
         let names = unknown.sorted().prefix(8).joined(separator: ", ") + (unknown.count > 8 ? ", …" : "")
         note("\(count(unknown.count, "label")) without training clips left out: \(names)")
-        return features.relabelling { LabelSet.text(task.names(in: $0.label).filter(known.contains)) }
     }
 
     /// The clips recorded by a run that is resumed; nil if a version before 1.1 was killed before it recorded any.

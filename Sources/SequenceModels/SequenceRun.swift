@@ -88,7 +88,8 @@ package struct SequenceRun: Sendable {
         let directory = recorder.directory
         // Checked before gigabytes are read.
         try recorder.claimName()
-        let features = try knownLabels(features ?? load(cache, extraction)) { report(.note($0)) }
+        let features = try features ?? load(cache, extraction)
+        try checkLabels(features) { report(.note($0)) }
         for note in try notes(cache, extraction.id, features) { report(.note(note)) }
         let videos = try cache.videoIDs()
         let earlier = recorder.resumes ? try earlierClips(directory, cache) { report(.note($0)) } : nil
@@ -99,6 +100,7 @@ package struct SequenceRun: Sendable {
         }
         let classes = training.model.kind.classes(features, partition, training.labelTask)
         if classes.isEmpty, training.labelTask == .classification { throw SequenceError.noTraining(dataset: dataset) }
+        try training.model.kind.check(positive: training.positive, among: classes, option: "`sequence.positive`")
         let input = HeadConfiguration.Input(extraction.record)
         var configuration = RunDirectory.Configuration(
             name: name, version: version, labels: classes, input: input, training: training,

@@ -38,6 +38,11 @@ package struct CachedFeatures {
     ) throws -> [MissingClips]? {
         let coverage = try ClipCoverage(pipeline.dataset, in: cache, extraction: extraction.id)
         try coverage.check(allowsPartial: allowsPartial)
+        if !coverage.isListed {
+            report(
+                .note(
+                    "the data set's folder or lists are gone; the labels and splits are those of the last extraction"))
+        }
         guard let note = coverage.note else { return nil }
         report(.note(note))
         return coverage.parts

@@ -20,7 +20,7 @@ package struct ClipCoverage: Sendable, Equatable {
     /// `extraction`: row ID of the recipe. Throws `CacheError`, `DatasetError`.
     package init(_ dataset: DatasetConfiguration, in cache: CacheFile, extraction: Int64) throws {
         let root = URL(fileURLWithPath: dataset.root).standardizedFileURL.path
-        let listed = try? dataset.ownClips()
+        let listed = try dataset.presentClips()
         let clips = try listed ?? Array(SequenceRun.places(of: dataset, in: cache).values)
         let known = try AttemptedClips(cache, dataset: dataset.name, extraction: extraction)
         var parts = Dictionary(uniqueKeysWithValues: Split.allCases.map { ($0, MissingClips(split: $0)) })

@@ -99,7 +99,7 @@ struct Evaluate: ParsableCommand {
             Console.print(lines: "\n" + metrics.confusionTable)
         case .labels(let metrics):
             Console.print(lines: metrics.summary(interval: evaluated.interval))
-            Console.print(lines: "\n" + metrics.perLabelTable(thresholds: evaluated.head.thresholds))
+            Console.print(lines: "\n" + metrics.perLabelTable(thresholds: evaluated.thresholds))
         }
     }
 
@@ -111,7 +111,7 @@ struct Evaluate: ParsableCommand {
                 interval: evaluated.interval, folds: folds, notes: evaluated.notes)
         case .labels(let metrics):
             try metrics.json(
-                run: trained.path, split: evaluated.role.rawValue, thresholds: evaluated.head.thresholds,
+                run: trained.path, split: evaluated.role.rawValue, thresholds: evaluated.thresholds,
                 interval: evaluated.interval, folds: folds, notes: evaluated.notes)
         }
     }

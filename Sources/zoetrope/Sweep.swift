@@ -162,9 +162,12 @@ struct Sweep: ParsableCommand {
                 (plan.task == .multilabel ? "validation mAP" : "validation", .right),
                 (plan.task == .multilabel ? "test mAP" : "test", .right),
             ])
+        let byMAP = plan.points[0].pipeline.training?.earlyStopping?.monitor == .validationMAP
+        func cost(_ point: SweepRun.Outcome) -> Double {
+            byMAP ? -(point.validationMAP ?? -.infinity) : point.validationLoss ?? .infinity
+        }
         let ranked = result.outcomes.sorted { first, second in
-            first.diverged == second.diverged
-                ? first.validationLoss ?? .infinity < second.validationLoss ?? .infinity : second.diverged
+            first.diverged == second.diverged ? cost(first) < cost(second) : second.diverged
         }
         for outcome in ranked {
             table.append(

@@ -195,6 +195,23 @@ import Testing
         #expect(both == [13])
     }
 
+    @Test("a list with an error stops training; one that is gone leaves the labels of the cache, which a note says")
+    func staleLabels() throws {
+        let place = try place()
+        try place.run("extract", "p.yaml", status: 0)
+        let list = try place.text("list.csv")
+        try place.add("list.csv", list + "\n0.y4m,jump,test")
+        for command in ["sequence", "learning-curve"] {
+            try place.run(command, "p.yaml", status: 1, error: "0.y4m is in test, but in train in row 2")
+        }
+        try FileManager.default.removeItem(atPath: place.path + "/list.csv")
+        try place.run(
+            "sequence", "p.yaml", "--name", "gone", status: 0, error: "the data set's folder or lists are gone")
+        try place.run(
+            "sequence", "p.yaml", "--set", "dataset.task=classification", status: 1,
+            error: "were stored with another `dataset.task`")
+    }
+
     @Test("a label only in the test part, a task that does not fit, and keys of the other task are clear errors")
     func errors() throws {
         let place = try place()

@@ -4,6 +4,22 @@ import Testing
 @testable import Datasets
 
 /// Lists with several labels a clip.
+@Suite struct LabelSpellingTests {
+    @Test("labels that differ only in their Unicode form are one label, with one spelling", arguments: [false, true])
+    func forms(hasLabels: Bool) throws {
+        let scratch = ScratchFolder()
+        for index in 0..<3 { try scratch.file("\(index).mp4", "") }
+        try scratch.file("list.csv", "path,label\n0.mp4,caf\u{E9}\n1.mp4,cafe\u{301}\n2.mp4,tea\n")
+        let dataset = DatasetConfiguration(
+            layout: .csv, root: scratch.path, splits: scratch.path + "/list.csv",
+            task: hasLabels ? .multilabel : .classification)
+        let listing = try dataset.listing()
+        let bytes = Set(listing.clips.map { Array($0.label.utf8) })
+        #expect(bytes.count == 2 && listing.clips.count == 3)
+        #expect(listing.notes.contains { $0.contains("in more than one Unicode form") })
+    }
+}
+
 @Suite struct LabelListTests {
     let scratch: ScratchFolder
 

@@ -26,9 +26,11 @@ private let fused = special.flatMap { [$0, "\u{600}" + $0, $0 + "\u{301}", "\u{6
 
     @Test func gnuplotStringsKeepTheTextAndDoublePercentInFormats() {
         #expect(Escaping.gnuplot("jump 1") == "\"jump 1\"")
+        // Behind a leading 0, gnuplot reads four octal digits: `\0550` would be `h`.
+        #expect(Escaping.gnuplot("label-00") == "\"label\\005500\"" && Escaping.gnuplot("é1") == "\"\\303\\2511\"")
         #expect(Escaping.gnuplot("é") == "\"\\303\\251\"")
-        #expect(Escaping.gnuplot("5%") == "\"5\\045\"")
-        #expect(Escaping.gnuplot("5%\u{301}", isFormat: true) == "\"5\\045\\045\\314\\201\"")
+        #expect(Escaping.gnuplot("5%") == "\"5\\0045\"")
+        #expect(Escaping.gnuplot("5%\u{301}", isFormat: true) == "\"5\\0045\\0045\\314\\201\"")
         #expect(Escaping.gnuplot("a`b\u{202E}c\u{600}") == Escaping.gnuplot("a\u{FFFD}b\u{FFFD}c\u{FFFD}"))
     }
 

@@ -194,7 +194,14 @@ final class LabelPlace {
         }
         let summary = try place.train("known", LabelPlace.training(.gru, epochs: 2), leavesOutUnknown: true)
         #expect(summary.metrics[.test]?.labels?.labels == LabelPlace.labels)
-        #expect(try RunEvaluation(place.directory("known")).notes.allSatisfy { !$0.contains("another label") })
+        let whole = try RunEvaluation(place.directory("known"))
+        let metrics = try #require(whole.metrics.labels)
+        #expect(whole.notes.contains { $0.contains("1 label without training clips (new) counts as missed") })
+        #expect(metrics.labels.last == "new" && metrics.averagePrecision.last == 0 && metrics.positives.last == 2)
+        let known = try #require(
+            try RunEvaluation(place.directory("known"), leavesOutUnknown: true).metrics.labels)
+        #expect(abs(metrics.meanAveragePrecision - known.meanAveragePrecision * 4 / 5) < 1e-12)
+        #expect(known == summary.metrics[.test]?.labels)
     }
 
     @Test("an interrupted run resumes with the same result; another task is an error") func resume() throws {
