@@ -8,7 +8,9 @@ extension LabelMetrics {
         table.append(["clips", grouped(count)])
         table.append(["loss", decimal(loss, 4)])
         table.append(["mean average precision", percent(meanAveragePrecision)])
-        table.append(["  95 % interval", percent(interval)])
+        // Without a label, ranking metrics are 1 or 0 by definition, and say nothing.
+        let hasLabels = positives.contains { $0 > 0 }
+        table.append(["  95 % interval", hasLabels ? percent(interval) : "–"])
         table.append(["  micro", percent(microAveragePrecision)])
         table.append(["  weighted by clips", percent(weightedAveragePrecision)])
         for (name, decisions) in [("at the thresholds", atThresholds), ("at 0.5", atHalf)] {
@@ -18,8 +20,8 @@ extension LabelMetrics {
             table.append(["  all labels right", percent(decisions.subsetAccuracy)])
             table.append(["  Hamming loss", percent(decisions.hammingLoss)])
         }
-        table.append(["coverage error", decimal(coverageError, 3)])
-        table.append(["label ranking average precision", percent(rankingAveragePrecision)])
+        table.append(["coverage error", hasLabels ? decimal(coverageError, 3) : "–"])
+        table.append(["label ranking average precision", hasLabels ? percent(rankingAveragePrecision) : "–"])
         table.append(["GAP@20", percent(globalAveragePrecision)])
         table.append(["Charades mAP", percent(charadesMeanAveragePrecision)])
         return table.text
