@@ -119,7 +119,7 @@ extension Chart {
         return Chart(
             name: "accuracies",
             title: "\(comparison.task == .multilabel ? "Mean average precision" : "Accuracy") with 95 % intervals",
-            width: 760, height: height(of: rows.count),
+            width: 620, height: height(of: rows.count),
             fontSize: font(rows.count),
             script: data("bars", rows)
                 + "set yrange [\(Double(rows.count) - 0.4):-0.6]\nset grid noytics\nset border 1\n"

@@ -22,7 +22,7 @@ struct Page {
 
     struct Cell {
         let text: String
-        /// `number`, `long` or empty.
+        /// `number`, `long`, `wrapped` or empty.
         var kind = ""
         /// Index of the clip that the cell links to, if the page has a script.
         var clip: String?
@@ -115,10 +115,15 @@ extension Page.Table {
         rows = facts.map { Page.Row(cells: [Page.Cell(text: $0.name), Page.Cell(text: $0.value, kind: "long")]) }
     }
 
+    /// Longer texts wrap, so that they do not hide the other columns.
+    private static let longest = 48
+
     /// The table for the terminal as HTML.
     init(_ table: TextTable, caption: String? = nil, fold: String? = nil) {
         let kinds = table.alignments.map { $0 == .right ? "number" : "" }
-        func cells(_ row: [String]) -> [Page.Cell] { zip(row, kinds).map { Page.Cell(text: $0, kind: $1) } }
+        func cells(_ row: [String]) -> [Page.Cell] {
+            zip(row, kinds).map { Page.Cell(text: $0, kind: $0.unicodeScalars.count > Self.longest ? "wrapped" : $1) }
+        }
         (self.caption, self.fold) = (caption, fold)
         columns = cells(table.rows[0])
         rows = table.rows.dropFirst().map { Page.Row(cells: cells($0)) }
