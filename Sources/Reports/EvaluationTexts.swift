@@ -79,15 +79,17 @@ extension CrossValidationResult.Summary {
         let spread = percent(mean) + (standardDeviation.map { " ± \(percent($0))" } ?? "")
         let range = "95 %: \(percent(interval))"
         let failed = diverged ?? 0
+        // A random order of few clips has a higher average precision than one of many.
+        let bias = averagePrecisions == nil ? "" : "; over the few clips of a fold it is biased upwards"
         let note = failed > 0 ? "; \(failed) of \(folds * repeats) models diverged after their best epoch" : ""
         guard repeats > 1 else {
             return
                 "held-out \(name) \(percent(averaged)) (\(range)); mean and standard deviation over \(folds) folds: "
-                + "\(spread)\(note)"
+                + "\(spread)\(bias)\(note)"
         }
         return
             "held-out \(name) of single models \(spread) (mean and standard deviation over \(folds) folds, \(repeats) "
-            + "repeats); of the ensemble of \(repeats) repeats \(percent(averaged)) (\(range))\(note)"
+            + "repeats\(bias)); of the ensemble of \(repeats) repeats \(percent(averaged)) (\(range))\(note)"
     }
 }
 
