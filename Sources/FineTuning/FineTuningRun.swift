@@ -54,6 +54,7 @@ package struct FineTuningRun: Sendable {
         report: @escaping (EpochRecord) throws -> Void
     ) throws -> Summary {
         let started = ContinuousClock.now
+        try checkLabels(of: frames)
         let fingerprint = try fingerprint()
         var recorder = RunRecorder(name: name, runs: runs, cache: cache, resumes: resumes)
         try recorder.claimName()
@@ -136,18 +137,27 @@ package struct FineTuningRun: Sendable {
 
     /// The role of each clip in the task. Throws `SequenceError.otherClips` if a resumed run used other roles before.
     private func clips(of frames: FrameSet, goesOn: Bool) throws -> RunClips {
-        let training = configuration.training
         let features = frames.features(size: 1)
         let clips = RunClips(
-            features,
-            Partition(
-                features, validation: training.validation, seed: training.seed, task: training.labelTask),
+            features, partition(features),
             digests: Dictionary(uniqueKeysWithValues: frames.entries.enumerated().map { (Int64($0), $1.digest) }))
         if goesOn, let earlier = try directory.recordedClips(), earlier != clips {
             let changed = Set(earlier.entries).symmetricDifference(clips.entries)
             throw SequenceError.otherClips(run: directory.path, count: Set(changed.map(\.digest)).count)
         }
         return clips
+    }
+
+    private func partition(_ features: FeatureSet) -> Partition {
+        let training = configuration.training
+        return Partition(features, validation: training.validation, seed: training.seed, task: training.labelTask)
+    }
+
+    /// Throws `SequenceError.testOnly` if there are labels that occur in the validation or test part only.
+    private func checkLabels(of frames: FrameSet) throws {
+        let features = frames.features(size: 1)
+        let unknown = configuration.training.labelsWithoutTraining(features, partition(features))
+        if !unknown.isEmpty { throw SequenceError.testOnly(labels: unknown, isFineTuning: true) }
     }
 
     /// Registers the clips in the cache. Returns their row IDs in the order of the frames' entries.

@@ -6,7 +6,7 @@ package enum SequenceError: LocalizedError, Equatable {
     case noTraining(dataset: String)
     case oneClass(String)
     case noLabels
-    case testOnly(labels: [String])
+    case testOnly(labels: [String], isFineTuning: Bool = false)
     case otherTask(dataset: String)
     case otherTasks
     case needsClasses(String)
@@ -61,13 +61,14 @@ package enum SequenceError: LocalizedError, Equatable {
         case .noLabels:
             "No training clip has a label, so there is nothing to learn. Check what `zoetrope dataset` prints for this "
                 + "pipeline, and `dataset.classes`."
-        case .testOnly(let labels):
+        case .testOnly(let labels, let isFineTuning):
             (labels.count == 1 ? "The label \"\(labels[0])\" occurs" : "\(labels.count) labels occur")
                 + " in the validation or test part only, so \(labels.count == 1 ? "it" : "they") cannot be learned"
                 + (labels.count == 1
                     ? ". " : ": " + labels.prefix(8).joined(separator: ", ") + (labels.count > 8 ? ", …. " : ". "))
-                + "Leave \(labels.count == 1 ? "it" : "them") out with `dataset.classes`, or pass --known-classes to "
-                + "train without \(labels.count == 1 ? "it" : "them")."
+                + "Leave \(labels.count == 1 ? "it" : "them") out with `dataset.classes`"
+                + (isFineTuning
+                    ? "." : ", or pass --known-classes to train without \(labels.count == 1 ? "it" : "them").")
         case .otherTask(let dataset):
             "The labels of the dataset \"\(dataset)\" in the cache were stored with another `dataset.task`, and its "
                 + "folder or lists are gone. Run `zoetrope extract` with this pipeline, which decodes no video again."

@@ -21,13 +21,10 @@ extension SequenceRun {
     /// With several labels a clip, checks that training has every label. Throws `SequenceError.testOnly` if there are
     /// labels that occur in the validation or test part only, unless they are to be left out.
     func checkLabels(_ features: FeatureSet, note: (String) -> Void) throws {
-        let task = training.labelTask
-        guard task == .multilabel else { return }
-        let known = Set(training.model.kind.classes(features, partition(features), task))
-        let unknown = Set(features.examples.flatMap { task.names(in: $0.label) }).subtracting(known)
-        if unknown.isEmpty || known.isEmpty { return }
-        guard leavesOutUnknown else { throw SequenceError.testOnly(labels: unknown.sorted()) }
-        let names = unknown.sorted().prefix(8).joined(separator: ", ") + (unknown.count > 8 ? ", …" : "")
+        let unknown = training.labelsWithoutTraining(features, partition(features))
+        if unknown.isEmpty { return }
+        guard leavesOutUnknown else { throw SequenceError.testOnly(labels: unknown) }
+        let names = unknown.prefix(8).joined(separator: ", ") + (unknown.count > 8 ? ", …" : "")
         note("\(count(unknown.count, "label")) without training clips left out: \(names)")
     }
 

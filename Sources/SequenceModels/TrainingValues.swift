@@ -56,6 +56,16 @@ extension HeadConfiguration.Kind {
     }
 }
 
+extension TrainingConfiguration {
+    /// With several labels a clip, those without training clips, sorted; empty if no training clip has a label.
+    package func labelsWithoutTraining(_ features: FeatureSet, _ partition: Partition) -> [String] {
+        guard labelTask == .multilabel else { return [] }
+        let known = Set(model.kind.classes(features, partition, labelTask))
+        if known.isEmpty { return [] }
+        return Set(features.examples.flatMap { labelTask.names(in: $0.label) }).subtracting(known).sorted()
+    }
+}
+
 extension EpochRecord {
     /// Lower is better.
     func value(_ monitor: TrainingConfiguration.Monitor) -> Double {

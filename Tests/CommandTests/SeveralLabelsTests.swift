@@ -168,6 +168,29 @@ import Testing
             "finetune", "tuned.yaml", "--set", "finetune.class_weights=balanced", status: 2, error: "pos_weight")
     }
 
+    @Test("fine-tuning with a label that only a test clip has is an error, and leaves no run") func testOnly() throws {
+        let place = try Workplace(clips: 0)
+        for index in 0..<8 {
+            let names = index == 7 ? ["run", "fly"] : [["jump"], ["run"]][index % 2]
+            for name in names {
+                try place.add("clips/\(index < 4 ? "train" : "test")/\(name)/\(index).y4m", TinyClip.numbered(index))
+            }
+        }
+        try place.add(
+            "tuned.yaml",
+            """
+            name: tuned
+            dataset: {root: clips, task: multilabel, validation: 0}
+            extract: {backbone: small_cnn, weights: random, image_size: 32, sampling: {policy: uniform, frames: 2}}
+            finetune: {unfreeze: all, model: {kind: average}, epochs: 1}
+            """)
+        try place.run(
+            "finetune", "tuned.yaml", status: 1, error: "The label \"fly\" occurs in the validation or test part only",
+            absent: "--known-classes")
+        #expect(!FileManager.default.fileExists(atPath: place.path + "/runs/tuned"))
+        try place.run("finetune", "tuned.yaml", "--set", "dataset.classes=[jump, run]", status: 0, out: "mAP")
+    }
+
     @Test("a file in several class folders, as a copy or a link, is one clip with several labels") func folders() throws
     {
         let place = try Workplace(clips: 0)
