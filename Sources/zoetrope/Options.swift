@@ -151,7 +151,10 @@ struct SplitOption: ParsableArguments {
 struct UnknownClassesOption: ParsableArguments {
     @Flag(
         name: .customLong("known-classes"),
-        help: "Leave out clips of classes (or labels) without training clips, instead of counting them as wrong.")
+        help: """
+            Leave out clips of classes without training clips, instead of counting them as wrong. With several labels \
+            a clip, leave out the labels without training clips, not the clips.
+            """)
     var leavesOut = false
 }
 

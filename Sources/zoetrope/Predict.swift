@@ -9,7 +9,7 @@ import Workflows
 
 struct Predict: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Predict the classes of new videos, or of sliding windows over time with --windows.",
+        abstract: "Predict the classes or labels of new videos, or of sliding windows over time with --windows.",
         discussion: """
             Needs the run's folder and the backbone's weights; not the cache. --windows slides the window that the \
             run was trained on over videos of any length, at the frame rate of the training clips.
