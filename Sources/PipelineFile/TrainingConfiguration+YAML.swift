@@ -65,7 +65,9 @@ extension TrainingConfiguration {
             let loss = try section.choice("loss", ["binary_cross_entropy", "focal"])
             try section.forbid(
                 ["class_weights"], "does not apply to `dataset.task: multilabel`; use `pos_weight`")
-            try section.forbid(["positive"], "needs one class a clip; with `dataset.task: multilabel` every label is")
+            try section.forbid(
+                ["positive"], "needs one class a clip; with `dataset.task: multilabel` every label has its own metrics"
+            )
             if section.has("pos_weight") { positiveWeights = try ClassWeights(section, "pos_weight") }
             if loss != "focal" { try section.forbid(["gamma"], "needs `loss: focal`") }
             if loss == "focal" { focal = try section.number("gamma", in: Ranges.focal) ?? 2 }

@@ -4,11 +4,13 @@ import SequenceModels
 
 struct Compare: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compare runs on the same clips: accuracy, intervals, tests, classes, time.",
+        abstract:
+            "Compare runs on the same clips: accuracy or mean average precision, intervals, tests, classes, time.",
         discussion: """
             Intervals are 95 % Wilson intervals with the effective sample size: clips of one source count together. \
-            Each run is compared with the first by McNemar's exact test. Runs that differ only in their seed and were \
-            trained on the same clips are summarised as mean and standard deviation.
+            Each run is compared with the first by McNemar's exact test. With several labels a clip, intervals and \
+            tests of the mean average precision are by bootstrap over sources. Runs that differ only in their seed and \
+            were trained on the same clips are summarised as mean and standard deviation.
             """)
 
     @Argument(help: ArgumentHelp("Folders of runs; the first is the baseline.", valueName: "run"))

@@ -8,7 +8,7 @@ import SequenceModels
 struct LearningCurveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "learning-curve",
-        abstract: "Learning curve: held-out accuracy against the number of training clips.")
+        abstract: "Learning curve: held-out accuracy, or mean average precision, against the number of training clips.")
 
     @OptionGroup var pipeline: PipelineOptions
     @OptionGroup var cache: CacheOption
